@@ -1,0 +1,278 @@
+"""Models as a library: numbers by hand, saving, steps that follow from (seed, step) alone."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import wae_tf
+from wae_tf import penalties
+from wae_tf.models import Noise, parameter_count
+
+SMALL = {
+    "encoder_arch": "mlp",
+    "decoder_arch": "mlp",
+    "encoder_filters": 16,
+    "decoder_filters": 16,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "adversary_filters": 8,
+    "adversary_layers": 2,
+    "zdim": 3,
+    "batch_size": 8,
+    "init_std": 0.2,
+}
+CLASSES = [
+    wae_tf.WaeMmd,
+    wae_tf.WaeGan,
+    wae_tf.WaeMmdpp,
+    wae_tf.WaeMmdppp,
+    wae_tf.Vae,
+]
+
+
+def make(cls=wae_tf.WaeMmd, **fields):
+    model = cls((6, 6, 1), data_size=40, **(SMALL | fields))
+    model.compile()
+    return model
+
+
+@pytest.fixture
+def images(rng):
+    return rng.rand(40, 6, 6, 1).astype("float32")
+
+
+def test_parameter_counts_are_the_official_ones():
+    celeba = wae_tf.WaeMmd(
+        (64, 64, 3),
+        encoder_filters=1024,
+        decoder_filters=1024,
+        decoder_layers=4,
+        filter_size=5,
+        zdim=64,
+    )
+    assert parameter_count(celeba) == 39_742_531
+    mnist = wae_tf.WaeMmd((28, 28, 1), encoder_filters=1024, decoder_filters=1024)
+    assert parameter_count(mnist) == 21_994_377
+    config = wae_tf.Config(model="wae_gan", adversary_filters=1024, zdim=64)
+    adversary = wae_tf.networks.build_adversary(config)
+    assert adversary.count_params() == 3_216_385
+
+
+def test_initial_weights_have_the_official_deviation_and_follow_the_seed():
+    def kernels(seed):
+        model = wae_tf.WaeMmd((28, 28, 1), seed=seed, encoder_filters=128, decoder_filters=128)
+        deconv = model.decoder.get_layer("h0_deconv").kernel.numpy()
+        return model.encoder.get_layer("h3_conv").kernel.numpy(), deconv
+
+    conv, deconv = kernels(1)
+    assert deconv.std() == pytest.approx(0.0099999, rel=0.02)
+    assert np.abs(deconv).max() > 0.03  # a plain normal
+    assert np.abs(conv).max() <= 0.02  # truncated at two deviations
+    np.testing.assert_array_equal(conv, kernels(1)[0])
+    assert np.abs(conv - kernels(2)[0]).max() > 0.01
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_saved_and_loaded_trains_on_with_the_same_numbers(cls, images, tmp_path):
+    model = make(cls)
+    model.fit(images, epochs=2, batch_size=8, shuffle=False, verbose=0)
+    model.save(tmp_path / "x.keras")
+    loaded = keras.saving.load_model(tmp_path / "x.keras")
+    np.testing.assert_array_equal(model.reconstruct(images), loaded.reconstruct(images))
+    histories = [
+        m.fit(images, batch_size=8, shuffle=False, verbose=0).history for m in (model, loaded)
+    ]
+    assert histories[0] == histories[1]
+    assert int(loaded.step.numpy()) == 15
+
+
+def test_same_seed_same_numbers_other_seed_others(images):
+    def losses(seed):
+        return make(seed=seed).fit(images, batch_size=8, shuffle=False, verbose=0).history["loss"]
+
+    assert losses(0) == losses(0)
+    assert losses(0) != losses(1)
+
+
+def test_objective_is_cost_plus_lambda_penalty(images):
+    model = make(wae_lambda=7.0)
+    batch = tf.constant(images[:8])
+    prior_sample = tf.random.stateless_normal([8, 3], [0, 1])
+    values = model.losses(batch, prior_sample, Noise(), training=False)
+    reconstructed = model.reconstruct(batch).numpy()
+    cost = 0.05 * ((images[:8] - reconstructed) ** 2).sum(axis=(1, 2, 3)).mean()
+    penalty = float(penalties.mmd(model.encode(batch), prior_sample, width=6.0))
+    assert float(values["reconstruction"]) == pytest.approx(cost, rel=1e-5)
+    assert float(values["penalty"]) == pytest.approx(penalty, abs=1e-6)
+    assert float(values["loss"]) == pytest.approx(cost + 7 * penalty, rel=1e-5)
+
+
+def test_gaussian_codes_and_the_two_clips(images):
+    batch, eps = tf.constant(images[:8]), tf.random.stateless_normal([8, 3], [3, 4])
+    for clip in ("logvar", "std"):
+        model = make(encoder_noise="gaussian", encoder_clip=clip)
+        head = model.encoder.get_layer("log_sigmas_lin")
+        head.bias.assign([60.0, -60.0, 1.5])
+        head.kernel.assign(tf.zeros_like(head.kernel))
+        encoding = model.encoding(batch, Noise(code=eps), training=False)
+        std = ((encoding.codes - encoding.mean) / eps).numpy()[0]
+        if clip == "logvar":
+            expected = [np.exp(25), np.sqrt(1e-8 + np.exp(-50)), np.exp(0.75)]
+            np.testing.assert_allclose(encoding.logvar[0], [50, -50, 1.5])
+        else:
+            expected = [50.0, -50.0, 1.5]
+        np.testing.assert_allclose(std, expected, rtol=2e-2, atol=1e-4)
+
+
+def test_pixel_noise_is_for_training_and_truncated(images):
+    model = make(encoder_noise="add_noise")
+    noise = model.draw_noise(500, tf.constant(3, tf.int64), "autoencoder")
+    assert np.abs(noise.pixels).max() <= 0.02
+    # A normal truncated at two deviations has 0.88 of its deviation.
+    assert noise.pixels.numpy().std() == pytest.approx(0.0088, rel=0.02)
+    assert model.draw_noise(5, tf.constant(3, tf.int64), "test", training=False).pixels is None
+
+
+def test_implicit_noise_is_a_matrix_of_the_code(images):
+    model = make(encoder_noise="implicit")
+    eps = tf.random.stateless_normal([8, 3], [3, 4])
+    encoding = model.encoding(tf.constant(images[:8]), Noise(code=eps), training=False)
+    matrix = encoding.matrix.numpy()
+    added = np.stack([e @ m for e, m in zip(eps.numpy(), matrix, strict=True)])
+    np.testing.assert_allclose(encoding.codes, encoding.mean + added, rtol=1e-5)
+    hidden = [layer.units for layer in model.encoder.layers if layer.name.startswith("eps_h")]
+    assert hidden == [6, 12, 18, 9]
+
+
+def test_batch_norm_moves_its_moments_as_the_official_code(images):
+    model = make(batch_norm_decay=0.9)
+    norm = model.encoder.get_layer("h0_bn")
+    dense = model.encoder.get_layer("h0_lin")
+    batch = images[:8]
+    before = batch.reshape(8, -1) @ dense.kernel.numpy() + dense.bias.numpy()
+    model.encoding(tf.constant(batch), Noise(), training=True)
+    np.testing.assert_allclose(norm.moving_mean, 0.1 * before.mean(0), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(norm.moving_variance, 0.9 + 0.1 * before.var(0), rtol=1e-5)
+
+
+def test_gan_iteration_moves_each_network_by_its_own_loss(images):
+    model = make(wae_tf.WaeGan, optimizer="sgd", lr=0.1, lr_adv=0.2, batch_norm=False)
+    batch, prior_sample = tf.constant(images[:8]), tf.random.stateless_normal([8, 3], [0, 1])
+    start = [w.numpy() for w in model.adversary.trainable_variables]
+    encoder_start = model.encoder.trainable_variables[0].numpy()
+    with tf.GradientTape() as tape:
+        loss = model.losses(batch, prior_sample, Noise())["loss"]
+    gradient = tape.gradient(loss, model.encoder.trainable_variables[0].value)
+    logs = model.update(batch, prior_sample, Noise(), Noise())
+    moved = model.encoder.trainable_variables[0].numpy() - encoder_start
+    np.testing.assert_allclose(moved, -0.1 * gradient, rtol=1e-4, atol=5e-8)
+    # The adversary's pass saw the updated encoder.
+    ends = [w.numpy() for w in model.adversary.trainable_variables]
+    for variable, value in zip(model.adversary.trainable_variables, start, strict=True):
+        variable.assign(value)
+    with tf.GradientTape() as tape:
+        loss = model.adversary_loss(batch, prior_sample, Noise())
+    gradients = tape.gradient(loss, [v.value for v in model.adversary.trainable_variables])
+    assert float(loss) == pytest.approx(float(logs["adversary_loss"]), rel=1e-5)
+    for old, new, gradient in zip(start, ends, gradients, strict=True):
+        np.testing.assert_allclose(new - old, -0.2 * gradient, rtol=1e-4, atol=2e-7)
+
+
+def test_schedule_and_adaptive_lambda_in_fit(images):
+    model = make(lr_schedule="1", lr=0.01, epochs=3, lambda_schedule="adaptive")
+    model.fit(images, epochs=3, batch_size=8, shuffle=False, verbose=0)
+    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(0.01 / 100)
+    assert float(model.wae_lambda.numpy()) == 10.0
+    model.step.assign(999)
+    model.fit(images[:8], batch_size=8, verbose=0)
+    _, cost, penalty = model.latest.numpy()
+    assert float(model.wae_lambda.numpy()) == pytest.approx(5 + 0.5 * cost / abs(penalty), rel=1e-5)
+
+
+def test_first_bad_step_is_kept(images):
+    model = make()
+    bad = images.copy()
+    bad[17] = np.nan
+    model.fit(bad, batch_size=8, shuffle=False, verbose=0)
+    step, terms = model.trouble()
+    assert step == 2
+    assert "reconstruction" in terms
+
+
+def test_uint8_images_are_scaled(images):
+    pixels = np.arange(256, dtype=np.uint8)
+    unit, symmetric = make(), make(pixel_range="symmetric")
+    np.testing.assert_array_equal(unit.as_pixels(pixels), (pixels / 255.0).astype("float32"))
+    official = ((pixels / 255.0 - 0.5) * 2).astype("float32")
+    np.testing.assert_array_equal(tf.function(symmetric.as_pixels)(pixels), official)
+
+
+def test_fixed_point_cost_has_the_gradient_of_the_samples_alone(images):
+    model = make(fixed_point_weight=1.0, batch_norm=False)
+    z = tf.random.stateless_normal([8, 3], [0, 1])
+    generated = model.decode(z)
+    with tf.GradientTape() as tape:
+        value = model.fixed_point_cost(z, training=False)
+    assert float(value) == pytest.approx(
+        float(model.cost(generated, model.reconstruct(generated))), rel=1e-5
+    )
+    gradients = tape.gradient(value, [v.value for v in model.encoder.trainable_variables])
+    assert max(float(tf.reduce_max(tf.abs(g))) for g in gradients) < 1e-6
+
+
+def test_mixed_precision_keeps_costs_and_codes_full(images):
+    for precision in ("mixed_bfloat16", "mixed_float16"):
+        model = make(wae_tf.WaeGan, precision=precision)
+        assert model.encode(images).dtype == model.decode(np.zeros((2, 3))).dtype == tf.float32
+        assert model.encoder.get_layer("h0_lin").compute_dtype == precision[6:]
+        history = model.fit(images, batch_size=8, verbose=0).history
+        assert np.isfinite(history["loss"]).all()
+        scaled = isinstance(model.adversary_optimizer, keras.optimizers.LossScaleOptimizer)
+        assert scaled == (precision == "mixed_float16")
+    full = make(wae_tf.WaeGan, precision="float64")
+    assert full.encode(images).dtype == tf.float64
+
+
+def test_mixed_float16_takes_steps_of_ordinary_size(images):
+    steps = {}
+    for precision in ("float32", "mixed_float16"):
+        model = make(wae_tf.WaeGan, precision=precision, optimizer="sgd", lr=0.01, lr_adv=0.01)
+        before = [w.numpy() for w in (*model.autoencoder_variables, *model.adversary.weights)]
+        model.fit(images[:8], batch_size=8, verbose=0)
+        after = [w.numpy() for w in (*model.autoencoder_variables, *model.adversary.weights)]
+        steps[precision] = np.concatenate(
+            [(a - b).ravel() for a, b in zip(after, before, strict=True)]
+        )
+    largest = np.abs(steps["float32"]).max()
+    assert np.abs(steps["mixed_float16"] - steps["float32"]).max() < 0.05 * largest
+
+
+def test_wrong_images_are_refused_in_a_sentence(images):
+    with pytest.raises(ValueError, match=r"images of shape .* do not fit"):
+        make().fit(np.zeros((8, 5, 5, 1), "float32"), batch_size=8, verbose=0)
+
+
+def test_own_optimizer_needs_a_constant_schedule(images):
+    model = wae_tf.WaeMmd((6, 6, 1), data_size=40, **SMALL, lr_schedule="manual")
+    with pytest.raises(ValueError, match="constant"):
+        model.compile(keras.optimizers.Adam())
+    model = wae_tf.WaeMmd((6, 6, 1), **SMALL)
+    model.compile(keras.optimizers.RMSprop(0.001))
+    assert np.isfinite(model.fit(images, batch_size=8, verbose=0).history["loss"]).all()
+
+
+def test_needs_the_size_of_the_data():
+    with pytest.raises(ValueError, match="data_size"):
+        wae_tf.WaeMmdpp((6, 6, 1), **SMALL)
+    with pytest.raises(ValueError, match="data_size"):
+        wae_tf.WaeMmd((6, 6, 1), **SMALL, lr_schedule="manual")
+
+
+def test_config_and_keywords_give_the_same_model(images):
+    config = wae_tf.Config(**SMALL)
+    a, b = wae_tf.WaeMmd((6, 6, 1), config), wae_tf.WaeMmd((6, 6, 1), **SMALL)
+    assert a.config == b.config == dataclasses.replace(config)
+    np.testing.assert_array_equal(a.reconstruct(images), b.reconstruct(images))

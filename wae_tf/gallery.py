@@ -1,0 +1,125 @@
+"""Pictures of a model: runs it on images and hands the results to `figures`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from wae_tf import evaluation, figures, priors, streams
+from wae_tf.data import to_unit
+from wae_tf.models import Wae
+from wae_tf.projection import least_gaussian_plane
+
+#: Traversals: the coordinates at most, and the values in the prior's standard deviations.
+TRAVERSED = 16
+TRAVERSAL_VALUES = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+INTERPOLATION_ROWS, INTERPOLATION_STEPS = 10, 10
+
+
+def _pictures(model: Wae, images: np.ndarray) -> np.ndarray:
+    return np.clip(to_unit(np.asarray(images), model.config.pixel_range_of_data), 0.0, 1.0)
+
+
+def _shown(model: Wae, images: np.ndarray) -> np.ndarray:
+    return evaluation.in_batches(model.as_pixels, images)
+
+
+def _fitting(available: int, columns: int) -> int:
+    # As many whole rows as there are images, an even number for the pairs.
+    rows = available // columns
+    while rows and rows * columns % 2:
+        rows -= 1
+    return rows * columns
+
+
+def draw_progress(
+    model: Wae,
+    path: Path,
+    train: np.ndarray,
+    test: np.ndarray,
+    curves: Mapping[str, Sequence[float]],
+    title: str,
+) -> None:
+    """The official six-panel figure (wae.py:770-966): the first images of train and test.
+
+    Args:
+        model: the model.
+        path: PNG to write.
+        train: uint8 [n, H, W, C].
+        test: uint8 [m, H, W, C].
+        curves: as `figures.six_panel` takes them.
+        title: above the figure.
+    """
+    config = model.config
+    columns = min(config.picture_columns, len(train), len(test))
+    count = _fitting(min(config.pictures, len(train), len(test)), columns)
+    train, test = _shown(model, train[:count]), _shown(model, test[:count])
+    codes_train = evaluation.codes(model, train)
+    codes_test = evaluation.codes(model, test)
+    prior_codes = model.sample_prior(count, streams.key(config.seed, "figure", 0)).numpy()
+    if config.prior == "normal" and config.zdim > 2:
+        plane = least_gaussian_plane(
+            np.concatenate([codes_train, codes_test]), config.prior_scale, config.seed
+        )
+        codes_train, codes_test, prior_codes = (
+            codes @ plane for codes in (codes_train, codes_test, prior_codes)
+        )
+    elif config.zdim == 1:
+        codes_train, codes_test, prior_codes = (
+            np.concatenate([codes, np.zeros_like(codes)], axis=1)
+            for codes in (codes_train, codes_test, prior_codes)
+        )
+    figures.six_panel(
+        path,
+        train=_pictures(model, train),
+        train_reconstructions=_pictures(model, evaluation.reconstructions(model, train)),
+        test=_pictures(model, test),
+        test_reconstructions=_pictures(model, evaluation.reconstructions(model, test)),
+        samples=_pictures(model, evaluation.samples(model, count, seed=config.seed)),
+        data=_pictures(model, train),
+        codes_train=codes_train[:, :2],
+        codes_test=codes_test[:, :2],
+        prior_codes=prior_codes[:, :2],
+        curves=curves,
+        columns=columns,
+        title=title,
+    )
+
+
+def draw_samples(model: Wae, path: Path, images: np.ndarray) -> None:
+    """A grid of samples float [n, H, W, C] in the model's pixel range."""
+    columns = min(model.config.picture_columns, len(images))
+    count = min(len(images), model.config.pictures) // columns * columns
+    figures.samples(path, _pictures(model, images[:count]), columns)
+
+
+def draw_interpolations(model: Wae, path: Path, test: np.ndarray) -> None:
+    """Decoded straight lines between the codes of pairs of test images, on the prior's support."""
+    rows = min(INTERPOLATION_ROWS, len(test) // 2)
+    images = _shown(model, test[: 2 * rows])
+    codes = evaluation.codes(model, images)
+    ends = images.reshape(rows, 2, *images.shape[1:])
+    first, last = codes[0::2][:, None], codes[1::2][:, None]
+    share = np.linspace(0.0, 1.0, INTERPOLATION_STEPS, dtype=np.float32)[None, :, None]
+    line = (first * (1 - share) + last * share).reshape(rows * INTERPOLATION_STEPS, -1)
+    if model.config.prior == "sphere":
+        line = priors.project("sphere", tf.constant(line)).numpy()
+    decoded = evaluation.in_batches(model.decode, line)
+    decoded = decoded.reshape(rows, INTERPOLATION_STEPS, *decoded.shape[1:])
+    figures.interpolations(path, _pictures(model, decoded), ends=_pictures(model, ends))
+
+
+def draw_traversals(model: Wae, path: Path, test: np.ndarray) -> None:
+    """The first test image's code with one coordinate at a time moved over the prior's range."""
+    code = evaluation.codes(model, _shown(model, test[:1]))[0]
+    count = min(model.config.zdim, TRAVERSED)
+    scale = evaluation.prior_std(model)
+    grid = np.tile(code, (count, len(TRAVERSAL_VALUES), 1))
+    for i in range(count):
+        grid[i, :, i] = scale * np.asarray(TRAVERSAL_VALUES)
+    decoded = evaluation.in_batches(model.decode, grid.reshape(-1, model.config.zdim))
+    decoded = decoded.reshape(count, len(TRAVERSAL_VALUES), *decoded.shape[1:])
+    figures.traversals(path, _pictures(model, decoded), TRAVERSAL_VALUES)

@@ -1,0 +1,226 @@
+"""The command line: `python -m wae_tf.main [--mode=...] [--dataset=D] [--model=M] [flags]`.
+
+With no flags it trains WAE-MMD on handwritten digits that need no download. The settings come from
+the preset of data set and model (flags/D_M.flags), then from any --flagfile, then from the command
+line, which always wins. --mode=evaluate, sample and interpolate work on a finished run: they take
+its settings from its --work_dir.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
+
+from absl import flags
+
+from wae_tf.config import Config
+from wae_tf.errors import FlagError, UserError
+
+MODES = ("train", "evaluate", "sample", "interpolate")
+
+
+def _define(values: flags.FlagValues) -> None:
+    types = typing.get_type_hints(Config)
+    for field in dataclasses.fields(Config):
+        kind, text, default = types[field.name], field.metadata["help"], field.default
+        arguments = (field.name, default, text)
+        if bool in (kind, *typing.get_args(kind)):
+            flags.DEFINE_boolean(*arguments, flag_values=values)
+        elif int in (kind, *typing.get_args(kind)):
+            flags.DEFINE_integer(*arguments, flag_values=values)
+        elif float in (kind, *typing.get_args(kind)) and field.name != "mmd_scales":
+            flags.DEFINE_float(*arguments, flag_values=values)
+        elif field.name == "mmd_scales":
+            flags.DEFINE_list(field.name, list(map(str, default)), text, flag_values=values)
+        else:
+            # Choices are checked by Config, whose sentence is the same for library users.
+            choices = field.metadata["choices"]
+            text = f"{text} ({'|'.join(choices)})" if choices else text
+            flags.DEFINE_string(field.name, default, text, flag_values=values)
+    flags.DEFINE_string("mode", "train", f"what to do ({'|'.join(MODES)})", flag_values=values)
+    flags.DEFINE_boolean(
+        "overwrite", False, "remove the run that --work_dir holds", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "num_samples", 1000, "--mode=sample: how many images to make", flag_values=values
+    )
+    flags.DEFINE_boolean("help", False, "print this list", flag_values=values, short_name="h")
+
+
+def preset_folder() -> Path:
+    """The folder of presets: beside the package in a checkout, inside it when installed."""
+    inside = Path(__file__).parent / "flags"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "flags"
+
+
+def _preset_path(name: str) -> Path:
+    """A --flagfile's path; one that starts with flags/ may also mean a preset of the package."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    packaged = preset_folder() / Path(
+        *path.parts[1:] if path.parts[:1] == ("flags",) else path.parts
+    )
+    if packaged.is_file():
+        return packaged
+    known = ", ".join(
+        sorted(str(p.relative_to(preset_folder())) for p in preset_folder().rglob("*.flags"))
+    )
+    raise FlagError(f"--flagfile={name} is not there; give a file, or flags/ and one of: {known}.")
+
+
+def _read_flagfile(path: Path, values: flags.FlagValues) -> list[str]:
+    try:
+        return values.read_flags_from_files([f"--flagfile={path}"], force_gnu=False)
+    except (flags.Error, UnicodeDecodeError, OSError) as error:
+        raise FlagError(f"--flagfile={path} cannot be read: {error}.") from error
+
+
+def _split_flagfiles(
+    arguments: Sequence[str], values: flags.FlagValues
+) -> tuple[list[str], list[str]]:
+    """The contents of all flagfiles, and the arguments without them."""
+    from_files, rest = [], []
+    arguments = list(arguments)
+    while arguments:
+        argument = arguments.pop(0)
+        name, equals, value = argument.lstrip("-").partition("=")
+        if not argument.startswith("-") or name != "flagfile":
+            rest.append(argument)
+            continue
+        if not equals:
+            if not arguments:
+                raise FlagError("--flagfile needs the path of a file of flags.")
+            value = arguments.pop(0)
+        from_files += _read_flagfile(_preset_path(value), values)
+    return from_files, rest
+
+
+def _parse(arguments: Sequence[str]) -> flags.FlagValues:
+    values = flags.FlagValues()
+    _define(values)
+    try:
+        rest = values(["wae_tf.main", *arguments])[1:]
+    except flags.Error as error:
+        raise FlagError(f"{str(error).rstrip('.')}; --help lists the flags.") from error
+    if rest:
+        raise FlagError(f"{rest[0]!r} is not a flag; flags are written --name=value.")
+    return values
+
+
+def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
+    """Flags and Config of a command line.
+
+    Raises:
+        FlagError: an unknown flag or value, or a flagfile that is not there.
+    """
+    empty = flags.FlagValues()
+    _define(empty)
+    from_files, given = _split_flagfiles(arguments, empty)
+    values = _parse([*from_files, *given])
+    if values.mode not in MODES:
+        raise FlagError(f"--mode={values.mode} is not known; accepted: {', '.join(MODES)}.")
+    if values.help:
+        return values, Config()
+    # Names are checked before the preset is looked for, so that the sentence is about them.
+    Config(**{"encoder_noise": "gaussian", "dataset": values.dataset, "model": values.model})
+    preset = preset_folder() / f"{values.dataset}_{values.model}.flags"
+    if values.mode != "train":
+        folder = values.work_dir or f"runs/{values.dataset}_{values.model}"
+        preset = Path(folder) / "flags.flags"
+        if not preset.is_file():
+            raise UserError(
+                f"--work_dir={folder} holds no run: it has no flags.flags; train first."
+            )
+        given = [f"--work_dir={folder}", *given]  # the folder may have been moved since
+    values = _parse([*_read_flagfile(preset, empty), *from_files, *given])
+    fields = {field.name: getattr(values, field.name) for field in dataclasses.fields(Config)}
+    try:
+        fields["mmd_scales"] = tuple(map(float, values.mmd_scales))
+    except ValueError as error:
+        raise FlagError("--mmd_scales takes numbers separated by commas.") from error
+    return values, Config(**fields)
+
+
+def _evaluate(config: Config, values: flags.FlagValues) -> None:
+    from wae_tf import evaluation, training
+    from wae_tf.runs import Run
+
+    model, images = training.restore(config)
+    metrics = evaluation.evaluate(
+        model, images.test, batch_size=config.batch_size, progress=training.say
+    )
+    known = Run(config.folder).update_metrics(metrics)
+    width = max(map(len, known))
+    for name, value in sorted(known.items()):
+        print(f"{name:<{width}}  {'not finite' if value is None else format(value, '.6g')}")
+
+
+def _sample(config: Config, values: flags.FlagValues) -> None:
+    import numpy as np
+
+    from wae_tf import evaluation, gallery, training
+    from wae_tf.data import to_unit
+    from wae_tf.runs import Run
+
+    if values.num_samples < 1:
+        raise FlagError(f"--num_samples={values.num_samples} is too small; accepted: 1 up.")
+    model, _ = training.restore(config)
+    run = Run(config.folder)
+    samples = evaluation.samples(model, values.num_samples, seed=config.seed)
+    pixels = np.clip(to_unit(samples, config.pixel_range_of_data), 0, 1)
+    np.save(run.folder / "samples.npy", np.round(pixels * 255).astype(np.uint8))
+    gallery.draw_samples(model, run.figures / "samples.png", samples)
+    print(
+        f"wrote {run.folder / 'samples.npy'} (uint8 {list(samples.shape)}) and {run.figures / 'samples.png'}"
+    )
+
+
+def _interpolate(config: Config, values: flags.FlagValues) -> None:
+    from wae_tf import gallery, training
+    from wae_tf.runs import Run
+
+    model, images = training.restore(config)
+    folder = Run(config.folder).figures
+    gallery.draw_interpolations(model, folder / "interpolations.png", images.test)
+    gallery.draw_traversals(model, folder / "traversals.png", images.test)
+    print(f"wrote {folder / 'interpolations.png'} and {folder / 'traversals.png'}")
+
+
+def _train(config: Config, values: flags.FlagValues) -> None:
+    from wae_tf import training
+
+    training.train(config, overwrite=values.overwrite)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit status: 0, 2 for bad flags, 1 for a failed run."""
+    try:
+        values, config = parse(sys.argv[1:] if arguments is None else arguments)
+        if values.help:
+            print(f"{__doc__}\n{values.get_help()}")
+            return 0
+        action = {
+            "train": _train,
+            "evaluate": _evaluate,
+            "sample": _sample,
+            "interpolate": _interpolate,
+        }[values.mode]
+        action(config, values)
+    except UserError as error:
+        print(f"wae_tf: {error}", file=sys.stderr)
+        return error.status
+    except KeyboardInterrupt:
+        print("wae_tf: interrupted.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

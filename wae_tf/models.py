@@ -1,0 +1,619 @@
+"""Wae, WaeMmd, WaeGan, WaeMmdpp, WaeMmdppp and Vae: Keras models with the official training step."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wae_tf import costs, data, networks, penalties, priors, schedules, streams
+from wae_tf.config import Config
+
+#: models.py:13, standard deviation of add_noise.
+PIXEL_NOISE = 0.01
+#: wae.py:61, bound of the log-variance.
+SPREAD_BOUND = 50.0
+
+
+class Noise(NamedTuple):
+    """The random numbers of one pass of the encoder; None where its kind of noise is not used."""
+
+    pixels: tf.Tensor | None = None  # [n, H, W, C], added to the images: encoder_noise add_noise
+    code: tf.Tensor | None = None  # [n, z], standard normal: gaussian and implicit
+    many: tf.Tensor | None = None  # [10 n, z], standard normal: MMD++
+
+
+class Encoding(NamedTuple):
+    """What the encoder says of images: the sampled codes and, if gaussian, their distribution."""
+
+    codes: tf.Tensor  # [n, z]
+    mean: tf.Tensor | None = None  # [n, z]
+    logvar: tf.Tensor | None = None  # [n, z], clipped
+    matrix: tf.Tensor | None = None  # [n, z, z], implicit noise
+
+
+@keras.saving.register_keras_serializable("wae_tf")
+class Wae(keras.Model):
+    """A Wasserstein auto-encoder: reconstruction cost + lambda * penalty (arXiv 1711.01558, eq. 4).
+
+    Subclasses supply `penalty`. Training steps are pure functions of (seed, step): the noise of
+    every step is drawn from stateless generators, so the same seed gives the same numbers.
+
+    Args:
+        image_shape: (H, W, C).
+        config: every setting; keywords replace single fields of it.
+        data_size: number of training images N; schedules by epoch and MMD++ need it.
+        **fields: fields of `Config`, such as zdim=16.
+
+    Raises:
+        FlagError: settings that contradict each other or do not fit the images.
+        ValueError: data_size is missing where it is needed.
+    """
+
+    #: What a subclass needs of a Config that was not given.
+    defaults: dict[str, Any] = {"model": "wae_mmd"}  # noqa: RUF012
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        config: Config | None = None,
+        *,
+        data_size: int | None = None,
+        name: str | None = None,
+        **fields: Any,
+    ):
+        if config is None:
+            config = Config(**(self.defaults | fields))
+        elif fields:
+            config = dataclasses.replace(config, **fields)
+        super().__init__(name=name, dtype=config.full_precision)
+        self.image_shape = tuple(image_shape)
+        self.config = config
+        self.data_size = data_size
+        self.encoder = networks.build_encoder(config, self.image_shape)
+        self.decoder = networks.build_decoder(config, self.image_shape)
+        self.adversary: keras.Model | None = None
+        self.full = config.full_precision
+
+        self.step = self._state("step", (), 0, "int64")
+        self.wae_lambda = self._state("wae_lambda", (), config.wae_lambda, self.full)
+        # The first step whose loss was not finite (-1: none), and which terms, as bits.
+        self.bad_step = self._state("bad_step", (), -1, "int64")
+        self.bad_terms = self._state("bad_terms", (), 0, "int32")
+        # The last step's objective and terms, for curves that no running mean has smoothed.
+        self.latest = self._state("latest", (1 + len(self.terms),), 0, self.full)
+        self.steps_per_epoch = (data_size or 0) // config.batch_size
+        if config.lr_schedule != "constant" and self.steps_per_epoch == 0:
+            raise ValueError(
+                f"lr_schedule={config.lr_schedule} needs data_size=N, the number of training "
+                f"images, at least batch_size={config.batch_size}."
+            )
+        self.plateau = None
+        if config.lr_schedule == "plateau":
+            self.plateau = schedules.Plateau(self._state, self.steps_per_epoch)
+        self._decays = schedules.decay_table(config.lr_schedule, config.epochs)
+        self.adversary_optimizer: keras.optimizers.Optimizer | None = None
+        self._trackers = {term: keras.metrics.Mean(name=term) for term in ("loss", *self.terms)}
+        self._tested = keras.metrics.Sum(name="tested")  # batches tested since the last reset
+        self.built = True
+
+    #: The parts of the objective, in the order of the bits of `bad_terms`.
+    terms: tuple[str, ...] = ("reconstruction", "penalty")
+
+    def _state(self, name: str, shape: tuple[int, ...], value: Any, dtype: str = "float32"):
+        initializer = keras.initializers.Constant(float("inf") if value == "inf" else value)
+        return self.add_weight(
+            shape=shape, initializer=initializer, dtype=dtype, trainable=False, name=name
+        )
+
+    # Making and saving.
+
+    def get_config(self) -> dict[str, Any]:
+        """What `keras.saving` needs to make this model again."""
+        return {
+            "image_shape": list(self.image_shape),
+            "data_size": self.data_size,
+            "name": self.name,
+            **dataclasses.asdict(self.config),
+        }
+
+    def build(self, input_shape: Any = None) -> None:
+        """Everything is built by the constructor."""
+
+    def compile(
+        self,
+        optimizer: keras.optimizers.Optimizer | None = None,
+        adversary_optimizer: keras.optimizers.Optimizer | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Sets the optimizers and builds them; without arguments, those of the config.
+
+        Args:
+            optimizer: of encoder and decoder.
+            adversary_optimizer: of the adversary (WaeGan).
+            **kwargs: of `keras.Model.compile`, such as steps_per_execution and jit_compile.
+
+        Raises:
+            ValueError: an optimizer of your own with a schedule other than constant, which would
+                overwrite its learning rate.
+        """
+        if (optimizer or adversary_optimizer) and self.config.lr_schedule != "constant":
+            raise ValueError(
+                "an optimizer of your own goes with lr_schedule='constant' only: "
+                f"{self.config.lr_schedule} sets the learning rate itself."
+            )
+        jit = self.config.jit
+        kwargs.setdefault(
+            "jit_compile", bool(tf.config.list_physical_devices("GPU")) if jit is None else jit
+        )
+        kwargs.setdefault("steps_per_execution", self.config.steps_per_execution)
+        super().compile(
+            optimizer=self._scaled(optimizer or self.make_optimizer(self.config.lr)),
+            auto_scale_loss=False,
+            **kwargs,
+        )
+        self.optimizer.build(self.autoencoder_variables)
+        if self.adversary is not None:
+            self.adversary_optimizer = self._scaled(
+                keras.optimizers.get(adversary_optimizer)
+                if adversary_optimizer
+                else self.make_optimizer(self.config.lr_adv)
+            )
+            self.adversary_optimizer.build(self.adversary.trainable_variables)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Both optimizers, with their settings."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "optimizer": serialize(self.optimizer),
+            "adversary_optimizer": self.adversary_optimizer and serialize(self.adversary_optimizer),
+        }
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles and builds both optimizers, so that their state can be loaded."""
+        deserialize = keras.saving.deserialize_keras_object
+        if self.config.lr_schedule != "constant":
+            self.compile()
+        else:
+            self.compile(*(value and deserialize(value) for value in config.values()))
+
+    def make_optimizer(self, learning_rate: float) -> keras.optimizers.Optimizer:
+        """The config's optimizer (wae.py:368-377)."""
+        if self.config.optimizer == "sgd":
+            return keras.optimizers.SGD(learning_rate)
+        return keras.optimizers.Adam(
+            learning_rate,
+            beta_1=self.config.adam_beta1,
+            beta_2=self.config.adam_beta2,
+            epsilon=self.config.adam_epsilon,
+        )
+
+    def _scaled(self, optimizer: Any) -> keras.optimizers.Optimizer:
+        # Keras would wrap self.optimizer alone; both networks of WaeGan compute in half.
+        optimizer = keras.optimizers.get(optimizer)
+        wrapped = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if self.config.precision == "mixed_float16" and not wrapped:
+            return keras.optimizers.LossScaleOptimizer(optimizer)
+        return optimizer
+
+    @property
+    def autoencoder_variables(self) -> list[keras.Variable]:
+        """Trainable variables of encoder and decoder."""
+        return self.encoder.trainable_variables + self.decoder.trainable_variables
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The means of the objective's terms over an epoch."""
+        return [*self._trackers.values(), self._tested]
+
+    # What users call.
+
+    def encode(self, images: Any) -> tf.Tensor:
+        """Codes float32 [n, z] of images [n, H, W, C]: a gaussian encoder's mean, no noise.
+
+        Images are float in the model's pixel range, or uint8.
+        """
+        encoding = self.encoding(self.as_pixels(images), Noise(), training=False)
+        return encoding.codes
+
+    def decode(self, codes: Any) -> tf.Tensor:
+        """Images float32 [n, H, W, C], in the model's pixel range, of codes [n, z]."""
+        return self.squash(self.decoder(tf.cast(codes, self.full), training=False))
+
+    def reconstruct(self, images: Any) -> tf.Tensor:
+        """decode(encode(images)): float32 [n, H, W, C]."""
+        return self.decode(self.encode(images))
+
+    def sample(self, count: int, seed: int = 0) -> tf.Tensor:
+        """`count` new images float32 [count, H, W, C]; the same for the same seed."""
+        return self.decode(self.sample_prior(count, streams.key(seed, "sample", 0)))
+
+    def call(self, images: Any, training: bool = False) -> tf.Tensor:
+        """The reconstructions, so that `predict` gives them."""
+        return self.reconstruct(images)
+
+    # Parts of a pass.
+
+    def as_pixels(self, images: Any) -> tf.Tensor:
+        """Images as floats in the model's range: uint8 is scaled, floats are taken as they are."""
+        images = tf.convert_to_tensor(images)
+        if images.dtype == tf.uint8:
+            images = data.to_float(images, self.config.pixel_range_of_data)
+        return tf.cast(images, self.full)
+
+    def squash(self, logits: tf.Tensor) -> tf.Tensor:
+        """The decoder's logits as images: tanh or sigmoid."""
+        if self.config.pixel_range_of_data == "symmetric":
+            return tf.tanh(logits)
+        return tf.sigmoid(logits)
+
+    def sample_prior(self, count: int | tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        """Codes [count, z] of the prior."""
+        config = self.config
+        sample = priors.sample(config.prior, count, config.zdim, config.prior_scale, key)
+        return tf.cast(sample, self.full)
+
+    def draw_noise(
+        self, count: int | tf.Tensor, step: tf.Tensor, stream: str, training: bool = True
+    ) -> Noise:
+        """The noise of one pass of the encoder at a step, for `count` images.
+
+        stream: `autoencoder`, `adversary`, `pretrain` or `test`, which differ.
+        """
+
+        def key(kind: str) -> tf.Tensor:
+            return streams.key(self.config.seed, f"{stream}/{kind}", step)
+
+        def normal(kind: str, rows: Any) -> tf.Tensor:
+            shape = [rows, self.config.zdim]
+            return tf.cast(tf.random.stateless_normal(shape, key(kind), alg="philox"), self.full)
+
+        pixels = code = None
+        if self.config.encoder_noise == "add_noise" and training:
+            pixels = tf.random.stateless_truncated_normal(
+                [count, *self.image_shape], key("pixels"), stddev=PIXEL_NOISE, alg="philox"
+            )
+            pixels = tf.cast(pixels, self.full)
+        if self.config.encoder_noise in ("gaussian", "implicit"):
+            code = normal("code", count)
+        return Noise(pixels, code, self._many_noise(count, normal))
+
+    def _many_noise(self, count: Any, normal: Any) -> tf.Tensor | None:
+        return None
+
+    def encoding(self, images: tf.Tensor, noise: Noise, training: bool) -> Encoding:
+        """Encodes images with the noise given; without noise, into means (models.py:6-73, wae.py:56-70)."""
+        if noise.pixels is not None:
+            images += noise.pixels
+        outputs = self.encoder(images, training=training)
+        mean = codes = outputs["mean"]
+        logvar = matrix = None
+        if "spread" in outputs:
+            spread = tf.clip_by_value(outputs["spread"], -SPREAD_BOUND, SPREAD_BOUND)
+            if self.config.encoder_clip == "std":
+                std, logvar = spread, tf.math.log(1e-8 + tf.square(spread))
+            else:
+                std, logvar = tf.sqrt(1e-8 + tf.exp(spread)), spread
+            if noise.code is not None:
+                codes += noise.code * std
+        if "matrix" in outputs:
+            matrix = outputs["matrix"]
+            if noise.code is not None:
+                codes += tf.einsum("ni,nij->nj", noise.code, matrix)
+        return Encoding(priors.project(self.config.prior, codes), mean, logvar, matrix)
+
+    def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
+        """D_Z(Q_Z, P_Z) of a batch, a scalar."""
+        raise NotImplementedError
+
+    def losses(
+        self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise, training: bool = True
+    ) -> dict[str, tf.Tensor]:
+        """The objective of encoder and decoder on a batch, all randomness passed in.
+
+        Args:
+            images: float [n, H, W, C] in the model's pixel range.
+            prior_sample: [n, z].
+            noise: of this pass.
+            training: batch norm by the batch's moments, which moves the moving ones.
+
+        Returns:
+            scalars `loss`, `reconstruction`, `penalty`.
+        """
+        encoding = self.encoding(images, noise, training)
+        logits = self.decoder(encoding.codes, training=training)
+        reconstruction = self.cost(images, self.squash(logits), logits)
+        penalty = self.penalty(encoding, prior_sample, noise)
+        loss = reconstruction + tf.convert_to_tensor(self.wae_lambda) * penalty
+        if self.config.fixed_point_weight:
+            loss += self.config.fixed_point_weight * self.fixed_point_cost(prior_sample, training)
+        return {"loss": loss, "reconstruction": reconstruction, "penalty": penalty}
+
+    def cost(
+        self, images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """The scaled reconstruction cost, a scalar."""
+        scale = self.config.scale_of_cost
+        return costs.reconstruction(self.config.cost, images, reconstructions, logits, scale)
+
+    def fixed_point_cost(self, prior_sample: tf.Tensor, training: bool) -> tf.Tensor:
+        """Cost of sampled images that are not their own reconstruction (improved_wae.py:135-172).
+
+        Its value is c(G(z), G(E(G(z)))); its gradient is that through the first G(z) alone, so the
+        decoder learns to sample what the autoencoder keeps. The official code means this (b + a - c)
+        but calls reconstruction_loss without opts and cannot run; codes are means here, as there.
+        """
+
+        def cycle(images: tf.Tensor) -> tf.Tensor:
+            codes = self.encoding(images, Noise(), training).codes
+            logits = self.decoder(codes, training=training)
+            return self.cost(images, self.squash(logits), logits)
+
+        generated = self.squash(self.decoder(prior_sample, training=training))
+        whole = cycle(generated)
+        return tf.stop_gradient(whole) + whole - cycle(tf.stop_gradient(generated))
+
+    # Steps.
+
+    def lr_decay(self) -> tf.Tensor:
+        """The factor of both learning rates at this step."""
+        if self.plateau is not None:
+            return tf.convert_to_tensor(self.plateau.decay)
+        epoch = tf.convert_to_tensor(self.step) // max(self.steps_per_epoch, 1)
+        table = tf.constant(self._decays, tf.float32)
+        return tf.gather(table, tf.minimum(epoch, len(self._decays) - 1))
+
+    def _minimize(
+        self, optimizer: Any, tape: tf.GradientTape, loss: tf.Tensor, variables: list
+    ) -> None:
+        optimizer.apply(tape.gradient(loss, variables), variables)
+
+    def update(
+        self,
+        images: tf.Tensor,
+        prior_sample: tf.Tensor,
+        noise: Noise,
+        adversary_noise: Noise | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """One iteration as the official loop makes it (wae.py:566-647), randomness passed in.
+
+        Args:
+            images: float [n, H, W, C] in the model's pixel range.
+            prior_sample: [n, z], used by both passes.
+            noise: of the autoencoder's pass.
+            adversary_noise: of the adversary's pass (WaeGan).
+
+        Returns:
+            scalars: the terms of the objective before the update.
+        """
+        if self.config.lr_schedule != "constant":
+            decay = self.lr_decay()
+            self.optimizer.learning_rate.assign(self.config.lr * decay)
+            if self.adversary_optimizer is not None:
+                self.adversary_optimizer.learning_rate.assign(self.config.lr_adv * decay)
+        with tf.GradientTape() as tape:
+            logs = self.losses(images, prior_sample, noise)
+            scaled = self.optimizer.scale_loss(logs["loss"])
+        self._minimize(self.optimizer, tape, scaled, self.autoencoder_variables)
+        logs |= self.update_adversary(images, prior_sample, adversary_noise)
+
+        step = tf.convert_to_tensor(self.step)
+        if self.plateau is not None:
+            self.plateau.update(step, tf.cast(logs["loss"], tf.float32))
+        if self.config.lambda_schedule == "adaptive":
+            weight = tf.convert_to_tensor(self.wae_lambda)
+            self.wae_lambda.assign(
+                schedules.adapted_lambda(step, weight, logs["reconstruction"], logs["penalty"])
+            )
+        self._note_bad_terms(step, logs)
+        self.latest.assign(tf.stack([logs[term] for term in ("loss", *self.terms)]))
+        self.step.assign_add(1)
+        return logs
+
+    def update_adversary(
+        self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise | None
+    ) -> dict[str, tf.Tensor]:
+        """The adversary's step, where there is one."""
+        return {}
+
+    def _note_bad_terms(self, step: tf.Tensor, logs: dict[str, tf.Tensor]) -> None:
+        bad = [tf.cast(~tf.math.is_finite(logs[term]), tf.int32) for term in self.terms]
+        bits = tf.add_n([bit * 2**i for i, bit in enumerate(bad)])
+        first = (tf.convert_to_tensor(self.bad_step) < 0) & (bits > 0)
+        self.bad_terms.assign(tf.where(first, bits, self.bad_terms))
+        self.bad_step.assign(tf.where(first, step, self.bad_step))
+
+    def trouble(self) -> tuple[int, list[str]] | None:
+        """The first step (zero-based) with a non-finite loss and the terms that were, or None."""
+        step, bits = int(self.bad_step.numpy()), int(self.bad_terms.numpy())
+        if step < 0:
+            return None
+        return step, [term for i, term in enumerate(self.terms) if bits >> i & 1]
+
+    def _images_of(self, batch: Any) -> tf.Tensor:
+        images, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        if images.shape.rank != 4 or tuple(images.shape[1:]) != self.image_shape:
+            raise ValueError(
+                f"images of shape {tuple(images.shape)} do not fit: this model takes "
+                f"[n, {', '.join(map(str, self.image_shape))}]."
+            )
+        return self.as_pixels(images)
+
+    def _track(self, logs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        for term, tracker in self._trackers.items():
+            if term in logs:
+                tracker.update_state(logs[term])
+        return {t: tracker.result() for t, tracker in self._trackers.items() if t in logs}
+
+    def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
+        """A step on images [n, H, W, C] (a tuple's first part), uint8 or float in pixel range."""
+        images = self._images_of(batch)
+        count = images.shape[0] or tf.shape(images)[0]
+        step = tf.convert_to_tensor(self.step)
+        prior_sample = self.sample_prior(count, streams.key(self.config.seed, "prior", step))
+        noise = self.draw_noise(count, step, "autoencoder")
+        adversary_noise = None
+        if self.adversary is not None:
+            adversary_noise = self.draw_noise(count, step, "adversary")
+        return self._track(self.update(images, prior_sample, noise, adversary_noise))
+
+    def test_step(self, batch: Any) -> dict[str, tf.Tensor]:
+        """The terms on a test batch, with the moving moments of batch norm and no pixel noise."""
+        images = self._images_of(batch)
+        count = images.shape[0] or tf.shape(images)[0]
+        index = tf.cast(self._tested.result(), tf.int64)
+        self._tested.update_state(1.0)
+        prior_sample = self.sample_prior(count, streams.key(self.config.seed, "test/prior", index))
+        noise = self.draw_noise(count, index, "test", training=False)
+        return self._track(self.losses(images, prior_sample, noise, training=False))
+
+    def pretrain_step(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        images: tf.Tensor,
+        prior_sample: tf.Tensor,
+        noise: Noise,
+    ) -> tf.Tensor:
+        """One step of the encoder towards the prior's moments (wae.py:428-452); returns the loss."""
+        variables = self.encoder.trainable_variables
+        with tf.GradientTape() as tape:
+            codes = self.encoding(images, noise, training=True).codes
+            loss = penalties.moment_matching(codes, prior_sample, self.config.pretrain_size)
+            scaled = optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, variables, unconnected_gradients="zero")
+        optimizer.apply(gradients, variables)
+        return loss
+
+
+@keras.saving.register_keras_serializable("wae_tf")
+class WaeMmd(Wae):
+    """WAE-MMD: the penalty is the squared MMD between codes and prior sample (1711.01558, alg. 2)."""
+
+    def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
+        """See `penalties.mmd`."""
+        config = self.config
+        return penalties.mmd(
+            encoding.codes,
+            prior_sample,
+            kernel=config.mmd_kernel,
+            width=priors.kernel_width(config.prior, config.zdim, config.prior_scale),
+            scales=config.mmd_scales,
+        )
+
+
+@keras.saving.register_keras_serializable("wae_tf")
+class WaeGan(Wae):
+    """WAE-GAN: an adversary tells codes from the prior sample (1711.01558, alg. 1)."""
+
+    defaults = {"model": "wae_gan"}  # noqa: RUF012
+    terms = ("reconstruction", "penalty", "adversary_loss")
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.adversary = networks.build_adversary(self.config)
+
+    def adversary_logits(self, codes: tf.Tensor) -> tf.Tensor:
+        """Logits [n, 1] of codes [n, z]; [n, n] under the official Nowozin trick."""
+        logits = self.adversary(codes, training=True)
+        if self.config.gan_trick == "off":
+            return logits
+        return logits + penalties.prior_log_density(
+            codes, self.config.prior_scale, self.config.gan_trick
+        )
+
+    def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
+        """See `penalties.gan`."""
+        return penalties.gan(self.adversary_logits(encoding.codes))
+
+    def adversary_loss(
+        self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise, training: bool = True
+    ) -> tf.Tensor:
+        """The adversary's loss on a batch, a scalar; see `penalties.adversary`."""
+        codes = tf.stop_gradient(self.encoding(images, noise, training).codes)
+        return penalties.adversary(
+            self.adversary_logits(prior_sample),
+            self.adversary_logits(codes),
+            tf.convert_to_tensor(self.wae_lambda),
+        )
+
+    def update_adversary(
+        self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise | None
+    ) -> dict[str, tf.Tensor]:
+        """A second pass of the updated encoder, then the adversary's step (wae.py:600-612)."""
+        variables = self.adversary.trainable_variables
+        with tf.GradientTape() as tape:
+            loss = self.adversary_loss(images, prior_sample, noise or Noise())
+            scaled = self.adversary_optimizer.scale_loss(loss)
+        self._minimize(self.adversary_optimizer, tape, scaled, variables)
+        return {"adversary_loss": loss}
+
+
+@keras.saving.register_keras_serializable("wae_tf")
+class WaeMmdpp(Wae):
+    """WAE with MMD++ (improved_wae.py:237-360): ten codes an image, and N is known to be finite."""
+
+    defaults = {"model": "wae_mmdpp", "encoder_noise": "gaussian"}  # noqa: RUF012
+    coordinates = False
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        if not self.data_size:
+            raise ValueError(
+                f"{type(self).__name__} needs data_size=N, the number of training images."
+            )
+
+    def _many_noise(self, count: Any, normal: Any) -> tf.Tensor:
+        return normal("many", count * penalties.CODES_AN_IMAGE)
+
+    def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
+        """See `penalties.mmdpp`."""
+        config = self.config
+        return penalties.mmdpp(
+            penalties.many_codes(encoding.mean, encoding.logvar, noise.many),
+            prior_sample,
+            data_size=self.data_size,
+            kernel=config.mmd_kernel,
+            width=priors.kernel_width(config.prior, config.zdim, config.prior_scale),
+            coordinates=self.coordinates,
+        )
+
+
+@keras.saving.register_keras_serializable("wae_tf")
+class WaeMmdppp(WaeMmdpp):
+    """WAE with MMD++ of each coordinate of the code (improved_wae.py:379-482)."""
+
+    defaults = {"model": "wae_mmdppp", "encoder_noise": "gaussian"}  # noqa: RUF012
+    coordinates = True
+
+
+@keras.saving.register_keras_serializable("wae_tf")
+class Vae(Wae):
+    """The variational auto-encoder on the same networks: cost + lambda * KL (Kingma, Welling 2014)."""
+
+    defaults = {"model": "vae", "encoder_noise": "gaussian", "wae_lambda": 1.0, "pretrain": False}  # noqa: RUF012
+
+    def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
+        """See `penalties.kl`."""
+        return penalties.kl(encoding.mean, encoding.logvar, self.config.prior_scale)
+
+
+_CLASSES = {
+    "wae_mmd": WaeMmd,
+    "wae_gan": WaeGan,
+    "wae_mmdpp": WaeMmdpp,
+    "wae_mmdppp": WaeMmdppp,
+    "vae": Vae,
+}
+
+
+def from_config(config: Config, image_shape: tuple[int, int, int], data_size: int) -> Wae:
+    """The model that the config names, for images of this shape."""
+    return _CLASSES[config.model](image_shape, config, data_size=data_size)
+
+
+def parameter_count(model: Wae) -> int:
+    """Trainable parameters of encoder and decoder, as the official log counts them (wae.py:387)."""
+    return int(sum(np.prod(v.shape) for v in model.autoencoder_variables))

@@ -1,0 +1,214 @@
+"""Penalties D_Z(Q_Z, P_Z): MMD, its per-image and per-coordinate variants, the GAN's losses, KL."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+#: Codes drawn for each image by MMD++ (improved_wae.py:261, :403).
+CODES_AN_IMAGE = 10
+
+
+def squared_distances(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """Squared distances [n, m] between rows of a [n, z] and b [m, z] (wae.py:249-258)."""
+    norms_a = tf.reduce_sum(tf.square(a), axis=1, keepdims=True)
+    norms_b = tf.reduce_sum(tf.square(b), axis=1, keepdims=True)
+    return norms_a + tf.transpose(norms_b) - 2.0 * tf.matmul(a, b, transpose_b=True)
+
+
+def _off_diagonal(size: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    return 1.0 - tf.eye(size, dtype=dtype)
+
+
+def _kth_largest(distances: tf.Tensor, k: tf.Tensor) -> tf.Tensor:
+    return tf.math.top_k(tf.reshape(distances, [-1]), k).values[k - 1]
+
+
+def mmd(
+    codes: tf.Tensor,
+    prior_sample: tf.Tensor,
+    *,
+    kernel: str = "imq",
+    width: float,
+    scales: Sequence[float] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
+) -> tf.Tensor:
+    """Unbiased estimate of the squared MMD; it can be negative (wae.py:240-312).
+
+    Args:
+        codes: float [n, z], a sample of Q_Z.
+        prior_sample: float [n, z], a sample of P_Z.
+        kernel: `imq`, the sum over `scales` of C / (C + d) with C = scale * width; or `rbf`,
+            exp(-d / (2 s)) with s the sum of two medians of the batch's own distances (as the
+            official code takes them; the gradient flows through s).
+        width: C before the scales, from `priors.kernel_width`; rbf does not use it.
+        scales: multiples of the width.
+
+    Returns:
+        scalar of the codes' type: mean of off-diagonal k(q, q) + k(p, p) - 2 k(q, p).
+    """
+    dtype = codes.dtype
+    n = tf.shape(codes)[0]
+    nf = tf.cast(n, dtype)
+    distances_q = squared_distances(codes, codes)
+    distances_p = squared_distances(prior_sample, prior_sample)
+    distances = squared_distances(codes, prior_sample)
+
+    if kernel == "rbf":
+        half = (n * n - n) // 2
+        variance = _kth_largest(distances, half) + _kth_largest(distances_q, half)
+
+        def k(d: tf.Tensor) -> tf.Tensor:
+            return tf.exp(-d / 2.0 / variance)
+    else:
+
+        def k(d: tf.Tensor) -> tf.Tensor:
+            return tf.add_n([width * scale / (width * scale + d) for scale in scales])
+
+    within = (k(distances_q) + k(distances_p)) * _off_diagonal(n, dtype)
+    return tf.reduce_sum(within) / (nf * nf - nf) - 2.0 * tf.reduce_sum(k(distances)) / (nf * nf)
+
+
+def many_codes(mean: tf.Tensor, logvar: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+    """Ten codes an image, in a row: [10 n, z] from mean and logvar [n, z], noise [10 n, z]."""
+    repeated_std = tf.repeat(tf.sqrt(1e-8 + tf.exp(logvar)), CODES_AN_IMAGE, axis=0)
+    return tf.repeat(mean, CODES_AN_IMAGE, axis=0) + noise * repeated_std
+
+
+def mmdpp(
+    codes: tf.Tensor,
+    prior_sample: tf.Tensor,
+    *,
+    data_size: int,
+    kernel: str,
+    width: float,
+    coordinates: bool = False,
+) -> tf.Tensor:
+    """MMD++, which knows that the training set is finite (improved_wae.py:237-360, :379-482).
+
+    Pairs of codes of one image are weighted as often as they occur among all pairs of codes of
+    `data_size` images.
+
+    Args:
+        codes: float [10 n, z] from `many_codes`.
+        prior_sample: float [n, z].
+        data_size: N, the number of training images.
+        kernel: `imq` at scales 1 and 1/N with weights 1, 1 (coordinates: 1, N); or `rbf`.
+        width: from `priors.kernel_width`.
+        coordinates: sum over coordinates of one-dimensional statistics (MMD+++).
+
+    Returns:
+        scalar of the codes' type.
+    """
+    dtype = codes.dtype
+    m = CODES_AN_IMAGE
+    n = tf.shape(prior_sample)[0]
+    nf, big_n = tf.cast(n, dtype), tf.cast(data_size, dtype)
+    if coordinates:
+
+        def pairwise(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+            a, b = tf.transpose(a)[:, :, None], tf.transpose(b)[:, None, :]
+            return a * a + b * b - 2.0 * a * b  # [z, n, m]
+    else:
+        pairwise = squared_distances
+    distances_p = pairwise(prior_sample, prior_sample)
+    distances_q = pairwise(codes, codes)
+    distances_pq = pairwise(prior_sample, codes)
+
+    off_diagonal = _off_diagonal(n, dtype)
+    image = tf.range(n * m) // m
+    same_image = tf.cast(image[:, None] == image[None, :], dtype)
+    same_code = tf.eye(n * m, dtype=dtype)
+
+    def statistic(k) -> tf.Tensor:
+        prior = tf.reduce_sum(k(distances_p) * off_diagonal) / (nf * nf - nf)
+        cross = tf.reduce_sum(k(distances_pq)) / (nf * nf) / m
+        kernel_q = k(distances_q)
+        other_images = tf.reduce_sum(kernel_q * (1.0 - same_image))
+        other_images *= (big_n - 1.0) / big_n / nf / (nf - 1.0) / m**2
+        one_image = tf.reduce_sum(kernel_q * (same_image - same_code))
+        one_image *= 1.0 / nf / m / (m - 1.0) / big_n
+        return prior - 2.0 * cross + other_images + one_image
+
+    if kernel == "rbf":
+        half = n // 2
+        variance = _kth_largest(distances_pq, half) + _kth_largest(distances_q, half)
+        return statistic(lambda d: tf.exp(-d / 2.0 / variance))
+    weights = (1.0, big_n) if coordinates else (1.0, 1.0)
+    total = tf.zeros([], dtype)
+    for scale, weight in zip((1.0, 1.0 / data_size), weights, strict=True):
+        c = width * scale
+        total += weight * statistic(lambda d, c=c: c / (c + d))
+    return total
+
+
+def prior_log_density(codes: tf.Tensor, prior_scale: float, trick: str) -> tf.Tensor:
+    """What the Nowozin trick adds to the adversary's logits (models.py:339-355).
+
+    Args:
+        codes: float [n, z].
+        prior_scale: standard deviation of the normal prior.
+        trick: `official`: [n], which against logits [n, 1] broadcasts to [n, n], with
+            -log(2 pi)/2 once; `fixed`: the density itself, [n, 1], with it z times.
+
+    Returns:
+        float [n] or [n, 1].
+    """
+    zdim = codes.shape[1]
+    variance = float(prior_scale) ** 2
+    official = trick == "official"
+    square = tf.reduce_sum(tf.square(codes), axis=1, keepdims=not official)
+    constant = 0.5 * math.log(2.0 * math.pi) * (1 if official else zdim)
+    return -square / 2.0 / variance - constant - 0.5 * zdim * math.log(variance)
+
+
+def _mean_cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
+    return tf.reduce_mean(
+        tf.nn.sigmoid_cross_entropy_with_logits(
+            labels=tf.fill(tf.shape(logits), tf.cast(label, logits.dtype)), logits=logits
+        )
+    )
+
+
+def gan(logits_q: tf.Tensor) -> tf.Tensor:
+    """The encoder's non-saturating loss: codes should be taken for the prior's (wae.py:322-326)."""
+    return _mean_cross_entropy(logits_q, 1.0)
+
+
+def adversary(logits_p: tf.Tensor, logits_q: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """The adversary's loss, multiplied by lambda as the official code does (wae.py:316-323)."""
+    return weight * (_mean_cross_entropy(logits_p, 1.0) + _mean_cross_entropy(logits_q, 0.0))
+
+
+def kl(mean: tf.Tensor, logvar: tf.Tensor, prior_scale: float) -> tf.Tensor:
+    """KL(N(mean, exp(logvar)) || N(0, prior_scale^2)), summed over z [n, z], mean over the batch.
+
+    Kingma and Welling 2014, appendix B, for a prior of any scale.
+    """
+    variance = float(prior_scale) ** 2
+    terms = (tf.exp(logvar) + tf.square(mean)) / variance - 1.0 - logvar + math.log(variance)
+    return 0.5 * tf.reduce_mean(tf.reduce_sum(terms, axis=1))
+
+
+def moment_matching(codes: tf.Tensor, prior_sample: tf.Tensor, size: int) -> tf.Tensor:
+    """The pretraining loss: mean square of the differences of means and covariances (wae.py:143-160).
+
+    Args:
+        codes: float [n, z].
+        prior_sample: float [size, z].
+        size: e_pretrain_sample_size, whose size - 1 divides both covariances.
+
+    Returns:
+        scalar.
+    """
+
+    def moments(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        mean = tf.reduce_mean(z, axis=0, keepdims=True)
+        return mean, tf.matmul(z - mean, z - mean, transpose_a=True) / (size - 1.0)
+
+    mean_p, covariance_p = moments(prior_sample)
+    mean_q, covariance_q = moments(codes)
+    return tf.reduce_mean(tf.square(mean_p - mean_q)) + tf.reduce_mean(
+        tf.square(covariance_p - covariance_q)
+    )
