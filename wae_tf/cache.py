@@ -1,7 +1,8 @@
-"""The cache of decoded images: one uint8 .npy file, memory-mapped, and a JSON file that says what it holds."""
+"""The cache of decoded images: a memory-mapped uint8 .npy file, and a JSON file that describes it."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -155,8 +156,9 @@ def open_or_build(
             "give a writable --cache_dir."
         ) from error
     finally:
-        array_part.unlink(missing_ok=True) if folder.is_dir() else None
-        facts_part.unlink(missing_ok=True) if folder.is_dir() else None
+        for part in (array_part, facts_part):
+            with contextlib.suppress(OSError):
+                part.unlink()
     found = _read(array_file, facts_file, digest)
     if found is None:
         raise DataError(f"The cache file {array_file} changed while it was written: run again.")

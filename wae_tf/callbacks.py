@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from wae_tf import evaluation, figures, gallery
@@ -190,7 +189,7 @@ class Figures(keras.callbacks.Callback):
         reconstructed = evaluation.reconstructions(model, test[:8])
         with self.report.writer.as_default(step=step):
             for name, images in (("samples", samples[:8]), ("test reconstructions", reconstructed)):
-                pictures = np.clip(to_unit(images, pixel_range), 0, 1)
+                pictures = to_unit(images, pixel_range)
                 if pictures.shape[-1] in (1, 3):
                     tf.summary.image(name, pictures, max_outputs=8)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -108,8 +109,6 @@ def load(
 
 def _first(images: ImageSet, train_size: int | None, test_size: int | None) -> ImageSet:
     """The first images of each part."""
-    import dataclasses
-
     changes: dict[str, Any] = {}
     words = []
     for part, size in (("train", train_size), ("test", test_size)):
@@ -222,7 +221,8 @@ def _row_reader(images: np.ndarray) -> Any:
     root = images
     while isinstance(root.base, np.ndarray):
         root = root.base
-    if not isinstance(root, np.memmap) or not images.flags.c_contiguous or not len(images):
+    mapped = isinstance(root, np.memmap) and images.flags.c_contiguous and hasattr(os, "preadv")
+    if not mapped:
         return lambda indices: images[indices]
     address = [a.__array_interface__["data"][0] for a in (images, root)]
     start = root.offset + address[0] - address[1]

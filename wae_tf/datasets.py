@@ -96,12 +96,11 @@ def mnist(name: str, data_dir: Path | None) -> ImageSet:
     if data_dir is None:
         return _small_from_tfds(name, tfds_source.prepare(name, LAYOUTS[name]))
     found = {
-        part: _first_file(data_dir, [f"{part}-{kind}-ubyte{end}", f"{part}.{kind}-ubyte{end}"])
+        part: _first_file(data_dir, [f"{part}-{kind}-ubyte", f"{part}.{kind}-ubyte"])
         for part, kind in (
             ("train-images", "idx3"), ("train-labels", "idx1"),
             ("t10k-images", "idx3"), ("t10k-labels", "idx1"),
         )
-        for end in [""]
     }  # fmt: skip
     missing = [part for part, path in found.items() if path is None]
     if missing:
@@ -333,12 +332,12 @@ def _from_pictures(
     def fill(writer: cache.Writer) -> dict[str, Any]:
         # Sizes and channels first, from the files' heads: the array's shape must be known.
         good, looks, bad = [], [], []
-        for g, l, b in pictures.map_in_order(
+        for some_good, some_looks, some_bad in pictures.map_in_order(
             items(names), pictures.look, skip_bad=skip_bad_images, where=files.where
         ):
-            good += g
-            looks += l
-            bad += b
+            good += some_good
+            looks += some_looks
+            bad += some_bad
         if not good:
             raise DataError(f"None of the {len(names):,} pictures in {files.where} can be read.")
         grey = all(is_grey for is_grey, _ in looks)
@@ -393,7 +392,8 @@ def _from_npy(
             piece = np.rint(piece).astype(np.uint8)
             for image, place in zip(piece, place_of_row[start:], strict=False):
                 if image_size is not None:
-                    image = _resized(Image.fromarray(image.squeeze()), image_size)
+                    square = Image.fromarray(image.squeeze(-1) if channels == 1 else image)
+                    image = np.asarray(pictures.centre_square(square, image_size))
                 writer.put(image, int(place))
         if source.dtype.kind == "f" and largest <= 1:
             raise DataError(
@@ -414,9 +414,7 @@ def _decode(
 ) -> dict[str, Any]:
     """Decodes pictures into the cache, in order; returns the names that came and that did not."""
     order, skipped = [], []
-    for good, images, bad in pictures.map_in_order(
-        items, function, skip_bad=skip_bad, where=where
-    ):
+    for good, images, bad in pictures.map_in_order(items, function, skip_bad=skip_bad, where=where):
         if images:
             writer.append(np.stack(images))
         order += good

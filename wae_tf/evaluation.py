@@ -22,28 +22,48 @@ def _slices(array: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         yield np.asarray(array[start : start + batch_size])
 
 
-def _compiled(model: Wae, name: str) -> Callable:
-    """The model's method as a tf.function, made once a model."""
+def _compiled(model: Wae, function: Callable, rows: np.ndarray, indexed: bool = False) -> Callable:
+    """A function of rows (and of the batch's index) as a tf.function, traced once a model."""
     functions = model.__dict__.setdefault("_evaluation_functions", {})
+    name = (function.__name__, rows.shape[1:], str(rows.dtype))
     if name not in functions:
-        functions[name] = tf.function(getattr(model, name), reduce_retracing=True)
+        signature = [tf.TensorSpec([None, *rows.shape[1:]], rows.dtype)]
+        if indexed:
+            signature.append(tf.TensorSpec([], tf.int64))
+        functions[name] = tf.function(function, input_signature=signature)
     return functions[name]
 
 
-def reconstructions(model: Wae, images: np.ndarray, batch_size: int = 100) -> np.ndarray:
-    """float32 [n, H, W, C] in the model's pixel range, of images uint8 or float."""
-    return in_batches(_compiled(model, "reconstruct"), images, batch_size)
-
-
 def codes(model: Wae, images: np.ndarray, batch_size: int = 100) -> np.ndarray:
-    """float32 [n, z]; a gaussian encoder's means."""
-    return in_batches(_compiled(model, "encode"), images, batch_size)
+    """A sample of Q_Z, float32 [n, z]: a gaussian or implicit encoder's noise is in it.
+
+    So the official code plots and reconstructs (wae.py:671-690); `Wae.encode` gives means.
+    Images are uint8 or float in the model's pixel range.
+    """
+
+    def sampled(batch: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+        noise = model.draw_noise(tf.shape(batch)[0], index, "test", training=False)
+        return model.encoding(model.as_pixels(batch), noise, training=False).codes
+
+    function = _compiled(model, sampled, images, indexed=True)
+    batches = enumerate(_slices(images, batch_size))
+    return np.concatenate([function(b, tf.constant(i, tf.int64)).numpy() for i, b in batches])
+
+
+def reconstructions(model: Wae, images: np.ndarray, batch_size: int = 100) -> np.ndarray:
+    """float32 [n, H, W, C] in the model's pixel range, decoded from `codes`."""
+    return decoded(model, codes(model, images, batch_size), batch_size)
 
 
 def samples(model: Wae, count: int, batch_size: int = 100, seed: int = 0) -> np.ndarray:
     """float32 [count, H, W, C] decoded from a prior sample that follows from the seed."""
     prior_sample = model.sample_prior(count, streams.key(seed, "sample", 0))
-    return in_batches(_compiled(model, "decode"), prior_sample.numpy(), batch_size)
+    return decoded(model, prior_sample.numpy(), batch_size)
+
+
+def decoded(model: Wae, latent: np.ndarray, batch_size: int = 100) -> np.ndarray:
+    """float32 [n, H, W, C] of codes [n, z]."""
+    return in_batches(_compiled(model, model.decode, latent), latent, batch_size)
 
 
 def sharpness(images: np.ndarray, batch_size: int = 500) -> np.ndarray:
@@ -65,14 +85,12 @@ def terms_on(model: Wae, images: np.ndarray, batch_size: int = 100) -> dict[str,
 
     def terms(batch: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
         count = tf.shape(batch)[0]
-        prior_sample = model.sample_prior(
-            count, streams.key(model.config.seed, "test/prior", index)
-        )
+        key = streams.key(model.config.seed, "test/prior", index)
         noise = model.draw_noise(count, index, "test", training=False)
+        prior_sample = model.sample_prior(count, key)
         return model.losses(model.as_pixels(batch), prior_sample, noise, training=False)
 
-    functions = model.__dict__.setdefault("_evaluation_functions", {})
-    function = functions.setdefault("terms_on", tf.function(terms, reduce_retracing=True))
+    function = _compiled(model, terms, images, indexed=True)
     total, penalties = 0.0, []
     for index, batch in enumerate(_slices(images, batch_size)):
         values = function(tf.convert_to_tensor(batch), tf.constant(index, tf.int64))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import pickle
 import struct
 import zipfile
@@ -108,8 +109,6 @@ class _ArraysOnly(pickle.Unpickler):
     """Unpickles plain values and NumPy arrays, and these as inert records: no code is run."""
 
     def __init__(self, raw: bytes):
-        import io
-
         super().__init__(io.BytesIO(raw), encoding="bytes")
 
     def find_class(self, module: str, name: str) -> Any:

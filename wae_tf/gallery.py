@@ -20,7 +20,7 @@ INTERPOLATION_ROWS, INTERPOLATION_STEPS = 10, 10
 
 
 def _pictures(model: Wae, images: np.ndarray) -> np.ndarray:
-    return np.clip(to_unit(np.asarray(images), model.config.pixel_range_of_data), 0.0, 1.0)
+    return to_unit(np.asarray(images), model.config.pixel_range_of_data)
 
 
 def _shown(model: Wae, images: np.ndarray) -> np.ndarray:
@@ -100,26 +100,26 @@ def draw_interpolations(model: Wae, path: Path, test: np.ndarray) -> None:
     """Decoded straight lines between the codes of pairs of test images, on the prior's support."""
     rows = min(INTERPOLATION_ROWS, len(test) // 2)
     images = _shown(model, test[: 2 * rows])
-    codes = evaluation.codes(model, images)
+    codes = model.encode(images).numpy()
     ends = images.reshape(rows, 2, *images.shape[1:])
     first, last = codes[0::2][:, None], codes[1::2][:, None]
     share = np.linspace(0.0, 1.0, INTERPOLATION_STEPS, dtype=np.float32)[None, :, None]
     line = (first * (1 - share) + last * share).reshape(rows * INTERPOLATION_STEPS, -1)
     if model.config.prior == "sphere":
         line = priors.project("sphere", tf.constant(line)).numpy()
-    decoded = evaluation.in_batches(model.decode, line)
+    decoded = evaluation.decoded(model, line)
     decoded = decoded.reshape(rows, INTERPOLATION_STEPS, *decoded.shape[1:])
     figures.interpolations(path, _pictures(model, decoded), ends=_pictures(model, ends))
 
 
 def draw_traversals(model: Wae, path: Path, test: np.ndarray) -> None:
     """The first test image's code with one coordinate at a time moved over the prior's range."""
-    code = evaluation.codes(model, _shown(model, test[:1]))[0]
+    code = model.encode(_shown(model, test[:1])).numpy()[0]
     count = min(model.config.zdim, TRAVERSED)
     scale = evaluation.prior_std(model)
     grid = np.tile(code, (count, len(TRAVERSAL_VALUES), 1))
     for i in range(count):
         grid[i, :, i] = scale * np.asarray(TRAVERSAL_VALUES)
-    decoded = evaluation.in_batches(model.decode, grid.reshape(-1, model.config.zdim))
+    decoded = evaluation.decoded(model, grid.reshape(-1, model.config.zdim))
     decoded = decoded.reshape(count, len(TRAVERSAL_VALUES), *decoded.shape[1:])
     figures.traversals(path, _pictures(model, decoded), TRAVERSAL_VALUES)

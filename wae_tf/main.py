@@ -174,7 +174,7 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
     model, _ = training.restore(config)
     run = Run(config.folder)
     samples = evaluation.samples(model, values.num_samples, seed=config.seed)
-    pixels = np.clip(to_unit(samples, config.pixel_range_of_data), 0, 1)
+    pixels = to_unit(samples, config.pixel_range_of_data)
     np.save(run.folder / "samples.npy", np.round(pixels * 255).astype(np.uint8))
     gallery.draw_samples(model, run.figures / "samples.png", samples)
     print(

@@ -8,6 +8,7 @@ import io
 import itertools
 import os
 import re
+import stat
 import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -78,8 +79,13 @@ class Files:
             for name in files:
                 if name.startswith("."):
                     continue
-                stat = os.stat(os.path.join(folder, name))
-                self._marks[prefix + name] = f"{stat.st_size} {stat.st_mtime_ns}"
+                try:
+                    info = os.stat(os.path.join(folder, name))
+                except OSError:  # a dangling link: reading it will say so
+                    self._marks[prefix + name] = "0 0"
+                    continue
+                if stat.S_ISREG(info.st_mode):
+                    self._marks[prefix + name] = f"{info.st_size} {info.st_mtime_ns}"
 
     def fingerprint(self, names: Iterable[str]) -> str:
         """A hash of these files' names, sizes and times (in a zip: sizes and check sums)."""
@@ -218,12 +224,17 @@ def decode_picture(data: bytes, grey: bool, image_size: int | None = None) -> np
     except Exception as error:
         raise BadPicture(f"cannot be converted from mode {image.mode} ({error})") from error
     if image_size is not None:
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        image = image.crop((left, top, left + side, top + side))
-        image = image.resize((image_size, image_size), Image.Resampling.LANCZOS)
+        image = centre_square(image, image_size)
     pixels = np.asarray(image)
     return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def centre_square(image: Image.Image, side: int) -> Image.Image:
+    """The largest square around the centre, resized (Lanczos) to `side`."""
+    cut = min(image.size)
+    left, top = (image.width - cut) // 2, (image.height - cut) // 2
+    image = image.crop((left, top, left + cut, top + cut))
+    return image.resize((side, side), Image.Resampling.LANCZOS)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

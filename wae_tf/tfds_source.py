@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
-import logging
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,16 +15,20 @@ import numpy as np
 
 from wae_tf.errors import DataError
 
-#: Our name: TFDS's, and where TFDS downloads from.
+#: Our name: TFDS's, and a file that TFDS downloads for it.
 SOURCES = {
-    "mnist": ("mnist", "https://storage.googleapis.com"),
-    "fashion_mnist": (
-        "fashion_mnist", "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+    "mnist": (
+        "mnist", "https://storage.googleapis.com/cvdf-datasets/mnist/train-images-idx3-ubyte.gz",
     ),
-    "cifar10": ("cifar10", "https://www.cs.toronto.edu"),
+    "fashion_mnist": (
+        "fashion_mnist",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-images-idx3-ubyte.gz",
+    ),
+    "cifar10": ("cifar10", "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"),
     "celeba": ("celeb_a", "https://drive.google.com"),
-    "dsprites": ("dsprites", "https://github.com"),
+    "dsprites": ("dsprites", "https://github.com/deepmind/dsprites-dataset"),
 }  # fmt: skip
+_PATIENCE = 8.0  # seconds
 
 
 def prepared_in(dataset: str, root: Path) -> Any | None:
@@ -53,7 +58,7 @@ def prepare(dataset: str, layout: str) -> Any:
     # Asked first: without a network TFDS itself tries for minutes.
     if not _reachable(url):
         raise DataError(
-            f"{dataset} is not in {builder.data_root} and {url} cannot be reached to download it: "
+            f"{dataset} is not in {builder.data_dir_root} and {url} cannot be reached to download it: "
             f"{instead}."
         )
     try:
@@ -66,21 +71,21 @@ def prepare(dataset: str, layout: str) -> Any:
 
 def images_and_labels(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray]:
     """A small data set's split: uint8 [N, H, W, C] and int64 [N]."""
-    import tensorflow_datasets as tfds
-
-    rows = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, shuffle_files=False))
-    return rows["image"], rows["label"].astype(np.int64)
+    with _one_sentence(builder):
+        rows = builder.as_dataset(split=split, batch_size=-1, shuffle_files=False)
+        return rows["image"].numpy(), rows["label"].numpy().astype(np.int64)
 
 
 def encoded_images(builder: Any, split: str) -> Iterator[bytes]:
     """The files' bytes of a split, in TFDS's order."""
     import tensorflow_datasets as tfds
 
-    rows = builder.as_dataset(
-        split=split, shuffle_files=False, decoders={"image": tfds.decode.SkipDecoding()}
-    )
-    for row in rows.prefetch(64):
-        yield row["image"].numpy()
+    with _one_sentence(builder):
+        rows = builder.as_dataset(
+            split=split, shuffle_files=False, decoders={"image": tfds.decode.SkipDecoding()}
+        )
+        for row in rows.prefetch(64):
+            yield row["image"].numpy()
 
 
 def image_pieces(builder: Any, split: str, rows: int) -> Iterator[np.ndarray]:
@@ -88,9 +93,10 @@ def image_pieces(builder: Any, split: str, rows: int) -> Iterator[np.ndarray]:
     import tensorflow_datasets as tfds
 
     decoders = tfds.decode.PartialDecoding({"image": True})
-    images = builder.as_dataset(split=split, shuffle_files=False, decoders=decoders)
-    for piece in images.batch(rows).prefetch(2):
-        yield piece["image"].numpy()
+    with _one_sentence(builder):
+        images = builder.as_dataset(split=split, shuffle_files=False, decoders=decoders)
+        for piece in images.batch(rows).prefetch(2):
+            yield piece["image"].numpy()
 
 
 def fingerprint(builder: Any) -> dict[str, Any]:
@@ -99,8 +105,22 @@ def fingerprint(builder: Any) -> dict[str, Any]:
     return {"tfds": builder.info.full_name, "folder": str(builder.data_dir), "sizes": sizes}
 
 
+@contextlib.contextmanager
+def _one_sentence(builder: Any) -> Iterator[None]:
+    """Turns TensorFlow's errors about damaged records into one of ours."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.OpError, AssertionError, OSError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
+        raise DataError(
+            f"{builder.data_dir} cannot be read ({reason}): remove it and let TFDS prepare it "
+            "again."
+        ) from error
+
+
 def _builder(name: str, root: str | None) -> Any:
-    logging.getLogger("absl").debug("opening TFDS builder %s", name)
     import tensorflow_datasets as tfds
 
     try:
@@ -110,11 +130,20 @@ def _builder(name: str, root: str | None) -> Any:
 
 
 def _reachable(url: str) -> bool:
-    """Whether a server answers within a few seconds, through a proxy where one is set."""
-    try:
-        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=4).close()
-    except urllib.error.HTTPError as error:
-        return error.code < 500 and error.code not in (403, 407)
-    except (OSError, http.client.HTTPException, ValueError):
-        return False
-    return True
+    """Whether a server offers a file, within a few seconds; through a proxy where one is set."""
+    answers: list[bool] = []
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=4).close()
+            answers.append(True)
+        except urllib.error.HTTPError as error:
+            answers.append(error.code == 405)  # refuses HEAD, but it is there
+        except (OSError, http.client.HTTPException, ValueError):
+            answers.append(False)
+
+    # In a thread, for looking up a name has no timeout of its own.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE)
+    return bool(answers and answers[0])

@@ -188,6 +188,7 @@ def fit(
             steps_per_epoch=steps,
             callbacks=watchers,
             verbose=verbose,
+            shuffle=False,
         )
 
     whole, rest = divmod(total, steps_per_epoch)

@@ -1,0 +1,227 @@
+"""The command line: precedence of flags, errors in a sentence, whole runs and what they leave."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wae_tf import main
+
+TINY = [
+    "--encoder_arch=mlp",
+    "--decoder_arch=mlp",
+    "--encoder_filters=16",
+    "--decoder_filters=16",
+    "--encoder_layers=1",
+    "--decoder_layers=1",
+    "--adversary_filters=8",
+    "--adversary_layers=1",
+    "--zdim=3",
+    "--train_size=200",
+    "--test_size=60",
+    "--batch_size=50",
+    "--pretrain_size=100",
+    "--pretrain_steps=5",
+    "--pictures=20",
+    "--picture_columns=5",
+]
+
+
+def config_of(*arguments):
+    return main.parse(arguments)[1]
+
+
+def test_defaults_are_digits_and_wae_mmd():
+    config = config_of()
+    assert (config.dataset, config.model, config.folder) == (
+        "digits",
+        "wae_mmd",
+        "runs/digits_wae_mmd",
+    )
+
+
+def test_preset_then_flagfile_then_command_line(tmp_path):
+    file = tmp_path / "my.flags"
+    file.write_text("# mine\n--zdim=5\n--lr=0.5\n")
+    assert config_of("--dataset=mnist", "--data_dir=x").zdim == 8
+    for order in ([f"--flagfile={file}", "--zdim=6"], ["--zdim=6", f"--flagfile={file}"]):
+        config = config_of("--dataset=mnist", *order)
+        assert (config.zdim, config.lr, config.encoder_filters) == (6, 0.5, 1024)
+    assert config_of("--flagfile", str(file), "--mmd_scales=1,2.5").mmd_scales == (1.0, 2.5)
+
+
+def test_a_flagfile_chooses_the_preset_below_it():
+    config = config_of("--flagfile=flags/official/celebA.flags", "--model=wae_gan")
+    assert (config.dataset, config.model, config.gan_trick) == ("celeba", "wae_gan", "official")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--dataset=svhn"], "--dataset=svhn is not known; accepted: digits, mnist"),
+        (["--model=gan"], "--model=gan is not known; accepted: wae_mmd"),
+        (["--mode=fly"], "--mode=fly is not known; accepted: train"),
+        (["--zdim=much"], "zdim"),
+        (["--nonsense=1"], "Unknown command line flag 'nonsense'"),
+        (["train"], "'train' is not a flag"),
+        (["--flagfile=flags/none.flags"], "--flagfile=flags/none.flags is not there"),
+        (["--flagfile"], "--flagfile needs the path"),
+        (["--lr=0"], "--lr=0.0 must be above 0"),
+        (["--lr=nan"], "--lr=nan is not a finite number"),
+        (["--epochs=0"], "--epochs=0 is too small"),
+        (["--lr_schedule=fast"], "--lr_schedule=fast is not known"),
+        (
+            ["--encoder_noise=gaussian", "--prior=sphere"],
+            "goes with --prior=normal only, not sphere",
+        ),
+        (
+            ["--model=wae_gan", "--gan_trick=fixed", "--prior=uniform"],
+            "goes with --prior=normal only",
+        ),
+        (
+            ["--model=vae", "--encoder_noise=add_noise"],
+            "--model=vae needs --encoder_noise=gaussian",
+        ),
+        (["--cost=bce", "--pixel_range=symmetric"], "--cost=bce needs --pixel_range=unit"),
+        (["--mmd_scales=1,x"], "--mmd_scales takes numbers"),
+        (["--mmd_scales=1,-1"], "--mmd_scales takes positive numbers"),
+        (["--pictures=15"], "--pictures=15 must be even"),
+        (["--batch_size=2000"], "--batch_size=2000 is larger than the 1500 training images"),
+        (["--decoder_layers=4"], "needs height and width divisible by 8, not 28x28"),
+        (["--encoder_arch=ali"], "--encoder_arch=ali takes 32x32 images only"),
+        (["--encoder_filters=4"], "--encoder_filters=4 is too small for 4 dcgan layers"),
+        (["--crop=wide"], "--crop=wide is not known; accepted: closecrop, resizecrop"),
+    ],
+)
+def test_bad_flags_are_a_sentence_and_status_2(arguments, sentence, capsys, tmp_path):
+    status = main.main([f"--work_dir={tmp_path / 'run'}", *arguments])
+    error = capsys.readouterr().err
+    assert status == 2, error
+    assert sentence in error
+    assert len(error.strip().splitlines()) == 1
+    assert "Traceback" not in error
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--dataset=mnist", "--data_dir={tmp}/none"], "--data_dir="),
+        (["--dataset=folder", "--data_dir={tmp}/empty"], "empty"),
+        (["--mode=evaluate"], "holds no run"),
+        (["--work_dir={tmp}/other"], "is not an empty folder and holds no run"),
+        (["--work_dir={tmp}/other/file.txt/run"], "cannot be written to"),
+    ],
+)
+def test_bad_data_and_folders_are_a_sentence_and_status_1(arguments, sentence, capsys, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file.txt").write_text("mine")
+    arguments = [argument.format(tmp=tmp_path) for argument in arguments]
+    status = main.main([f"--work_dir={tmp_path / 'run'}", *TINY[:-6], *arguments])
+    error = capsys.readouterr().err
+    assert status == 1, error
+    assert sentence in error
+    assert len(error.strip().splitlines()) == 1
+    assert (tmp_path / "other" / "file.txt").read_text() == "mine"
+
+
+def test_help_lists_flags(capsys):
+    assert main.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for flag in ("--dataset", "--mmd_scales", "--[no]jit", "--precision", "--work_dir"):
+        assert flag in text
+
+
+def run(folder, *arguments):
+    return main.main([f"--work_dir={folder}", *TINY, *arguments])
+
+
+@pytest.mark.parametrize("model", ["wae_mmd", "wae_gan", "vae"])
+def test_a_run_leaves_what_it_promises(model, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert run(folder, f"--model={model}", "--epochs=3", "--steps=10", "--figure_every=2") == 0
+    shown = capsys.readouterr().out
+    assert "1500 training" not in shown
+    assert "200 training and 60 test images of 28x28x1" in shown
+    assert "epoch 3: step 10, test reconstruction" in shown
+    with (folder / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["epoch"], row["step"]) for row in rows] == [("1", "4"), ("2", "8"), ("3", "10")]
+    assert all(float(row["test_reconstruction"]) > 0 for row in rows)
+    assert bool(rows[0]["adversary_loss"]) == (model == "wae_gan")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["steps"] == 10
+    assert metrics["parameters"] > 1000
+    for name in ("test_reconstruction", "penalty", "sharpness_samples", "images_per_second"):
+        assert np.isfinite(metrics[name])
+    figures = {path.name for path in (folder / "figures").iterdir()}
+    assert figures == {
+        "progress_0002.png",
+        "progress_0003.png",
+        "curves.png",
+        "interpolations.png",
+        "traversals.png",
+        "samples.png",
+    }
+    for name in figures:
+        with Image.open(folder / "figures" / name) as image:
+            assert np.asarray(image.convert("L")).std() > 5  # not blank
+    assert list((folder / "events").glob("events*"))
+    assert (folder / "checkpoints" / "checkpoint").exists()
+
+    assert main.main(["--mode=evaluate", f"--work_dir={folder}"]) == 0
+    again = json.loads((folder / "metrics.json").read_text())
+    assert again["test_reconstruction"] == pytest.approx(metrics["test_reconstruction"], rel=1e-6)
+    assert main.main(["--mode=sample", f"--work_dir={folder}", "--num_samples=7"]) == 0
+    samples = np.load(folder / "samples.npy")
+    assert samples.shape == (7, 28, 28, 1)
+    assert samples.std() > 0
+    (folder / "figures" / "interpolations.png").unlink()
+    assert main.main(["--mode=interpolate", f"--work_dir={folder}"]) == 0
+    assert (folder / "figures" / "interpolations.png").exists()
+
+
+def test_flags_replay_the_run_and_the_seed_decides(tmp_path, capsys):
+    first, second, other = (tmp_path / name for name in ("first", "second", "other"))
+    assert run(first, "--epochs=2", "--figure_every=0") == 0
+    replay = [f"--flagfile={first / 'flags.flags'}", f"--work_dir={second}"]
+    assert main.main(replay) == 0
+
+    def losses(folder):
+        with (folder / "history.csv").open() as file:
+            return [(row["loss"], row["test_reconstruction"]) for row in csv.DictReader(file)]
+
+    assert losses(first) == losses(second)
+    assert main.main([*replay, f"--work_dir={other}", "--seed=1"]) == 0
+    assert losses(first) != losses(other)
+    capsys.readouterr()
+    # A folder with a run is refused, and overwritten only when asked.
+    assert main.main(replay) == 1
+    assert "holds a run already" in capsys.readouterr().err
+    assert main.main([*replay, "--overwrite", "--epochs=1"]) == 0
+    assert len(losses(second)) == 1
+
+
+def test_a_diverging_run_stops_with_the_last_good_checkpoint(tmp_path, capsys):
+    folder = tmp_path / "run"
+    fine = ["--epochs=40", "--figure_every=0", "--nobatch_norm", "--optimizer=sgd", "--lr=1e-6"]
+    assert run(folder, *fine, "--lr_schedule=constant", "--steps=4", "--nopretrain") == 0
+    capsys.readouterr()
+    explode = [*fine, "--lr=1e6", "--init_std=1", "--overwrite", "--nopretrain"]
+    assert run(folder, *explode) == 1
+    error = capsys.readouterr().err
+    assert "not finite at step" in error
+    assert "reconstruction" in error or "penalty" in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_module_runs_as_a_program(tmp_path):
+    command = [sys.executable, "-m", "wae_tf.main", "--dataset=svhn"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert result.returncode == 2
+    assert result.stderr.strip().splitlines()[-1].startswith("wae_tf: --dataset=svhn is not known")
