@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def load(
       data_dir: folder or file in the official layout (datasets.LAYOUTS), or a folder where TFDS
         has prepared it. None: TFDS's own folder or its download; `digits` needs none.
       cache_dir: where decoded images are kept; None: $WAE_TF_CACHE or ~/.cache/wae_tf.
-      crop: celeba: `closecrop` or `resizecrop` (datahandler.py:192-205).
+      crop: celeba: `closecrop` or `resizecrop` (datahandler.py:194-207).
       image_size: folder: crop pictures to the centre square and resize to this side.
       train_size: keep the first so many training images.
       test_size: keep the first so many test images; for digits and folder, which have no official
@@ -131,7 +132,7 @@ def _first(images: ImageSet, train_size: int | None, test_size: int | None) -> I
 def batch_indices(seed: int, step: Any, size: int, batch_size: int) -> tf.Tensor:
     """Which images make the batch of a step: distinct, uniform, a pure function of (seed, step).
 
-    As the official code draws them afresh each iteration (wae.py:570-574), there is no epoch's
+    As the official code draws them afresh each iteration (wae.py:573), there is no epoch's
     permutation. Runs eagerly, in tf.function and in tf.data; not under XLA (tf.unique).
 
     Args:
@@ -227,21 +228,22 @@ def _row_reader(images: np.ndarray) -> Any:
     address = [a.__array_interface__["data"][0] for a in (images, root)]
     start = root.offset + address[0] - address[1]
     row_shape, row_bytes = images.shape[1:], images[0].nbytes
-    file = open(root.filename, "rb", buffering=0)  # noqa: SIM115 - lives as long as the function
+    file = os.open(root.filename, os.O_RDONLY)
 
     def read(indices: np.ndarray) -> np.ndarray:
         rows = np.empty((len(indices), *row_shape), np.uint8)
         for place in np.argsort(indices):  # along the file, for disks that turn
             offset = start + int(indices[place]) * row_bytes
-            if os.preadv(file.fileno(), [rows[place]], offset) != row_bytes:
+            if os.preadv(file, [rows[place]], offset) != row_bytes:
                 raise OSError(f"{root.filename} is shorter than it was")
         return rows
 
+    weakref.finalize(read, os.close, file)
     return read
 
 
 def to_float(images_uint8: Any, pixel_range: str) -> Any:
-    """Bytes to the floats that networks see, equal to the official code's (datahandler.py:241-242).
+    """Bytes to the floats that networks see, equal to the official code's (datahandler.py:176, :272, :439).
 
     Args:
       images_uint8: uint8 of any shape, NumPy array or tensor.

@@ -33,7 +33,7 @@ class ImageSet:
 
     Attributes:
       name: one of DATASETS.
-      train: uint8 [N, H, W, C], 0 to 255; read-only, and a memory map where they are many.
+      train: uint8 [N, H, W, C], 0 to 255; decoded pictures are a read-only memory map.
       test: uint8 [M, H, W, C], likewise.
       train_labels: int64 [N], or None where the data set has none that we read.
       test_labels: int64 [M], or None.
@@ -92,7 +92,7 @@ def digits(test_size: int | None) -> ImageSet:
 
 
 def mnist(name: str, data_dir: Path | None) -> ImageSet:
-    """MNIST or Fashion-MNIST (datahandler.py:400-471): idx files, or TFDS."""
+    """MNIST or Fashion-MNIST (datahandler.py:400-473): idx files, or TFDS."""
     if data_dir is None:
         return _small_from_tfds(name, tfds_source.prepare(name, LAYOUTS[name]))
     found = {
@@ -127,7 +127,7 @@ def mnist(name: str, data_dir: Path | None) -> ImageSet:
 
 
 def cifar10(data_dir: Path | None) -> ImageSet:
-    """CIFAR-10 (datahandler.py:525-566): its batches, or TFDS."""
+    """CIFAR-10 (datahandler.py:541-585): its batches, or TFDS."""
     if data_dir is None:
         return _small_from_tfds("cifar10", tfds_source.prepare("cifar10", LAYOUTS["cifar10"]))
     parts = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
@@ -158,7 +158,7 @@ def _small_from_tfds(name: str, builder: Any) -> ImageSet:
 def celeba(
     data_dir: Path | None, cache_dir: str | None, crop: str, skip_bad_images: bool
 ) -> ImageSet:
-    """CelebA at 64x64 (datahandler.py:185-208, :568-592): its JPEGs, or TFDS."""
+    """CelebA at 64x64 (datahandler.py:188-208, :587-613): its JPEGs, or TFDS."""
     if data_dir is None:
         builder = tfds_source.prepare("celeba", LAYOUTS["celeba"])
         return _celeba_from_tfds(builder, cache_dir, crop, skip_bad_images)
@@ -182,8 +182,9 @@ def celeba(
             skip_bad=skip_bad_images, where=files.where,
         )  # fmt: skip
 
-    key = {"crop": crop, "skip": skip_bad_images, "files": files.fingerprint(names)}
+    key = {"crop": crop, "files": files.fingerprint(names)}
     images, facts = cache.open_or_build(cache_dir, "celeba", key, fill)
+    _check_skipped(facts, skip_bad_images, files.where)
     skipped = set(facts["skipped"])
     kept = [number for number in numbers if numbered[number] not in skipped]
     test = sum(number in official_test for number in kept)
@@ -221,8 +222,9 @@ def _celeba_from_tfds(
             skip_bad=skip_bad_images, where=builder.info.full_name,
         )  # fmt: skip
 
-    key = {"crop": crop, "skip": skip_bad_images, **tfds_source.fingerprint(builder)}
+    key = {"crop": crop, **tfds_source.fingerprint(builder)}
     images, facts = cache.open_or_build(cache_dir, "celeba", key, fill)
+    _check_skipped(facts, skip_bad_images, builder.info.full_name)
     train = sum(name.startswith("train/") for name in facts["order"])
     return ImageSet(
         "celeba", images[:train], images[train:], None, None,
@@ -232,7 +234,7 @@ def _celeba_from_tfds(
 
 
 def dsprites(data_dir: Path | None, cache_dir: str | None) -> ImageSet:
-    """dSprites, 64x64 with pixels 0 and 255 (datahandler.py:278-305): its .npz, or TFDS."""
+    """dSprites, 64x64 with pixels 0 and 255 (datahandler.py:376-398): its .npz, or TFDS."""
     path = builder = None
     if data_dir is None:
         builder = tfds_source.prepare("dsprites", LAYOUTS["dsprites"])
@@ -293,7 +295,7 @@ def folder(
     test_size: int | None,
     skip_bad_images: bool,
 ) -> ImageSet:
-    """Anyone's pictures: a folder or zip of them, or an .npy file (grassli, datahandler.py:594)."""
+    """Anyone's pictures: a folder or zip of them, or an .npy file (grassli, datahandler.py:615)."""
     if data_dir is None:
         raise DataError(f"--dataset=folder needs --data_dir: a folder with {LAYOUTS['folder']}.")
     if data_dir.suffix == ".npy" and data_dir.is_file():
@@ -315,7 +317,7 @@ def folder(
     train = len(images) - _checked_test_size(test, len(images))
     return ImageSet(
         "folder", images[:train], images[train:], None, None,
-        f"{_NUMPY_123}, last {test:,} test", source, tuple(facts["skipped"]),
+        f"NumPy shuffle with seed 123, last {test:,} test", source, tuple(facts["skipped"]),
     )  # fmt: skip
 
 
@@ -360,10 +362,10 @@ def _from_pictures(
         )  # fmt: skip
         return {**facts, "skipped": sorted(bad + facts["skipped"])}
 
-    key = {
-        "size": image_size, "skip": skip_bad_images, "files": files.fingerprint(names),
-    }  # fmt: skip
-    return cache.open_or_build(cache_dir, "folder", key, fill)
+    key = {"size": image_size, "files": files.fingerprint(names)}
+    images, facts = cache.open_or_build(cache_dir, "folder", key, fill)
+    _check_skipped(facts, skip_bad_images, files.where)
+    return images, facts
 
 
 def _from_npy(
@@ -425,6 +427,16 @@ def _decode(
             f"({len(skipped):,} cannot be read): at least 2 are needed."
         )
     return {"order": order, "skipped": skipped}
+
+
+def _check_skipped(facts: dict[str, Any], skip_bad: bool, where: object) -> None:
+    """A cache made with --skip_bad_images serves a run without it only if nothing was skipped."""
+    if facts["skipped"] and not skip_bad:
+        bad = facts["skipped"]
+        raise DataError(
+            f"{Path(str(where)) / bad[0]} could not be decoded ({len(bad):,} such files): "
+            "--skip_bad_images leaves them out."
+        )
 
 
 def _checked_test_size(test: int, count: int) -> int:

@@ -168,7 +168,7 @@ def _load(image: Image.Image) -> None:
 
 
 def decode_celeba(data: bytes, crop: str) -> np.ndarray:
-    """An aligned CelebA image as the official code reads it (datahandler.py:185-208).
+    """An aligned CelebA image as the official code reads it (datahandler.py:188-208).
 
     `closecrop` cuts the box (19, 39, 159, 179) and resizes it to 64x64; `resizecrop` resizes all
     to 64x78 and keeps rows 7 to 71. Lanczos in both. The resizing is the official one to the

@@ -27,6 +27,7 @@ def least_gaussian_plane(
     *,
     learning_rate: float = 1e-3,
     tolerance: float = 1e-2,
+    start: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the [zdim, 2] orthonormal columns (v, u) on which `codes` look least Gaussian.
 
@@ -34,7 +35,7 @@ def least_gaussian_plane(
     once ten steps change the objective by less than `tolerance` of itself, or after `max_steps`;
     the best restart is kept. The defaults are the official ones, and they stop early: the plane
     holds most of what is least Gaussian, but is not the exact maximum. `tolerance=0` climbs for
-    all `max_steps`.
+    all `max_steps`. `start` [2, zdim] gives v and u instead of drawing them.
 
     The result is a pure function of the arguments. Two-dimensional codes have one plane, the
     identity; one-dimensional ones are put on the first axis, with a second column of zeros.
@@ -45,12 +46,13 @@ def least_gaussian_plane(
             f"restarts must be at least 1 and max_steps at least 0, got {restarts} and {max_steps}."
         )
     zdim = mean.size
-    if zdim <= 2:
+    if zdim <= 2 and start is None:
         return np.eye(zdim, 2)
     rng = np.random.default_rng(seed)
     best_value, best_plane = -np.inf, None
     for _ in range(restarts):
-        vectors = rng.standard_normal((2, zdim))
+        drawn = rng.standard_normal((2, zdim))
+        vectors = drawn if start is None else np.array(start, np.float64)
         vectors = _climb(
             vectors, mean, covariance, prior_scale, max_steps, learning_rate, tolerance
         )

@@ -15,7 +15,7 @@ CELEBA_TEST = 20_000
 def numpy_order(count: int) -> np.ndarray:
     """The order into which `np.random.seed(123); np.random.shuffle(X)` puts `count` rows.
 
-    datahandler.py:290-293, :435-440, :546-551, :601-604. The shuffle draws the same swaps whatever
+    datahandler.py:386-389, :441-446, :570-575, :624-628. The shuffle draws the same swaps whatever
     the rows are, so images and labels keep together.
 
     Returns:
@@ -28,7 +28,7 @@ def numpy_order(count: int) -> np.ndarray:
 def celeba_order() -> np.ndarray:
     """CelebA's image numbers in the order of Python 2's `random.seed(123); random.shuffle(paths)`.
 
-    datahandler.py:572-576. Python 3's shuffle draws otherwise, so Python 2's is written out here;
+    datahandler.py:594-600. Python 3's shuffle draws otherwise, so Python 2's is written out here;
     `random.random()` itself has not changed.
 
     Returns:

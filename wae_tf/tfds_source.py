@@ -64,8 +64,7 @@ def prepare(dataset: str, layout: str) -> Any:
     try:
         builder.download_and_prepare()
     except Exception as error:  # every source fails in its own way
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
-        raise DataError(f"TFDS could not prepare {name} ({reason}): {instead}.") from error
+        raise DataError(f"TFDS could not prepare {name} ({_short(error)}): {instead}.") from error
     return builder
 
 
@@ -113,10 +112,9 @@ def _one_sentence(builder: Any) -> Iterator[None]:
     try:
         yield
     except (tf.errors.OpError, AssertionError, OSError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
         raise DataError(
-            f"{builder.data_dir} cannot be read ({reason}): remove it and let TFDS prepare it "
-            "again."
+            f"{builder.data_dir} cannot be read ({_short(error)}): remove it and let TFDS prepare "
+            "it again."
         ) from error
 
 
@@ -126,7 +124,14 @@ def _builder(name: str, root: str | None) -> Any:
     try:
         return tfds.builder(name, data_dir=root)
     except Exception as error:
-        raise DataError(f"TFDS cannot open {name} in {root or 'its folder'} ({error}).") from error
+        raise DataError(
+            f"TFDS cannot open {name} in {root or 'its folder'} ({_short(error)})."
+        ) from error
+
+
+def _short(error: Exception) -> str:
+    """The first line of an error's message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
 
 
 def _reachable(url: str) -> bool:

@@ -1,0 +1,131 @@
+"""The cache of decoded images: what is kept, what is built again, and what a failure leaves."""
+
+import json
+import os
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wae_tf import cache, data
+from wae_tf.errors import DataError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i in range(10):
+        Image.new("L", (4, 4), 20 * i).save(pictures / f"{i}.png")
+    return pictures
+
+
+def load(folder, cache_dir, **kwargs):
+    return data.load("folder", data_dir=folder, cache_dir=str(cache_dir), **kwargs)
+
+
+def values(images):
+    return sorted(np.concatenate([images.train, images.test])[:, 0, 0, 0].tolist())
+
+
+@pytest.fixture
+def decodes(monkeypatch):
+    """Counts the decoded images."""
+    count = []
+    put = cache.Writer.put
+    monkeypatch.setattr(
+        cache.Writer, "put", lambda self, images, place: (count.append(1), put(self, images, place))
+    )
+    return count
+
+
+def test_images_are_decoded_once_and_again_when_files_change(folder, tmp_path, decodes):
+    first = load(folder, tmp_path / "cache")
+    assert decodes
+    decodes.clear()
+    second = load(folder, tmp_path / "cache", test_size=3)
+    assert not decodes and values(first) == values(second) == list(range(0, 200, 20))
+    assert isinstance(second.train, np.memmap) and second.train.base is not None
+    with pytest.raises(ValueError, match="read-only"):
+        second.train[0] = 1
+    files = sorted(p.name.split(".")[-1] for p in (tmp_path / "cache").iterdir())
+    assert files == ["json", "npy"]
+    Image.new("L", (4, 4), 255).save(folder / "9.png")
+    os.utime(folder / "9.png", (1, 1))
+    assert values(load(folder, tmp_path / "cache"))[-1] == 255
+    (folder / "8.png").unlink()
+    assert len(values(load(folder, tmp_path / "cache"))) == 9
+    assert load(folder, tmp_path / "cache", image_size=2).image_shape == (2, 2, 1)
+
+
+def test_the_record_says_what_is_in_the_array(folder, tmp_path):
+    loaded = load(folder, tmp_path / "cache")
+    record = json.loads(next((tmp_path / "cache").glob("*.json")).read_text())
+    assert record["shape"] == [10, 4, 4, 1]
+    assert record["facts"]["skipped"] == []
+    by_name = [int(name[0]) * 20 for name in record["facts"]["order"]]
+    assert by_name == np.concatenate([loaded.train, loaded.test])[:, 0, 0, 0].tolist()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "longer", "no facts", "torn facts", "other array"])
+def test_a_damaged_cache_is_built_again(folder, tmp_path, decodes, damage):
+    load(folder, tmp_path / "cache")
+    array = next((tmp_path / "cache").glob("*.npy"))
+    facts = array.with_suffix(".json")
+    if damage == "truncated":
+        array.write_bytes(array.read_bytes()[:-1])
+    elif damage == "longer":
+        array.write_bytes(array.read_bytes() + b"x")
+    elif damage == "no facts":
+        facts.unlink()
+    elif damage == "torn facts":
+        facts.write_text(facts.read_text()[:20])
+    else:
+        np.save(array, np.zeros((3, 4, 4, 1), np.uint8))
+    decodes.clear()
+    assert values(load(folder, tmp_path / "cache")) == list(range(0, 200, 20)) and decodes
+
+
+def test_a_failure_leaves_nothing(folder, tmp_path):
+    (folder / "5.png").write_bytes((folder / "5.png").read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"5.png is damaged"):
+        load(folder, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_an_abandoned_part_is_removed_after_a_day(folder, tmp_path):
+    load(folder, tmp_path / "cache")
+    array = next((tmp_path / "cache").glob("*.npy"))
+    old, new = (array.with_name(f"{array.stem}.npy.{i}.tmp") for i in "12")
+    for part in (old, new):
+        part.write_bytes(b"half")
+    os.utime(old, (time.time() - 1e5,) * 2)
+    array.unlink()
+    load(folder, tmp_path / "cache")
+    assert not old.exists() and new.exists()
+
+
+def test_a_cache_folder_that_cannot_be_written(folder, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match=r"file.* cannot be written .*--cache_dir"):
+        load(folder, tmp_path / "file")
+    monkeypatch.setattr(
+        cache.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100})()
+    )  # fmt: skip
+    with pytest.raises(DataError, match=r"0\.0 GB free and the decoded images need"):
+        load(folder, tmp_path / "cache")
+
+
+def test_environment_names_the_folder(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("WAE_TF_CACHE", str(tmp_path / "other"))
+    data.load("folder", data_dir=folder)
+    assert len(list((tmp_path / "other").glob("folder-*.npy"))) == 1
+
+
+def test_long_decoding_tells_how_far_it_is(folder, tmp_path, monkeypatch, capsys):
+    clock = iter(range(0, 10_000, 20))
+    monkeypatch.setattr(cache.time, "monotonic", lambda: next(clock))
+    load(folder, tmp_path / "cache")
+    shown = capsys.readouterr().err
+    assert "folder: decoded 10 of 10 images, " in shown and "images/s, 0 s left" in shown

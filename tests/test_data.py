@@ -1,0 +1,192 @@
+"""Batches, pixel ranges and the public `load`: numbers, not shapes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from wae_tf import data, errors, streams
+
+BYTES = np.arange(256, dtype=np.uint8)
+
+
+def official(images, pixel_range):
+    """datahandler.py:439 and :272, fed to a float32 placeholder."""
+    unit = images / 255.0
+    return np.float32((unit - 0.5) * 2.0 if pixel_range == "symmetric" else unit)
+
+
+@pytest.mark.parametrize("pixel_range", ["symmetric", "unit"])
+def test_to_float_equals_the_official_floats_for_every_byte(pixel_range):
+    want = official(BYTES, pixel_range)
+    one = lambda x: data.to_float(x, pixel_range)  # noqa: E731
+    mapped = next(iter(tf.data.Dataset.from_tensors(BYTES).map(one)))
+    got = {
+        "numpy": one(BYTES),
+        "eager": one(tf.constant(BYTES)),
+        "graph": tf.function(one)(tf.constant(BYTES)),
+        "xla": tf.function(one, jit_compile=True)(tf.constant(BYTES)),
+        "tf.data": mapped,
+    }
+    for way, values in got.items():
+        np.testing.assert_array_equal(np.asarray(values), want, err_msg=way)
+    assert want.dtype == one(BYTES).dtype == np.float32
+    assert (want[0], want[255]) == ((-1, 1) if pixel_range == "symmetric" else (0, 1))
+
+
+@pytest.mark.parametrize("pixel_range", ["symmetric", "unit"])
+def test_to_unit_undoes_to_float_and_clips(pixel_range):
+    back = data.to_unit(data.to_float(BYTES, pixel_range), pixel_range)
+    np.testing.assert_array_equal(np.rint(back * 255), BYTES)
+    np.testing.assert_array_equal(
+        back, data.to_unit(data.to_float(tf.constant(BYTES), pixel_range), pixel_range).numpy()
+    )
+    np.testing.assert_array_equal(data.to_unit(np.float32([-3, 3]), pixel_range), [0, 1])
+
+
+def test_ranges_are_checked():
+    with pytest.raises(errors.FlagError, match="--pixel_range=wide is not one of symmetric, unit"):
+        data.to_float(BYTES, "wide")
+    with pytest.raises(TypeError, match="uint8"):
+        data.to_float(np.zeros(3), "unit")
+    assert data.DEFAULT_PIXEL_RANGE["celeba"] == data.DEFAULT_PIXEL_RANGE["folder"] == "symmetric"
+    assert {data.DEFAULT_PIXEL_RANGE[d] for d in ("digits", "mnist", "cifar10")} == {"unit"}
+
+
+def test_stream_keys_are_those_of_sha256():
+    # python3 -c 'print(hashlib.sha256(b"5/prior").digest()[:4])', little-endian, signed.
+    import hashlib
+
+    first = int(np.frombuffer(hashlib.sha256(b"5/prior").digest()[:4], "<i4")[0])
+    np.testing.assert_array_equal(streams.key(5, "prior", 11), [first, 11])
+    assert not np.array_equal(streams.key(5, "noise", 11), streams.key(5, "prior", 11))
+
+
+def draw(seed, steps, size, batch_size):
+    one = lambda step: data.batch_indices(seed, step, size, batch_size)  # noqa: E731
+    return next(iter(tf.data.Dataset.range(steps).map(one).batch(steps))).numpy()
+
+
+# Both ways of drawing: of few among many, and a large part.
+@pytest.mark.parametrize(("size", "batch_size", "steps"), [(1000, 50, 4000), (120, 50, 4000)])
+def test_batches_are_distinct_uniform_and_uncorrelated(size, batch_size, steps):
+    drawn = draw(0, steps, size, batch_size)
+    assert drawn.shape == (steps, batch_size)
+    assert all(len(set(batch)) == batch_size for batch in drawn.tolist())
+    counts = np.bincount(drawn.ravel(), minlength=size)
+    p = batch_size / size
+    # A count is binomial; the variance of `size` counts has relative deviation sqrt(2 / size).
+    binomial = steps * p * (1 - p)
+    assert abs(counts.var() / binomial - 1) < 4 * np.sqrt(2 / size)
+    assert abs(np.corrcoef(counts[1:], counts[:-1])[0, 1]) < 4 / np.sqrt(size)
+    # Steps, and seeds, share as many images as independent draws would: p * batch_size.
+    member = np.zeros((steps, size), bool)
+    np.put_along_axis(member, drawn, True, 1)
+    other = np.zeros((steps, size), bool)
+    np.put_along_axis(other, draw(1, steps, size, batch_size), True, 1)
+    for pair in ((member[1:], member[:-1]), (member, other)):
+        shared = (pair[0] & pair[1]).sum(1)
+        assert abs(shared.mean() - p * batch_size) < 5 * shared.std() / np.sqrt(steps)
+    # Places within the batch carry nothing either: the mean index at each is the middle.
+    deviation = size / np.sqrt(12 * steps)
+    assert np.abs(drawn.mean(0) - (size - 1) / 2).max() < 5 * deviation
+
+
+GOLDEN_FEW = [46956, 50469, 17633, 31026, 27548]
+GOLDEN_MANY = [2, 7, 6, 0, 5]
+
+
+def test_batch_indices_are_the_same_on_every_machine():
+    # Recorded: a change would make a resumed run differ from the one that was interrupted.
+    np.testing.assert_array_equal(data.batch_indices(7, 3, 60000, 5), GOLDEN_FEW)
+    np.testing.assert_array_equal(data.batch_indices(7, 3, 8, 5), GOLDEN_MANY)
+    in_graph = tf.function(lambda step: data.batch_indices(7, step, 60000, 5))
+    np.testing.assert_array_equal(in_graph(tf.constant(3, tf.int64)), GOLDEN_FEW)
+
+
+@pytest.mark.parametrize("seed", [0, -1, 2**63 - 1, -(2**63)])
+def test_any_seed_of_64_bits_and_the_whole_set_as_a_batch(seed):
+    assert sorted(data.batch_indices(seed, 10**9, 9, 9).numpy()) == list(range(9))
+    assert data.batch_indices(seed, 0, 1, 1).numpy().tolist() == [0]
+
+
+def test_a_batch_larger_than_the_data_is_one_sentence():
+    with pytest.raises(errors.DataError, match="--batch_size=11 does not fit 10 training images"):
+        data.batch_indices(0, 0, 10, 11)
+    with pytest.raises(errors.DataError, match="1 to 10 is accepted"):
+        data.batches(np.zeros((10, 2, 2, 1), np.uint8), batch_size=0, seed=0, pixel_range="unit")
+
+
+def take(dataset, count):
+    return np.stack([batch.numpy() for batch in dataset.take(count)])
+
+
+def test_element_k_is_a_function_of_seed_and_step(rng):
+    images = rng.randint(0, 256, (40, 3, 5, 3)).astype(np.uint8)
+    make = lambda **kw: data.batches(  # noqa: E731
+        images, batch_size=4, pixel_range="symmetric", **{"seed": 2, **kw}
+    )
+    whole = take(make(), 9)
+    for step in (0, 8):
+        rows = data.batch_indices(2, step, 40, 4).numpy()
+        np.testing.assert_array_equal(whole[step], official(images[rows], "symmetric"))
+    np.testing.assert_array_equal(take(make(start_step=6), 3), whole[6:])
+    assert not np.array_equal(take(make(seed=3), 9), whole)
+    assert make().element_spec == tf.TensorSpec([4, 3, 5, 3], tf.float32)
+
+
+def test_a_mapped_file_is_read_by_rows(tmp_path, rng, monkeypatch):
+    images = rng.randint(0, 256, (50, 4, 4, 3)).astype(np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    part = np.load(tmp_path / "images.npy", mmap_mode="r")[7:][:30]  # a view of a view
+    want = take(data.batches(part, batch_size=6, seed=1, pixel_range="unit"), 5)
+    monkeypatch.setattr(data, "_IN_MEMORY", 0)
+    got = take(data.batches(part, batch_size=6, seed=1, pixel_range="unit"), 5)
+    np.testing.assert_array_equal(got, want)
+    in_memory = take(data.batches(images[7:37], batch_size=6, seed=1, pixel_range="unit"), 5)
+    np.testing.assert_array_equal(in_memory, want)
+    strided = take(data.batches(part[::-1], batch_size=6, seed=1, pixel_range="unit"), 1)
+    rows = data.batch_indices(1, 0, 30, 6).numpy()
+    np.testing.assert_array_equal(strided[0], official(images[7:37][::-1][rows], "unit"))
+
+
+def test_digits_are_scikit_learns():
+    from sklearn.datasets import load_digits
+
+    small, order = load_digits(), np.random.RandomState(123).permutation(1797)
+    digits = data.load("digits")
+    assert digits.image_shape == (28, 28, 1)
+    assert (len(digits.train), len(digits.test)) == (1500, 297)
+    np.testing.assert_array_equal(digits.train_labels, small.target[order[:1500]])
+    np.testing.assert_array_equal(digits.test_labels, small.target[order[1500:]])
+    # Averaged back to 4x4 blocks, the pictures are the 8x8 ones again.
+    blocks = digits.test.reshape(297, 4, 7, 4, 7).mean((2, 4)) / 255
+    want = small.images[order[1500:]].reshape(297, 4, 2, 4, 2).mean((2, 4)) / 16
+    # Bicubic: it rounds corners by up to an eighth of the range, and changes no mean.
+    assert np.abs(blocks - want).max() < 0.13 and abs((blocks - want).mean()) < 0.005
+    assert np.corrcoef(blocks.ravel(), want.ravel())[0, 1] > 0.998
+    assert digits.train.min() == 0 and digits.train.max() == 255
+
+
+def test_sizes():
+    digits = data.load("digits", train_size=10, test_size=500)
+    assert (len(digits.train), len(digits.test)) == (10, 500)
+    np.testing.assert_array_equal(digits.train, data.load("digits").train[:10])
+    assert "first 10 of 1,297 train images" in digits.split
+    with pytest.raises(errors.DataError, match="--train_size=1501 is more than the 1,500 train"):
+        data.load("digits", train_size=1501)
+    with pytest.raises(errors.DataError, match="--test_size=1797 leaves no training image"):
+        data.load("digits", test_size=1797)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"dataset": "mnst"}, "--dataset=mnst is not one of digits, mnist"),
+        ({"dataset": "celeba", "crop": "wide"}, "--crop=wide is not one of closecrop, resizecrop"),
+        ({"dataset": "digits", "train_size": 0}, "--train_size=0 must be at least 1"),
+        ({"dataset": "mnist", "image_size": 32}, "--image_size goes with --dataset=folder"),
+    ],
+)
+def test_flags_are_refused_in_one_sentence(arguments, sentence):
+    with pytest.raises(errors.FlagError, match=sentence):
+        data.load(**arguments)

@@ -1,0 +1,158 @@
+"""Weights by their official variable names: into a model, out of and into TF1 checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wae_tf.errors import DataError
+from wae_tf.models import Wae
+
+#: Our variables by their Keras names, as models.py and ops.py call them.
+_SUFFIXES = {
+    "Dense": {"kernel": "W", "bias": "b"},
+    "Conv2D": {"kernel": "filter", "bias": "b"},
+    "Conv2DTranspose": {"kernel": "filter", "bias": "b"},
+    "BatchNormalization": {
+        name: name for name in ("gamma", "beta", "moving_mean", "moving_variance")
+    },
+}
+
+
+def official_variables(model: Wae) -> dict[str, keras.Variable]:
+    """The model's variables by official names, such as `generator/h0_deconv/filter`."""
+    named = {}
+    networks = {"encoder": model.encoder, "generator": model.decoder}
+    if model.adversary is not None:
+        networks["z_adversary"] = model.adversary
+    for scope, network in networks.items():
+        for layer in network.layers:
+            for variable in layer.weights:
+                suffix = _SUFFIXES[type(layer).__name__][variable.name]
+                named[f"{scope}/{layer.name}/{suffix}"] = variable
+    return named
+
+
+def feeds_batch_norm(name: str, names: Iterable[str]) -> bool:
+    """Whether a variable is the bias of a layer whose output a batch norm centres.
+
+    Its true gradient is zero: what is found of one is rounding. An mlp decoder's batch norm comes
+    after the relu (models.py:84-88), so its biases are not such.
+    """
+    scope, layer, suffix = name.split("/")
+    if suffix != "b" or (scope == "generator" and layer.endswith("_lin")):
+        return False
+    norms = {other.split("/")[1] for other in names if other.startswith(f"{scope}/")}
+    place = layer.split("_")[0]
+    return f"{place}_bn" in norms or (layer == "conv2d_1x1" and "hfinal_bn" in norms)
+
+
+def assign(model: Wae, arrays: Mapping[str, np.ndarray], source: str) -> None:
+    """Sets all of the model's weights.
+
+    Args:
+        model: the model.
+        arrays: by official names; more than the model has is refused, so that nothing is lost.
+        source: what a sentence calls the arrays.
+
+    Raises:
+        DataError: a variable is missing, too much, or of another shape.
+    """
+    variables = official_variables(model)
+    missing, extra = sorted(set(variables) - set(arrays)), sorted(set(arrays) - set(variables))
+    if missing or extra:
+        parts = [f"lacks {missing[0]}"] if missing else []
+        parts += [f"has {extra[0]}, which this model has not"] if extra else []
+        raise DataError(
+            f"{source} {' and '.join(parts)}: the flags must name the networks it was trained with."
+        )
+    for name, variable in variables.items():
+        if tuple(arrays[name].shape) != tuple(variable.shape):
+            raise DataError(
+                f"{source} has {name} of shape {list(arrays[name].shape)}, this model "
+                f"{list(variable.shape)}: the flags must name the networks it was trained with."
+            )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+
+
+def read_checkpoint(model: Wae, prefix: str) -> None:
+    """Sets the model's weights from a checkpoint that the official code wrote.
+
+    Optimizer slots and the least-Gaussian plane are left out; an adversary's weights are needed by
+    WaeGan and ignored otherwise.
+
+    Args:
+        model: the model.
+        prefix: PREFIX of PREFIX.index and PREFIX.data-00000-of-00001.
+
+    Raises:
+        DataError: no such checkpoint, or one of other networks.
+    """
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        shapes = reader.get_variable_to_shape_map()
+        arrays = {name: reader.get_tensor(name) for name in shapes if _is_weight(name)}
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"--init_from_official={prefix} is no checkpoint: PREFIX.index and "
+            "PREFIX.data-00000-of-00001 of the official code are expected."
+        ) from error
+    if model.adversary is None:
+        arrays = {k: v for k, v in arrays.items() if not k.startswith("z_adversary/")}
+    assign(model, arrays, f"--init_from_official={prefix}")
+
+
+def _is_weight(name: str) -> bool:
+    parts = name.split("/")
+    return len(parts) == 3 and parts[0] in ("encoder", "generator", "z_adversary")
+
+
+def write_checkpoint(model: Wae, prefix: str) -> None:
+    """Writes the weights as a checkpoint that the official code's Saver restores.
+
+    That saver wants every variable of its graph, so slots of its optimizers and the vectors of the
+    least-Gaussian plane are written as the official code initialises them (wae.py:404-405, :192-197).
+
+    Args:
+        model: the model.
+        prefix: where PREFIX.index and PREFIX.data-00000-of-00001 go.
+    """
+    config = model.config
+    arrays = {name: np.asarray(v) for name, v in official_variables(model).items()}
+    trained = {n: a for n, a in arrays.items() if n.rsplit("/", 1)[1][:7] != "moving_"}
+    sets = [{n: a for n, a in trained.items() if not n.startswith("z_adversary/")}]
+    if model.adversary is not None:
+        sets.append({n: a for n, a in trained.items() if n.startswith("z_adversary/")})
+    if config.pretrain:
+        sets.append({n: a for n, a in trained.items() if n.startswith("encoder/")})
+
+    rng = np.random.RandomState(config.seed)
+    plane = [f"leastGaussian2d/proj_{vector}" for vector in "vu"]
+    for name in plane:
+        arrays[name] = rng.randn(config.zdim, 1)
+        for slot in ("Adam", "Adam_1"):
+            arrays[f"leastGaussian2d/{name}/{slot}"] = np.zeros((config.zdim, 1))
+    arrays["leastGaussian2d/beta1_power"] = np.array(0.9)
+    arrays["leastGaussian2d/beta2_power"] = np.array(0.999)
+    if config.optimizer == "adam":
+        taken: dict[str, int] = {}
+        for index, variables in enumerate(sets):
+            suffix = f"_{index}" if index else ""
+            arrays[f"beta1_power{suffix}"] = np.array(config.adam_beta1)
+            arrays[f"beta2_power{suffix}"] = np.array(config.adam_beta2)
+            for name, value in variables.items():
+                for _ in range(2):
+                    count = taken.setdefault(name, 0)
+                    arrays[f"{name}/Adam{f'_{count}' if count else ''}"] = np.zeros_like(value)
+                    taken[name] += 1
+    names = sorted(arrays)
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=[tf.constant(arrays[name], tf.float32) for name in names],
+    )
