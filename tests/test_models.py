@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import wae_tf
-from wae_tf import penalties
+from wae_tf import networks, penalties
 from wae_tf.models import Noise, parameter_count
 
 SMALL = {
@@ -57,7 +57,7 @@ def test_parameter_counts_are_the_official_ones():
     mnist = wae_tf.WaeMmd((28, 28, 1), encoder_filters=1024, decoder_filters=1024)
     assert parameter_count(mnist) == 21_994_377
     config = wae_tf.Config(model="wae_gan", adversary_filters=1024, zdim=64)
-    adversary = wae_tf.networks.build_adversary(config)
+    adversary = networks.build_adversary(config)
     assert adversary.count_params() == 3_216_385
 
 

@@ -21,8 +21,7 @@ SHAPES = {
 
 
 def config_of(name, *more):
-    flags, config = main.parse([f"--flagfile=flags/{name}", "--data_dir=somewhere", *more])
-    return config
+    return main.parse([f"--flagfile=flags/{name}", "--data_dir=somewhere", *more])[1]
 
 
 def test_there_is_a_preset_for_every_pair():

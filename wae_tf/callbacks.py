@@ -31,6 +31,7 @@ class Guard(keras.callbacks.Callback):
         if trouble is None:
             return
         step, terms = trouble
+        self.run.update_metrics({"diverged_step": step + 1})
         newest = tf.train.latest_checkpoint(str(self.run.checkpoints))
         kept = (
             f"the last good checkpoint is {newest}" if newest else "no checkpoint was written yet"
@@ -199,6 +200,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def __init__(self, run: Run, model: Wae):
         super().__init__()
+        self.set_model(model)
         self.manager = manager(run, model)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:

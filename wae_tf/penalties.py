@@ -108,8 +108,9 @@ def mmdpp(
     if coordinates:
 
         def pairwise(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-            a, b = tf.transpose(a)[:, :, None], tf.transpose(b)[:, None, :]
-            return a * a + b * b - 2.0 * a * b  # [z, n, m]
+            # [n, z, m], the official order: the sums below then round alike.
+            a, b = a[:, :, None], tf.transpose(b)[None, :, :]
+            return a * a + b * b - 2.0 * (a * b)
     else:
         pairwise = squared_distances
     distances_p = pairwise(prior_sample, prior_sample)
@@ -120,6 +121,10 @@ def mmdpp(
     image = tf.range(n * m) // m
     same_image = tf.cast(image[:, None] == image[None, :], dtype)
     same_code = tf.eye(n * m, dtype=dtype)
+    if coordinates:
+        off_diagonal, same_image, same_code = (
+            mask[:, None, :] for mask in (off_diagonal, same_image, same_code)
+        )
 
     def statistic(k) -> tf.Tensor:
         prior = tf.reduce_sum(k(distances_p) * off_diagonal) / (nf * nf - nf)

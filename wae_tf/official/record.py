@@ -10,7 +10,7 @@ interpreter with TensorFlow 1 and drives an untouched clone of github.com/tolsti
     PYTHON record.py --official_dir=CLONE --opts=OPTS.json --restore=PREFIX --out=DIR [--full]
 
 As a module (numpy only) it holds the functions that both sides share: `load`, `compact`, `like`,
-`make_weights`, `make_inputs`, `make_step_inputs`, `make_plane_inputs`, `make_improved_inputs`,
+`make_weights`, `nudge`, `make_inputs`, `make_step_inputs`, `make_plane_inputs`, `make_improved_inputs`,
 `check_inputs`.
 
 A CASE is a dict (CASES.json is a list of them):
@@ -65,6 +65,9 @@ Training, by train() itself in epoch 0 from the initial weights (pretraining lef
     steps/after/var/<var>; steps/after/eval/codes, /reconstructions, /decoded
 The least-Gaussian plane, by the official ops, from fixed vectors:
     plane/loss, plane/u, plane/v, plane/covhat; plane/after/u, plane/after/v (PLANE_STEPS of Adam)
+The floor: what one rounding of the initial weights changes (NUDGES tries), the largest absolute
+difference of each array; meta['floor'] names them:
+    floor [len(meta['floor'])]
 Improved sampling (cases with "improved"), by improved_sampling itself until its first batch stops,
 from the initial weights and fixed initial codes. With pz uniform the official function raises
 UnboundLocalError (improved_wae.py:49 reads z, which it sets for normal and sphere only):
@@ -100,6 +103,7 @@ import numpy as np
 COMPACT = 32  # the most numbers kept of an array in compact mode
 _PROJECTIONS = 8
 _PICKED = COMPACT - _PROJECTIONS - 3
+NUDGES = 3  # repetitions from weights that differ by one rounding
 PLANE_ROWS = 40
 PLANE_STEPS = 10
 IMPROVED_ROWS = 100  # BATCH_SIZE of the official improved_sampling
@@ -145,7 +149,7 @@ def save(path, meta, arrays, full=True):
         value = np.asarray(arrays[name])
         kind = str(value.dtype)
         shape = list(value.shape)
-        if not full and value.size > COMPACT and kind == "float32":
+        if not full and value.size > COMPACT and kind == "float32" and name != "floor":
             value = compact(value)
         packed[kind].append(value.reshape(-1))
         index.append([name, kind, shape, list(value.shape)])
@@ -205,6 +209,16 @@ def make_weights(meta):
             value = np.asarray(given[name]).reshape(shape)
         weights[name] = value.astype(np.float32)
     return weights
+
+
+def nudge(weights, number):
+    """Move every weight by one float32 rounding, up or down at random; number 0 moves none."""
+    moved = {}
+    for name, value in weights.items():
+        up = _random("nudge", number, name).random_sample(value.shape) < 0.5
+        towards = np.where(up, np.float32(np.inf), np.float32(-np.inf))
+        moved[name] = np.nextafter(value, towards).astype(np.float32) if number else value
+    return moved
 
 
 def _images(meta, rows, *key):
@@ -601,6 +615,7 @@ class _Case(object):
         self.weights = make_weights(meta)
         self.inputs = make_inputs(meta)
         self.arrays = {}
+        self.made_gradients = {}
 
     def restore(self):
         """Go back to the initial weights, moments and optimizers."""
@@ -675,10 +690,15 @@ class _Case(object):
 
     def gradients(self, loss, *scopes):
         """Return the gradients to fetch: {name: tensor}."""
+        key = (id(loss),) + scopes
+        if key in self.made_gradients:
+            return self.made_gradients[key]
         trainable = set(var.name[:-2] for var in self.official.tf.compat.v1.trainable_variables())
         names = sorted(n for n in self.vars if n in trainable and n.startswith(scopes))
         found = self.official.tf.gradients(loss, [self.vars[name] for name in names])
-        return dict((n, g) for n, g in zip(names, found) if g is not None)
+        made = dict((n, g) for n, g in zip(names, found) if g is not None)
+        self.made_gradients[key] = made
+        return made
 
     def record_train(self):
         """Record the training-mode passes: losses, gradients, moments."""
@@ -861,7 +881,29 @@ class _Case(object):
         self.put("improved/", {"pictures": state["last"][1], "codes": state["last"][2]})
 
     def record(self):
-        """Record everything the case asks for."""
+        """Record everything the case asks for, and how far rounding alone can move it.
+
+        For the floor the initial weights are moved by one float32 rounding, up or down at random,
+        NUDGES times; an array's floor is the largest difference that this makes to it.
+        """
+        self.record_once()
+        base, floor = self.arrays, {}
+        weights = self.weights
+        for tried in range(1, NUDGES + 1):
+            self.arrays, self.weights = {}, nudge(weights, tried)
+            self.record_once()
+            for name, value in self.arrays.items():
+                apart = np.abs(value.astype(np.float64) - base[name].astype(np.float64))
+                floor[name] = max(floor.get(name, 0.0), float(apart.max()) if apart.size else 0.0)
+        self.arrays, self.weights = base, weights
+        names = sorted(floor)
+        self.meta["floor"] = names
+        self.arrays["floor"] = np.asarray([floor[name] for name in names]).astype(np.float32)
+        if self.meta["improved"]:
+            self.record_improved()
+
+    def record_once(self):
+        """Record everything but improved sampling from the current initial weights."""
         self.restore()
         self.record_eval()
         self.record_train()
@@ -870,8 +912,6 @@ class _Case(object):
         if self.meta["steps"]:
             self.record_steps()
         self.record_plane()
-        if self.meta["improved"]:
-            self.record_improved()
 
     def save_checkpoint(self, prefix):
         """Write the case's weights with the official object's own saver."""

@@ -1,0 +1,119 @@
+"""Checkpoints of the official code, read and written; what its Saver wants is recorded by hand."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import wae_tf
+from wae_tf import main
+from wae_tf.errors import DataError
+from wae_tf.official import weights
+
+SMALL = {
+    "encoder_arch": "mlp",
+    "decoder_arch": "mlp",
+    "encoder_filters": 8,
+    "decoder_filters": 8,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "adversary_filters": 4,
+    "adversary_layers": 1,
+    "zdim": 2,
+}
+
+
+def make(seed, cls=wae_tf.WaeGan, **fields):
+    return cls((28, 28, 1), **(SMALL | {"seed": seed} | fields))
+
+
+def test_names_are_the_official_ones():
+    # As TensorFlow 1.15 lists them in a checkpoint of the official mnist_small with z_test gan and
+    # one layer each; 3 Adams: autoencoder, adversary, pretraining.
+    names = set(weights.official_variables(make(0)))
+    bn = {"gamma", "beta", "moving_mean", "moving_variance"}
+    expected = {f"{scope}/{layer}/{v}" for scope, layer, v in [
+        *[("encoder", layer, v) for layer in ("h0_lin", "hfinal_lin") for v in "Wb"],
+        *[("encoder", "h0_bn", v) for v in bn],
+        *[("generator", layer, v) for layer in ("h0_lin", "h1_lin") for v in "Wb"],
+        *[("generator", "h0_bn", v) for v in bn],
+        *[("z_adversary", layer, v) for layer in ("h1_lin", "hfinal_lin") for v in "Wb"],
+    ]}  # fmt: skip
+    assert names == expected
+
+
+def test_written_and_read_back(tmp_path):
+    first, second = make(0, init_std=0.3), make(1)
+    prefix = str(tmp_path / "ckpt")
+    weights.write_checkpoint(first, prefix)
+    weights.read_checkpoint(second, prefix)
+    images = np.random.RandomState(0).rand(5, 28, 28, 1).astype("float32")
+    np.testing.assert_array_equal(first.reconstruct(images), second.reconstruct(images))
+    # A model without the adversary reads the rest.
+    third = make(2, wae_tf.WaeMmd)
+    weights.read_checkpoint(third, prefix)
+    np.testing.assert_array_equal(first.reconstruct(images), third.reconstruct(images))
+
+
+def test_written_checkpoint_has_every_variable_of_the_official_graph(tmp_path):
+    prefix = str(tmp_path / "ckpt")
+    weights.write_checkpoint(make(0), prefix)
+    shapes = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
+    slots = [name for name in shapes if name.startswith("encoder/h0_lin/W/")]
+    assert sorted(slot.rsplit("/", 1)[1] for slot in slots) == [
+        "Adam",
+        "Adam_1",
+        "Adam_2",
+        "Adam_3",
+    ]
+    assert "generator/h0_lin/W/Adam_1" in shapes
+    assert "generator/h0_lin/W/Adam_2" not in shapes
+    powers = {"beta1_power", "beta1_power_1", "beta1_power_2", "leastGaussian2d/beta1_power"}
+    assert powers <= set(shapes)
+    assert shapes["leastGaussian2d/leastGaussian2d/proj_u/Adam_1"] == [2, 1]
+    assert shapes["leastGaussian2d/proj_v"] == [2, 1]
+    reader = tf.train.load_checkpoint(prefix)
+    assert reader.get_tensor("beta1_power") == np.float32(0.5)
+    assert reader.get_tensor("leastGaussian2d/beta1_power") == np.float32(0.9)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"encoder_filters": 9}, "of shape"),
+        ({"encoder_layers": 2}, "lacks encoder/h1_"),
+        ({"batch_norm": False}, "has encoder/h0_bn"),
+    ],
+)
+def test_other_networks_are_refused(fields, sentence, tmp_path):
+    prefix = str(tmp_path / "ckpt")
+    weights.write_checkpoint(make(0), prefix)
+    with pytest.raises(DataError, match=sentence):
+        weights.read_checkpoint(make(0, **fields), prefix)
+
+
+def test_command_line_starts_from_and_writes_official_checkpoints(tmp_path, capsys):
+    first = make(0, wae_tf.WaeMmd, init_std=0.3)
+    prefix = str(tmp_path / "ckpt")
+    weights.write_checkpoint(first, prefix)
+    flags = [f"--{name}={value}" for name, value in SMALL.items()]
+    flags += ["--train_size=100", "--batch_size=50", "--pictures=20", "--picture_columns=5"]
+    start = [*flags, f"--init_from_official={prefix}"]
+
+    run = f"--work_dir={tmp_path / 'sampled'}"
+    assert main.main([run, "--mode=sample", "--num_samples=9", *start]) == 0
+    samples = np.load(tmp_path / "sampled" / "samples.npy")
+    np.testing.assert_allclose(samples / 255.0, first.sample(9).numpy(), atol=0.5 / 255 + 1e-6)
+    assert main.main([run, "--mode=export_official"]) == 0
+    again = make(3, wae_tf.WaeMmd)
+    weights.read_checkpoint(again, str(tmp_path / "sampled" / "official" / "trained-wae-0"))
+    np.testing.assert_array_equal(first.sample(4), again.sample(4))
+
+    capsys.readouterr()
+    run = f"--work_dir={tmp_path / 'trained'}"
+    assert main.main([run, "--epochs=1", "--figure_every=0", *start]) == 0
+    out = capsys.readouterr().out
+    assert "took the weights of the official checkpoint" in out
+    assert "pretrained" not in out
+
+    assert main.main([f"--work_dir={tmp_path / 'no'}", "--init_from_official=none", *flags]) == 1
+    assert "--init_from_official=none is no checkpoint" in capsys.readouterr().err

@@ -1,0 +1,142 @@
+"""The port against records of the official code under Python 2.7 and TensorFlow 1.15 (tests/goldens)."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wae_tf import diff
+from wae_tf.official import cases, options, record, replay
+
+GOLDENS = Path(__file__).parent / "goldens"
+
+
+@pytest.mark.parametrize("name", list(cases.by_name()))
+def test_case(name):
+    rows = replay.Replay(str(GOLDENS / f"{name}.npz")).rows()
+    assert {"outputs", "losses", "gradients, autoencoder", "sharpness", "plane"} <= {
+        row.quantity for row in rows
+    }
+    assert not [row for row in rows if not row.ok], diff.table(rows)
+
+
+def test_schedules():
+    rows = replay.schedule_rows(str(GOLDENS / "schedules.npz"))
+    assert {row.case for row in rows} == {
+        f"schedule {name}"
+        for name in ("adaptive", "constant", "manual", "manual_smooth", "number", "plateau")
+    }
+    assert not [row for row in rows if not row.ok], diff.table(rows)
+
+
+def test_splits():
+    rows = replay.split_rows(str(GOLDENS / "splits.npz"))
+    assert {row.case for row in rows} == {
+        "split mnist",
+        "split cifar10",
+        "split dsprites",
+        "split celebA",
+    }
+    assert all(row.difference == 0 for row in rows)
+
+
+def test_goldens_are_small_and_cover_every_option():
+    assert sum(path.stat().st_size for path in GOLDENS.iterdir()) < 1 << 20
+    used = {
+        (key, value)
+        for path in GOLDENS.glob("*.npz")
+        if path.stem not in diff.EXTRAS
+        for key, value in record.load(str(path))[0]["opts"].items()
+        if isinstance(value, str)
+    }
+    wanted = {
+        "e_arch": ("mlp", "dcgan", "ali", "began"),
+        "g_arch": ("mlp", "dcgan", "dcgan_mod", "ali", "began"),
+        "e_noise": ("deterministic", "gaussian", "implicit", "add_noise"),
+        "pz": ("normal", "sphere", "uniform"),
+        "cost": ("l2", "l2sq", "l1"),
+        "z_test": ("mmd", "gan", "mmdpp", "mmdppp"),
+        "mmd_kernel": ("RBF", "IMQ"),
+        "optimizer": ("adam", "sgd"),
+    }
+    assert {(key, value) for key, values in wanted.items() for value in values} <= used
+
+
+def test_a_wrong_implementation_is_found(monkeypatch):
+    # The factor of the cross term, off by one part in a thousand.
+    plain = replay.penalties.mmd
+    monkeypatch.setattr(
+        replay.models.penalties, "mmd", lambda *args, **kwargs: plain(*args, **kwargs) * 1.001
+    )
+    rows = replay.Replay(str(GOLDENS / "mnist_mmd.npz")).rows()
+    assert "losses" in {row.quantity for row in rows if not row.ok}
+
+
+def test_float64_shows_which_difference_is_rounding():
+    path = str(GOLDENS / "mnist_small_mmd.npz")
+    single, double = (
+        {row.quantity: row.difference for row in replay.Replay(path, precision).rows()}
+        for precision in ("float32", "float64")
+    )
+    assert double["outputs"] < 1e-5
+    assert single["outputs"] < 1e-5
+
+
+def test_every_official_opt_has_a_place():
+    everything = set(options.RENAMED) | set(options.TRANSLATED) | set(options.WITHOUT)
+    for path in GOLDENS.glob("*.npz"):
+        if path.stem not in diff.EXTRAS:
+            assert set(record.load(str(path))[0]["opts"]) <= everything
+    assert all(options.WITHOUT.values())
+
+
+def test_the_command_replays_records_and_writes_json(tmp_path, capsys):
+    arguments = [
+        f"--records={GOLDENS}",
+        "--cases=splits,schedules",
+        f"--json={tmp_path / 'x.json'}",
+    ]
+    assert diff.main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "0 failed" in out
+    assert "split mnist" in out
+    rows = json.loads((tmp_path / "x.json").read_text())
+    assert len(rows) == 4 + 12
+
+
+def test_the_command_fails_on_other_numbers(tmp_path, capsys):
+    meta, arrays = record.load(str(GOLDENS / "schedules.npz"))
+    arrays = {name: np.array(value) for name, value in arrays.items()}
+    arrays["schedule/manual/decay"][70] *= 1.01
+    record.save(str(tmp_path / "schedules.npz"), meta, arrays)
+    assert diff.main([f"--records={tmp_path}"]) == 1
+    assert "FAIL" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        ([], 2, "give --official_dir and --official_python, or --records"),
+        (["--official_dir=x"], 2, "--official_dir goes with --official_python"),
+        (["--records=x", "--cases=none"], 2, "--cases=none is not known; accepted: mnist_mmd"),
+        (["--nonsense"], 2, "--nonsense"),
+        (["--official_dir={tmp}", "--official_python=python2.7"], 1, "has no wae.py"),
+        (["--official_dir={clone}", "--official_python={tmp}/none"], 1, "cannot be run"),
+        (["--official_dir={clone}", "--official_python={python}"], 1, "was not recorded"),
+        (["--records={tmp}"], 1, "does not hold the records"),
+        (["--official_dir={clone}", "--official_python=x", "--opts={tmp}/no.json"], 1, "--opts="),
+    ],
+)
+def test_mistakes_are_a_sentence(arguments, status, sentence, tmp_path, capsys):
+    import sys
+
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    for name in (*record._FILES, "configs.py"):
+        (clone / name).write_text("")
+    places = {"tmp": tmp_path, "clone": clone, "python": sys.executable}
+    assert diff.main([argument.format(**places) for argument in arguments]) == status
+    error = capsys.readouterr().err.strip().splitlines()
+    assert sentence in error[-1]
+    assert "Traceback" not in "\n".join(error)
