@@ -22,6 +22,13 @@ SAMPLES = 1000
 BATCH = 100
 
 
+class Unsaved(object):
+    """Stands for the saver during train(), whose own cannot take the listening session."""
+
+    def save(self, *args, **named):
+        """Save nothing."""
+
+
 def main(clone, experiment, z_test, data_dir, work_dir, epochs, seed):
     """Train, evaluate on the whole test set, print."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -44,9 +51,32 @@ def main(clone, experiment, z_test, data_dir, work_dir, epochs, seed):
     tf.compat.v1.set_random_seed(int(seed))
     np.random.seed(int(seed))  # the loader has unseeded it
     model = wae.WAE(opts, data.num_points)
+    losses = []
+
+    class Listener(object):
+        """The model's session, which keeps the losses that train() fetches."""
+
+        def __init__(self, session):
+            self.session = session
+
+        def run(self, fetches, *args, **named):
+            got = self.session.run(fetches, *args, **named)
+            if isinstance(fetches, list) and fetches[0] is model.ae_opt:
+                losses.append(got[1:])
+            return got
+
+        def __getattr__(self, name):
+            return getattr(self.session, name)
+
+    session = model.sess
+    model.sess = Listener(session)
+    saver, model.saver = model.saver, Unsaved()
     started = time.time()
     model.train(data)
     seconds = time.time() - started
+    model.sess, model.saver = session, saver
+    model.saver.save(session, os.path.join(work_dir, "checkpoints", "trained-wae"))
+    epoch = np.mean(losses[-(data.num_points // opts["batch_size"]) :], axis=0)
 
     test = data.test_data.X
     costs, penalties = [], []
@@ -66,6 +96,8 @@ def main(clone, experiment, z_test, data_dir, work_dir, epochs, seed):
     )
     sharpness = model.sess.run(model.blurriness, {model.sample_points: samples})
     result = {
+        "training_cost": float(epoch[1]),
+        "training_penalty": float(epoch[2]),
         "test_reconstruction": float(np.mean(costs)),
         "penalty": float(np.mean(penalties)),
         "sharpness_samples": float(np.min(sharpness)),

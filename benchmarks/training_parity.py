@@ -11,6 +11,7 @@ error, sqrt(s1^2/n + s2^2/n).
 from __future__ import annotations
 
 import argparse
+import csv
 import gzip
 import json
 import math
@@ -23,7 +24,14 @@ from pathlib import Path
 
 import numpy as np
 
-QUANTITIES = ("test_reconstruction", "penalty", "sharpness_samples_mean", "sharpness_samples")
+QUANTITIES = {
+    "training_cost": "training cost, mean of the last epoch",
+    "training_penalty": "training penalty, mean of the last epoch",
+    "test_reconstruction": "test reconstruction",
+    "penalty": "test penalty",
+    "sharpness_samples_mean": "sharpness of samples, mean",
+    "sharpness_samples": "sharpness of samples, minimum",
+}
 
 
 def unzipped(data_dir: Path, folder: Path) -> Path:
@@ -64,7 +72,12 @@ def train_ours(arguments: argparse.Namespace, z_test: str, seed: int, work: Path
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:
         sys.exit(f"this code failed: {finished.stderr.strip().splitlines()[-1]}")
-    return json.loads((folder / "metrics.json").read_text())
+    metrics = json.loads((folder / "metrics.json").read_text())
+    with (folder / "history.csv").open(newline="") as file:
+        *_, last = csv.DictReader(file)
+    metrics["training_cost"] = float(last["reconstruction"])
+    metrics["training_penalty"] = float(last["penalty"])
+    return metrics
 
 
 def main() -> None:
@@ -75,6 +88,8 @@ def main() -> None:
     parser.add_argument("--data_dir", required=True, help="the four idx files, gzipped or not")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first_seed", type=int, default=0)
+    parser.add_argument("--penalties", default="mmd,gan", help="mmd, gan, or both")
     parser.add_argument("--json", help="write every run's numbers to this file")
     arguments = parser.parse_args()
     arguments.official_dir = os.path.abspath(arguments.official_dir)
@@ -82,9 +97,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         unzipped(Path(arguments.data_dir), work / "mnist")
-        for z_test in ("mmd", "gan"):
+        for z_test in arguments.penalties.split(","):
             runs[z_test] = {"official": [], "ours": []}
-            for seed in range(arguments.seeds):
+            for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
                 for side, train in (("official", train_official), ("ours", train_ours)):
                     result = train(arguments, z_test, seed, work)
                     runs[z_test][side].append(result)

@@ -1,4 +1,4 @@
-"""Config: every setting of a run in one frozen dataclass, checked when made; knows neither absl nor TensorFlow."""
+"""Config: every setting of a run in one frozen dataclass, checked when made; no absl, no TensorFlow."""
 
 from __future__ import annotations
 
@@ -69,6 +69,10 @@ class Config:
         "symmetric: pixels in [-1, 1], tanh decoder; unit: [0, 1], sigmoid; auto: symmetric for "
         "celeba and folder, unit otherwise",
         choices=("auto", "symmetric", "unit"),
+    )
+
+    init_from_official: str | None = _field(
+        None, "PREFIX of a checkpoint of the official code: start from its weights, unpretrained"
     )
 
     # The length of training.

@@ -91,6 +91,21 @@ def samples(path: str | os.PathLike, images: np.ndarray, columns: int) -> None:
     _write_pixels(path, image_grid(_enlarge(images, zoom), columns, gap=2))
 
 
+def side_by_side(path: str | os.PathLike, blocks: Sequence[np.ndarray]) -> None:
+    """Write blocks of images [r, k, H, W, C], all of r rows, beside each other, set apart."""
+    blocks = [_grid_of_images(block, "blocks") for block in blocks]
+    if len({block.shape[0] for block in blocks}) != 1:
+        raise ValueError(f"blocks must have one number of rows: {[len(b) for b in blocks]}.")
+    parts: list[np.ndarray] = []
+    for block in blocks:
+        flat = block.reshape(-1, *block.shape[2:])
+        grid = image_grid(_enlarge(flat, _zoom(flat.shape[1:3])), block.shape[1], gap=2)
+        if parts:
+            parts.append(np.ones((grid.shape[0], 10, grid.shape[2]), np.float32))
+        parts.append(grid)
+    _write_pixels(path, np.concatenate(parts, axis=1))
+
+
 def interpolations(
     path: str | os.PathLike, rows: np.ndarray, *, ends: np.ndarray | None = None
 ) -> None:

@@ -17,6 +17,7 @@ from wae_tf.projection import least_gaussian_plane
 TRAVERSED = 16
 TRAVERSAL_VALUES = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 INTERPOLATION_ROWS, INTERPOLATION_STEPS = 10, 10
+RANDOM_PAIRS, PAIRS_A_ROW = 40, 4
 
 
 def _pictures(model: Wae, images: np.ndarray) -> np.ndarray:
@@ -123,3 +124,37 @@ def draw_traversals(model: Wae, path: Path, test: np.ndarray) -> None:
     decoded = evaluation.decoded(model, grid.reshape(-1, model.config.zdim))
     decoded = decoded.reshape(count, len(TRAVERSAL_VALUES), *decoded.shape[1:])
     figures.traversals(path, _pictures(model, decoded), TRAVERSAL_VALUES)
+
+
+def draw_reconstructions(model: Wae, path: Path, test: np.ndarray, seed: int = 0) -> None:
+    """Random test images, each left of its reconstruction."""
+    count = min(RANDOM_PAIRS, len(test))
+    chosen = np.sort(np.random.default_rng(seed % 2**32).choice(len(test), count, replace=False))
+    images = _shown(model, np.asarray(test)[chosen])
+    both = figures.pairs(
+        _pictures(model, images),
+        _pictures(model, evaluation.reconstructions(model, images)),
+        2 * count,
+    )
+    across = min(PAIRS_A_ROW, count)
+    rows = count // across
+    both = both[: 2 * rows * across].reshape(rows, across, 2, *both.shape[1:])
+    figures.side_by_side(path, [both[:, i] for i in range(across)])
+
+
+def draw_neighbours(path: Path, images: np.ndarray, train: np.ndarray, where: np.ndarray) -> None:
+    """Samples, each followed by its nearest training images.
+
+    Args:
+        path: PNG to write.
+        images: uint8 [n, H, W, C].
+        train: uint8 [N, H, W, C].
+        where: indices [n, k] of the nearest ones.
+    """
+    near = np.asarray(train[where.reshape(-1)]).reshape(*where.shape, *images.shape[1:])
+    half = len(images) // 2
+    if half:  # two columns of rows
+        parts = [part[i : i + half] for i in (0, half) for part in (images[:, None], near)]
+    else:
+        parts = [images[:, None], near]
+    figures.side_by_side(path, [part.astype(np.float32) / 255 for part in parts])

@@ -2,8 +2,9 @@
 
 With no flags it trains WAE-MMD on handwritten digits that need no download. The settings come from
 the preset of data set and model (flags/D_M.flags), then from any --flagfile, then from the command
-line, which always wins. --mode=evaluate, sample and interpolate work on a finished run: they take
-its settings from its --work_dir.
+line, which always wins. --mode=evaluate, sample, interpolate and export work on a finished run: they
+take its settings from its --work_dir. --mode=classifier trains a classifier of a labelled data set, which
+--mode=evaluate measures distances by.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ import sys
 import typing
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
+# Before TensorFlow is imported: on a machine without a GPU it would report that as an error.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import flags
 
 from wae_tf.config import Config
 from wae_tf.errors import FlagError, UserError
 
-MODES = ("train", "evaluate", "sample", "interpolate")
+MODES = ("train", "evaluate", "sample", "interpolate", "export", "export_official", "classifier")
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -50,7 +53,51 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "num_samples", 1000, "--mode=sample: how many images to make", flag_values=values
     )
+    flags.DEFINE_string(
+        "export_dir",
+        None,
+        "--mode=export: folder of numbered versions (default: saved_model in --work_dir)",
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "export_formats",
+        ["savedmodel"],
+        "--mode=export: savedmodel, and besides litert, onnx",
+        flag_values=values,
+    )
+    _define_evaluation(values)
     flags.DEFINE_boolean("help", False, "print this list", flag_values=values, short_name="h")
+
+
+def _define_evaluation(values: flags.FlagValues) -> None:
+    def text(name: str, default: str | None, help_text: str) -> None:
+        flags.DEFINE_string(name, default, help_text, flag_values=values)
+
+    flags.DEFINE_boolean(
+        "evaluate_at_end", False, "after training, as --mode=evaluate", flag_values=values
+    )
+    flags.DEFINE_integer("eval_samples", 10_000, "evaluate: samples to measure", flag_values=values)
+    text(
+        "sampler", "prior", "evaluate, sample: where samples' codes come from (prior|gmm|improved)"
+    )
+    text("sphere_axis", "code", "--sampler=improved: what is normalised on a sphere (code|batch)")
+    text(
+        "inception",
+        None,
+        "evaluate: network of FID, KID and Inception Score: a TF-Hub handle, a SavedModel folder, or "
+        "the frozen graph of 2015-12-05",
+    )
+    text(
+        "inception_resize", "tf1_bilinear", "how to come to 299x299 (tf1_bilinear|bilinear|bicubic)"
+    )
+    text(
+        "classifier",
+        None,
+        "evaluate: folder of a classifier (default: runs/<dataset>_classifier, where it is there)",
+    )
+    flags.DEFINE_integer(
+        "classifier_steps", 3000, "--mode=classifier: training steps", flag_values=values
+    )
 
 
 def preset_folder() -> Path:
@@ -131,10 +178,12 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     # Names are checked before the preset is looked for, so that the sentence is about them.
     Config(**{"encoder_noise": "gaussian", "dataset": values.dataset, "model": values.model})
     preset = preset_folder() / f"{values.dataset}_{values.model}.flags"
-    if values.mode != "train":
+    if values.mode not in ("train", "classifier"):
         folder = values.work_dir or f"runs/{values.dataset}_{values.model}"
-        preset = Path(folder) / "flags.flags"
-        if not preset.is_file():
+        run_flags = Path(folder) / "flags.flags"
+        if run_flags.is_file():
+            preset = run_flags
+        elif not values.init_from_official:
             raise UserError(
                 f"--work_dir={folder} holds no run: it has no flags.flags; train first."
             )
@@ -148,32 +197,63 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     return values, Config(**fields)
 
 
+def _evaluation_options(values: flags.FlagValues) -> Any:
+    from wae_tf import assess
+
+    names = [field.name for field in dataclasses.fields(assess.Options)]
+    return assess.Options(**{name: getattr(values, name) for name in names})
+
+
 def _evaluate(config: Config, values: flags.FlagValues) -> None:
-    from wae_tf import evaluation, training
+    from wae_tf import assess, report, training
     from wae_tf.runs import Run
 
+    options = _evaluation_options(values)
     model, images = training.restore(config)
-    metrics = evaluation.evaluate(
-        model, images.test, batch_size=config.batch_size, progress=training.say
+    run = Run(config.folder)
+    assessment = assess.assess(model, images, options, run, progress=training.say)
+    page = report.write(run, config, assessment)
+    print(f"\n{assess.text_table(assessment)}\n\nwrote {page} and {run.metrics}")
+
+
+def _classifier(config: Config, values: flags.FlagValues) -> None:
+    from wae_tf import classifier, training
+
+    if values.classifier_steps < 1:
+        raise FlagError(f"--classifier_steps={values.classifier_steps} is too small: 1 up.")
+    folder = values.work_dir or classifier.default_folder(config.dataset)
+    images = training.load_images(config)
+    facts = classifier.train(
+        images, Path(folder), steps=values.classifier_steps, seed=config.seed, progress=training.say
     )
-    known = Run(config.folder).update_metrics(metrics)
-    width = max(map(len, known))
-    for name, value in sorted(known.items()):
-        print(f"{name:<{width}}  {'not finite' if value is None else format(value, '.6g')}")
+    print(
+        f"wrote {folder}: test accuracy {facts.test_accuracy:.4f} on {facts.test_images:,} images; "
+        f"use it by --mode=evaluate --classifier={folder}"
+    )
 
 
 def _sample(config: Config, values: flags.FlagValues) -> None:
     import numpy as np
 
-    from wae_tf import evaluation, gallery, training
+    from wae_tf import evaluation, gallery, samplers, training
     from wae_tf.data import to_unit
     from wae_tf.runs import Run
 
     if values.num_samples < 1:
         raise FlagError(f"--num_samples={values.num_samples} is too small; accepted: 1 up.")
-    model, _ = training.restore(config)
+    _evaluation_options(values)
+    model, images = training.restore(config)
     run = Run(config.folder)
-    samples = evaluation.samples(model, values.num_samples, seed=config.seed)
+    codes = samplers.latent(
+        model,
+        values.sampler,
+        values.num_samples,
+        images.train,
+        seed=config.seed,
+        sphere_axis=values.sphere_axis,
+        progress=training.say,
+    )
+    samples = evaluation.decoded(model, codes)
     pixels = to_unit(samples, config.pixel_range_of_data)
     np.save(run.folder / "samples.npy", np.round(pixels * 255).astype(np.uint8))
     gallery.draw_samples(model, run.figures / "samples.png", samples)
@@ -193,10 +273,48 @@ def _interpolate(config: Config, values: flags.FlagValues) -> None:
     print(f"wrote {folder / 'interpolations.png'} and {folder / 'traversals.png'}")
 
 
+def _export(config: Config, values: flags.FlagValues) -> None:
+    from wae_tf import export, training
+    from wae_tf.runs import Run
+
+    export.check_formats(values.export_formats)
+    model = training.restore_model(config)
+    run = Run(config.folder)
+    export.export_run(
+        run, model, values.export_dir, formats=values.export_formats, progress=training.say
+    )
+
+
 def _train(config: Config, values: flags.FlagValues) -> None:
     from wae_tf import training
 
+    if values.evaluate_at_end:
+        _evaluation_options(values)  # its errors before hours of training, not after
     training.train(config, overwrite=values.overwrite)
+    if values.evaluate_at_end:
+        _evaluate(config, values)
+
+
+def _adopt(config: Config) -> None:
+    """Makes a run of an official checkpoint, unless that was done before."""
+    from wae_tf import training
+    from wae_tf.runs import Run
+
+    if not Run(config.folder).flags.is_file():
+        training.adopt(config)
+
+
+def _export_official(config: Config, values: flags.FlagValues) -> None:
+    from wae_tf import training
+    from wae_tf.official import weights
+    from wae_tf.runs import Run
+
+    model = training.restore_model(config)
+    folder = Run(config.folder).folder / "official"
+    folder.mkdir(exist_ok=True)
+    prefix = folder / f"trained-wae-{int(model.step.numpy())}"
+    weights.write_checkpoint(model, str(prefix))
+    print(f"wrote {prefix}.index and its data, which the official code's Saver restores")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -211,7 +329,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "evaluate": _evaluate,
             "sample": _sample,
             "interpolate": _interpolate,
+            "classifier": _classifier,
+            "export": _export,
+            "export_official": _export_official,
         }[values.mode]
+        if values.mode not in ("train", "classifier") and config.init_from_official:
+            _adopt(config)
         action(config, values)
     except UserError as error:
         print(f"wae_tf: {error}", file=sys.stderr)

@@ -61,6 +61,8 @@ class Run:
         self.flags = self.folder / "flags.flags"
         self.history = self.folder / "history.csv"
         self.metrics = self.folder / "metrics.json"
+        self.evaluation = self.folder / "evaluation.json"
+        self.report = self.folder / "report.html"
         self.figures = self.folder / "figures"
         self.checkpoints = self.folder / "checkpoints"
         self.events = self.folder / "events"
@@ -98,7 +100,7 @@ class Run:
 
     def _remove(self) -> None:
         # Only what a run writes: a stranger's file in the folder stays.
-        for path in (self.flags, self.history, self.metrics):
+        for path in (self.flags, self.history, self.metrics, self.report, self.evaluation):
             path.unlink(missing_ok=True)
         for folder in (self.figures, self.checkpoints, self.events):
             shutil.rmtree(folder, ignore_errors=True)
@@ -129,9 +131,13 @@ class Run:
                         columns[name].append(float(row[name]) if row[name] else math.nan)
         return columns
 
+    def read_metrics(self) -> dict[str, float | None]:
+        """The numbers in metrics.json; None is one that was not finite."""
+        return json.loads(self.metrics.read_text()) if self.metrics.exists() else {}
+
     def update_metrics(self, metrics: dict[str, float]) -> dict[str, float]:
         """Merges numbers into metrics.json and returns all of them."""
-        known = json.loads(self.metrics.read_text()) if self.metrics.exists() else {}
+        known = self.read_metrics()
         known |= {name: _number(value) for name, value in metrics.items()}
         write_atomically(self.metrics, json.dumps(known, indent=2, sort_keys=True) + "\n")
         return known

@@ -1,4 +1,7 @@
-"""Improved sampling: gradient descent of codes towards fixed points of the autoencoder."""
+"""Samples: from the prior, a mixture fitted to training codes, or improved.
+
+Improved: gradient descent of codes towards fixed points of the autoencoder.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import costs, streams
+from wae_tf import costs, evaluation, streams
+from wae_tf.errors import FlagError
 from wae_tf.models import Noise, Wae
+
+SAMPLERS = ("prior", "gmm", "improved")
 
 #: improved_wae.py:19-23 and :98-103: steps at most, steps between looks, codes at once, the relative
 #: change of the loss that ends a batch, Adam's first decay (its rate is the model's lr).
@@ -159,3 +165,67 @@ def improved(
             f"{looks[-1][1]:.5f} at step {looks[-1][0] + 1}"
         )
     return np.concatenate(codes)[:count], np.concatenate(images)[:count]
+
+
+#: The Gaussian mixture of the RAE paper (arXiv 1903.12436), and the training codes it is fitted to.
+COMPONENTS, MIXTURE_CODES = 10, 50_000
+
+
+def mixture(model: Wae, train: np.ndarray, count: int, *, seed: int = 0) -> np.ndarray:
+    """Codes [count, z] of a Gaussian mixture fitted to the codes of training images.
+
+    On sphere and uniform priors they are brought back into the prior's support.
+
+    Args:
+        model: the model.
+        train: uint8 [n, H, W, C]; the first MIXTURE_CODES are encoded.
+        count: number of codes.
+        seed: the fit and the draws follow from it.
+    """
+    from sklearn.mixture import GaussianMixture
+
+    config = model.config
+    fitted = evaluation.codes(model, train[:MIXTURE_CODES]).astype(np.float64)
+    components = min(COMPONENTS, len(fitted) // 2)
+    chosen = GaussianMixture(components, random_state=seed % 2**32).fit(fitted)
+    drawn, _ = chosen.sample(count)
+    # In the order of the components as drawn: shuffled, since estimates take blocks.
+    drawn = np.random.default_rng(seed % 2**32).permutation(drawn).astype(np.float32)
+    if config.prior == "sphere":
+        return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return np.clip(drawn, -1.0, 1.0) if config.prior == "uniform" else drawn
+
+
+def latent(
+    model: Wae,
+    sampler: str,
+    count: int,
+    train: np.ndarray,
+    *,
+    seed: int = 0,
+    sphere_axis: str = "code",
+    progress: Callable[[str], None] = lambda line: None,
+) -> np.ndarray:
+    """Codes float32 [count, z] to decode into samples.
+
+    Args:
+        model: the model.
+        sampler: one of SAMPLERS: `prior`; `gmm`, see `mixture`; `improved`, see `improved`.
+        count: number of codes.
+        train: uint8 training images, for `gmm`.
+        seed: everything random follows from it.
+        sphere_axis: of `improved`.
+        progress: of `improved`.
+
+    Raises:
+        FlagError: a sampler that is not known or does not fit the model.
+    """
+    if sampler == "prior":
+        return model.sample_prior(count, streams.key(seed, "sample", 0)).numpy()
+    if sampler == "gmm":
+        return mixture(model, train, count, seed=seed)
+    if sampler != "improved":
+        raise FlagError(f"--sampler={sampler} is not known; accepted: {', '.join(SAMPLERS)}.")
+    if model.config.cost == "bce":
+        raise FlagError("--sampler=improved needs a distance, and --cost=bce has none.")
+    return improved(model, count, seed=seed, sphere_axis=sphere_axis, progress=progress)[0]

@@ -14,6 +14,7 @@ import tensorflow as tf
 from wae_tf import callbacks, data, evaluation, models, streams
 from wae_tf.config import Config
 from wae_tf.errors import FlagError, RunError
+from wae_tf.official import weights
 from wae_tf.runs import Run
 
 #: wae.py:449, the pretraining loss below which it stops.
@@ -133,7 +134,7 @@ def train(config: Config, *, overwrite: bool = False) -> dict[str, float]:
     run = Run(config.folder)
     images = load_images(config)
     model = build(config, images)
-    run.create(config, overwrite)
+    create(run, config, images, overwrite)
     say(f"{config.model}: {models.parameter_count(model):,} parameters in encoder and decoder")
 
     steps_per_epoch = len(images.train) // config.batch_size
@@ -145,7 +146,9 @@ def train(config: Config, *, overwrite: bool = False) -> dict[str, float]:
     )
 
     started = time.perf_counter()
-    if config.pretrain and config.model != "vae":
+    if config.init_from_official:
+        read_official(model)
+    elif config.pretrain and config.model != "vae":
         pretrain(model, images.train)
     metrics = fit(model, images, run, total, steps_per_epoch)
     metrics["seconds"] = time.perf_counter() - started
@@ -161,6 +164,40 @@ def train(config: Config, *, overwrite: bool = False) -> dict[str, float]:
     return metrics
 
 
+def read_official(model: models.Wae) -> None:
+    """Takes the weights of the official checkpoint that the config names.
+
+    Raises:
+        DataError: no such checkpoint, or one of other networks.
+    """
+    prefix = model.config.init_from_official
+    weights.read_checkpoint(model, prefix)
+    say(f"took the weights of the official checkpoint {prefix}")
+
+
+def adopt(config: Config) -> None:
+    """Makes a run folder of an official checkpoint, so that every mode can work on it.
+
+    Raises:
+        UserError: bad data, a folder in use, no such checkpoint.
+    """
+    run = Run(config.folder)
+    images = load_images(config)
+    model = build(config, images)
+    read_official(model)
+    create(run, config, images)
+    model.compile()
+    callbacks.Checkpoints(run, model).save()
+
+
+def create(run: Run, config: Config, images: data.ImageSet, overwrite: bool = False) -> None:
+    """Makes the run's folder, and notes there what the model is built for."""
+    run.create(config, overwrite)
+    sides = zip(("height", "width", "channels"), images.image_shape, strict=True)
+    shape = {f"image_{side}": pixels for side, pixels in sides}
+    run.update_metrics({**shape, "train_images": len(images.train)})
+
+
 def fit(
     model: models.Wae, images: data.ImageSet, run: Run, total: int, steps_per_epoch: int
 ) -> dict[str, float]:
@@ -170,7 +207,9 @@ def fit(
     report = callbacks.Report(run, images, curves, speed)
     drawing = callbacks.Figures(run, images, report)
     checkpoints = callbacks.Checkpoints(run, model)
-    watchers = [callbacks.Guard(run), speed, curves, report, drawing, checkpoints]
+    # Keras's bar after the speed that it shows, before the line that the report prints below it.
+    bar = keras.callbacks.ProgbarLogger()
+    watchers = [callbacks.Guard(run), speed, bar, curves, report, drawing, checkpoints]
     verbose = 1 if sys.stdout.isatty() else 2
 
     def go(start: int, first_epoch: int, last_epoch: int, steps: int) -> None:
@@ -219,14 +258,33 @@ def restore(
     Raises:
         RunError: no run or no checkpoint in the folder.
     """
+    Run(config.folder).require()
+    images = images or load_images(config)
+    return _restored(build(config, images)), images
+
+
+def restore_model(config: Config) -> models.Wae:
+    """As `restore`, without the images: the run has noted their shape and number.
+
+    Raises:
+        RunError: no run or no checkpoint in the folder.
+    """
     run = Run(config.folder)
     run.require()
-    images = images or load_images(config)
-    model = build(config, images)
+    known = run.read_metrics()
+    names = ("image_height", "image_width", "image_channels", "train_images")
+    if not all(isinstance(known.get(name), int) for name in names):
+        return restore(config)[0]  # a run of before they were noted
+    *shape, data_size = (known[name] for name in names)
+    return _restored(models.from_config(config, tuple(shape), data_size))
+
+
+def _restored(model: models.Wae) -> models.Wae:
+    run = Run(model.config.folder)
     model.compile()
     newest = tf.train.latest_checkpoint(str(run.checkpoints))
     if newest is None:
         raise RunError(f"--work_dir={run.folder} has no checkpoint; train first.")
     tf.train.Checkpoint(model=model).restore(newest).assert_existing_objects_matched()
     say(f"restored {newest}, step {int(model.step.numpy())}")
-    return model, images
+    return model

@@ -1,0 +1,267 @@
+"""Where training collapses: one setting at a time moved away from the official ones, several seeds.
+
+    python benchmarks/stability.py --out=OUT --data_dir=MNIST_DIR --steps=400 --seeds=2
+
+WAE-MMD and WAE-GAN on MNIST with small dense networks (--filters, --arch). Writes OUT/stability.csv
+(a row a run), OUT/stability.png and OUT/table.md. A run counts as collapsed when its loss is not
+finite, or a coordinate of the codes has a mean beyond 0.5 or a deviation outside [0.5, 2] of the
+prior's, or its samples' mean sharpness is below a quarter of the data's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from wae_tf import data, evaluation, latent, models, training
+from wae_tf.config import Config
+from wae_tf.errors import RunError
+
+#: What is moved, one at a time; the base is the preset of the paper for MNIST.
+SWEEPS: dict[str, list[Any]] = {
+    "wae_lambda": [0.1, 1.0, 10.0, 100.0, 1000.0],
+    "recon_scale": [0.005, 0.05, 1.0],
+    "lr": [1e-5, 1e-4, 1e-3, 1e-2],
+    "batch_size": [20, 100, 500],
+}
+#: The official details, each left out.
+DETAILS: dict[str, dict[str, Any]] = {
+    "official": {},
+    "no pretraining": {"pretrain": False},
+    "1 scale, not 7": {"mmd_scales": (1.0,)},
+    "recon_scale 1": {"recon_scale": 1.0},
+    "gaussian, log-variance clipped": {"encoder_noise": "gaussian"},
+    "gaussian, std clipped": {"encoder_noise": "gaussian", "encoder_clip": "std"},
+    "replication: all of these": {
+        "pretrain": False,
+        "mmd_scales": (1.0,),
+        "recon_scale": 1.0,
+        "encoder_noise": "gaussian",
+        "encoder_clip": "std",
+    },
+}
+FIELDS = (
+    "model", "sweep", "value", "seed", "collapsed", "why", "squared_error", "code_mean_max",
+    "code_std_min", "code_std_max", "mmd_sigmas", "sharpness_ratio", "seconds",
+)  # fmt: skip
+TESTED = 2000
+
+
+def settings(model: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """(sweep, value, fields) of every run of a model; the base is run once for each sweep's line."""
+    found = [
+        (sweep, f"{value:g}", {sweep: value})
+        for sweep, values in SWEEPS.items()
+        for value in values
+    ]
+    for name, fields in DETAILS.items():
+        if model == "wae_gan" and fields.keys() == {"mmd_scales"}:
+            continue
+        found.append(("detail", name, fields))
+    return found
+
+
+def run(config: Config, images: data.ImageSet, steps: int, sharpness: float) -> dict[str, Any]:
+    """Trains one setting and measures it."""
+    began = time.monotonic()
+    model = models.from_config(config, images.image_shape, len(images.train))
+    why = []
+    try:
+        if config.pretrain:
+            training.pretrain(model, images.train, report=lambda line: None)
+        model.compile(steps_per_execution=50 if steps % 50 == 0 else 1)
+        batches = data.batches(
+            images.train,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            pixel_range=config.pixel_range_of_data,
+        )
+        model.fit(batches, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
+    except RunError:
+        why.append("not finite")
+    if model.trouble() is not None:
+        why.append("not finite")
+    found: dict[str, Any] = {}
+    if not why:
+        test = images.test[:TESTED]
+        codes = evaluation.codes(model, test)
+        scaled = codes / evaluation.prior_std(model)
+        made = evaluation.decoded(model, codes)
+        real = evaluation.in_batches(model.as_pixels, test)
+        ratio = float(evaluation.sharpness(evaluation.samples(model, TESTED)).mean()) / sharpness
+        found = {
+            "squared_error": float(np.square(made - real).mean()),
+            "code_mean_max": float(np.abs(scaled.mean(axis=0)).max()),
+            "code_std_min": float(scaled.std(axis=0).min()),
+            "code_std_max": float(scaled.std(axis=0).max()),
+            "mmd_sigmas": latent.statistics(model, codes)["mmd_test_sigmas"],
+            "sharpness_ratio": ratio,
+        }
+        if not all(map(math.isfinite, found.values())):
+            why.append("not finite")
+        if found["code_mean_max"] > 0.5:
+            why.append("mean")
+        if found["code_std_max"] > 2:
+            why.append("spread too wide")
+        if found["code_std_min"] < 0.5:
+            why.append("spread too narrow")
+        if found["sharpness_ratio"] < 0.25:
+            why.append("blurred")
+    tf.keras.backend.clear_session()
+    return {
+        **found,
+        "collapsed": int(bool(why)),
+        "why": ", ".join(dict.fromkeys(why)),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def draw(rows: list[dict[str, Any]], path: Path, title: str) -> None:
+    """A panel for each sweep: share of collapsed runs, and squared error of those that held."""
+    names = list(dict.fromkeys(row["sweep"] for row in rows))
+    figure = Figure(figsize=(4.2 * len(names), 7.6), dpi=100)
+    FigureCanvasAgg(figure)
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots(2, len(names), squeeze=False)
+    colours = {"wae_mmd": "#1f5fbf", "wae_gan": "#d62728"}
+    for column, name in enumerate(names):
+        values = list(dict.fromkeys(row["value"] for row in rows if row["sweep"] == name))
+        for offset, (model, colour) in zip((-0.18, 0.18), colours.items(), strict=True):
+            for place, value in enumerate(values):
+                some = [
+                    r for r in rows if (r["model"], r["sweep"], r["value"]) == (model, name, value)
+                ]
+                if not some:
+                    continue
+                share = np.mean([int(r["collapsed"]) for r in some])
+                label = model if place == 0 else None
+                axes[0, column].bar(
+                    place + offset, max(share, 0.01), 0.34, color=colour, label=label
+                )
+                for row in some:
+                    if row.get("squared_error") not in (None, ""):
+                        axes[1, column].plot(
+                            place + offset,
+                            float(row["squared_error"]),
+                            "x" if int(row["collapsed"]) else "o",
+                            color=colour,
+                        )
+        axes[0, column].set_ylim(0, 1.05)
+        axes[0, column].set_title(name)
+        axes[1, column].set_yscale("log")
+        for ax in axes[:, column]:
+            turn = 60 if name == "detail" else 0
+            ax.set_xticks(
+                range(len(values)), values, rotation=turn, ha="right" if turn else "center"
+            )
+            ax.grid(axis="y", color="#dddddd")
+            ax.set_axisbelow(True)
+    axes[0, 0].set_ylabel("share of runs that collapsed")
+    axes[1, 0].set_ylabel("squared error a pixel (x: collapsed)")
+    axes[0, 0].legend()
+    figure.suptitle(title)
+    figure.savefig(path)
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown: a line a setting, means over the seeds that are finite."""
+    head = ["model", "setting", "collapsed", "why", "squared error", "largest mean", "std", "MMD / null std", "sharpness / data"]  # fmt: skip
+    lines = [head, ["---"] * len(head)]
+    keys = list(dict.fromkeys((r["model"], r["sweep"], r["value"]) for r in rows))
+    for key in keys:
+        some = [r for r in rows if (r["model"], r["sweep"], r["value"]) == key]
+
+        def mean(name: str, some: list[dict[str, Any]] = some) -> str:
+            values = [float(r[name]) for r in some if r.get(name) not in (None, "")]
+            return f"{np.mean(values):.3g}" if values else "-"
+
+        why = ", ".join(dict.fromkeys(w for r in some if r["why"] for w in r["why"].split(", ")))
+        collapsed = sum(int(r["collapsed"]) for r in some)
+        spread = f"{mean('code_std_min')} to {mean('code_std_max')}"
+        name = key[2] if key[1] == "detail" else f"{key[1]} {key[2]}"
+        lines.append(
+            [key[0], name, f"{collapsed} of {len(some)}", why, mean("squared_error"),
+             mean("code_mean_max"), spread, mean("mmd_sigmas"), mean("sharpness_ratio")]
+        )  # fmt: skip
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> None:
+    """Runs what is not in the CSV yet, then draws."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--data_dir", required=True, help="folder of MNIST's four idx files")
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--arch", default="mlp", choices=("mlp", "dcgan"))
+    parser.add_argument("--filters", type=int, default=128)
+    parser.add_argument("--minutes", type=float, help="stop after so many, and draw what is there")
+    options = parser.parse_args()
+
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    images = data.load("mnist", data_dir=options.data_dir)
+    real = data.to_float(images.test[:TESTED], "unit")
+    sharpness = float(evaluation.sharpness(real).mean())
+    file = out / "stability.csv"
+    rows: list[dict[str, Any]] = []
+    if file.is_file():
+        with file.open(newline="") as handle:
+            rows = list(csv.DictReader(handle))
+    done = {(r["model"], r["sweep"], r["value"], str(r["seed"])) for r in rows}
+    base = {
+        "dataset": "mnist",
+        "encoder_noise": "deterministic",
+        "encoder_arch": options.arch,
+        "decoder_arch": options.arch if options.arch == "mlp" else "dcgan_mod",
+        "encoder_filters": options.filters,
+        "decoder_filters": options.filters,
+        "encoder_layers": 2 if options.arch == "mlp" else 4,
+        "decoder_layers": 2 if options.arch == "mlp" else 3,
+        "adversary_filters": 128,
+        "pretrain_size": 500,
+    }
+    began = time.monotonic()
+    jobs = [
+        (model, *setting, seed)
+        for seed in range(options.seeds)
+        for model in ("wae_mmd", "wae_gan")
+        for setting in settings(model)
+    ]
+    for number, (model, sweep, value, fields, seed) in enumerate(jobs):
+        if (model, sweep, value, str(seed)) in done:
+            continue
+        if options.minutes and time.monotonic() - began > 60 * options.minutes:
+            print(f"stopped after {options.minutes:g} minutes: {number} of {len(jobs)} runs")
+            break
+        config = Config(**{**base, "model": model, "seed": seed, **fields})
+        row = run(config, images, options.steps, sharpness)
+        row |= {"model": model, "sweep": sweep, "value": value, "seed": seed}
+        rows.append(row)
+        with file.open("w", newline="") as handle:
+            writer = csv.DictWriter(handle, FIELDS, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+        state = row["why"] or "held"
+        print(f"{model} {sweep} {value} seed {seed}: {state}, {row['seconds']} s", flush=True)
+    title = (
+        f"MNIST, {options.steps} steps, {options.arch} of {options.filters}, {options.seeds} seeds"
+    )
+    draw(rows, out / "stability.png", title)
+    (out / "table.md").write_text(table(rows) + "\n")
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

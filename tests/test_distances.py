@@ -1,0 +1,180 @@
+"""Distances: against scipy and closed forms, TF-GAN's against ours, and what they must not depend on."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from wae_tf import distances, tfgan
+from wae_tf.distances import Network
+
+
+def scipy_frechet(a, b):
+    linalg = pytest.importorskip("scipy.linalg")
+    mean_a, mean_b = a.mean(0), b.mean(0)
+    cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    root = linalg.sqrtm(cov_a @ cov_b)
+    return float(np.square(mean_a - mean_b).sum() + np.trace(cov_a + cov_b - 2 * root.real))
+
+
+@pytest.fixture
+def activations(rng):
+    mix = rng.standard_normal((24, 24))
+    real = rng.standard_normal((700, 24)) @ mix
+    made = rng.standard_normal((500, 24)) @ (mix + 0.3 * rng.standard_normal((24, 24))) + 0.5
+    return real, made
+
+
+def ours(a, b):
+    return distances.frechet_of_moments(*distances.moments(a), *distances.moments(b))
+
+
+def test_three_implementations_agree(activations):
+    expected = scipy_frechet(*activations)
+    assert expected > 10
+    assert ours(*activations) == pytest.approx(expected, rel=1e-9)
+    assert tfgan.frechet_distance(*activations) == pytest.approx(expected, rel=1e-7)
+
+
+def test_tfgan_agrees_with_ours_where_covariances_are_singular(rng):
+    # Fewer images than features, as with Inception's 2048 and a small test set.
+    a, b = rng.standard_normal((40, 64)), 1.3 * rng.standard_normal((50, 64)) + 0.2
+    assert tfgan.frechet_distance(a, b) == pytest.approx(ours(a, b), rel=1e-6)
+
+
+def test_gaussians_of_known_distance():
+    # |m|^2 + sum (s_a - s_b)^2 for diagonal covariances: 4 * 4 + 4 * (2 - 0.5)^2 = 25.
+    zero, two, eye = np.zeros(4), np.full(4, 2.0), np.eye(4)
+    assert distances.frechet_of_moments(zero, 4 * eye, two, 0.25 * eye) == pytest.approx(25)
+
+
+def test_known_distance_from_samples(rng):
+    a = 2.0 * rng.standard_normal((200_000, 4))
+    b = 0.5 * rng.standard_normal((200_000, 4)) + 2.0
+    assert tfgan.frechet_distance(a, b) == pytest.approx(25, rel=0.01)
+
+
+def test_a_set_is_at_no_distance_from_itself(activations):
+    real, _ = activations
+    assert abs(tfgan.frechet_distance(real, real)) < 1e-8 * np.trace(np.cov(real.T))
+    assert tfgan.frechet_distance(real, real[::-1]) < 1e-8 * np.trace(np.cov(real.T))
+
+
+def test_frechet_is_biased_by_the_count_and_kernel_is_not(rng):
+    real = rng.standard_normal((4000, 32))
+    made = rng.standard_normal((4000, 32))  # the same distribution: the truth is 0
+    points = distances.count_bias(made, real)
+    assert [n for n, _ in points] == [250, 500, 1000, 2000, 4000]
+    values = [value for _, value in points]
+    assert values == sorted(values, reverse=True)
+    assert values[0] > 4 * values[-1] > 0
+    value, error = tfgan.kernel_distance(made, real, block=125)
+    assert abs(value) < 4 * error
+
+
+def test_kernel_distance_against_a_direct_estimate(rng):
+    a, b = rng.standard_normal((60, 5)), rng.standard_normal((60, 5)) + 1
+
+    def kernel(x, y):
+        return (x @ y.T / 5 + 1) ** 3
+
+    def off(k):
+        return (k.sum() - np.trace(k)) / (60 * 59)
+
+    expected = off(kernel(a, a)) + off(kernel(b, b)) - 2 * kernel(a, b).mean()
+    value, error = tfgan.kernel_distance(a, b)
+    assert value == pytest.approx(expected, rel=1e-10)
+    assert np.isnan(error)
+
+
+def test_classifier_score_of_sure_and_unsure_classifiers():
+    sure = 50 * np.eye(10)[np.arange(200) % 10]
+    assert tfgan.classifier_score(sure) == pytest.approx(10)
+    assert tfgan.classifier_score(np.zeros((200, 10))) == pytest.approx(1)
+    assert tfgan.classifier_score(np.tile(sure[:1], (200, 1))) == pytest.approx(1)
+
+
+def edges(images):
+    x = tf.cast(images, tf.float32) / 255.0
+    x = tf.nn.avg_pool2d(tf.abs(tf.image.sobel_edges(x)[..., 0]), 4, 4, "VALID")
+    x = tf.reshape(x, [tf.shape(x)[0], -1])
+    return x[:, :20], x[:, :3]
+
+
+NETWORK = Network(name="edges", title="edges", identity="1", settings={}, apply=edges)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    from wae_tf import data
+
+    return data.load("digits").train
+
+
+def test_noise_is_far_and_data_is_near(digits, rng):
+    noise = rng.randint(0, 256, (600, *digits.shape[1:])).astype(np.uint8)
+    real = distances.features(NETWORK, digits[:600])
+    near = tfgan.frechet_distance(distances.features(NETWORK, digits[600:1200]).features, real[0])
+    far = tfgan.frechet_distance(distances.features(NETWORK, noise).features, real[0])
+    assert far > 50 * near
+
+
+def test_batches_do_not_matter(digits):
+    whole = distances.features(NETWORK, digits[:300], batch_size=300)
+    for size in (1, 7, 128):
+        parts = distances.features(NETWORK, digits[:300], batch_size=size)
+        np.testing.assert_allclose(parts.features, whole.features, rtol=1e-6, atol=1e-7)
+        assert tfgan.frechet_distance(parts.features, digits_half := whole.features[::2]) == (
+            pytest.approx(tfgan.frechet_distance(whole.features, digits_half), rel=1e-6)
+        )
+
+
+def test_features_are_cached_by_content(tmp_path, digits):
+    calls = []
+
+    def counted(images):
+        calls.append(len(images))
+        return edges(images)
+
+    network = Network("edges", "edges", "1", {}, counted)
+    first = distances.cached_features(network, digits[:150], tmp_path)
+    again = distances.cached_features(network, digits[:150].copy(), tmp_path)
+    assert calls == [100, 50]
+    np.testing.assert_array_equal(first.features, again.features)
+    changed = digits[:150].copy()
+    changed[7, 3, 3] ^= 1
+    distances.cached_features(network, changed, tmp_path)
+    other = Network("edges", "edges", "1", {"resize": "other"}, counted)
+    distances.cached_features(other, digits[:150], tmp_path)
+    distances.cached_features(Network("edges", "edges", "2", {}, counted), digits[:150], tmp_path)
+    assert sum(calls) == 4 * 150
+    for file in tmp_path.glob("*.npz"):
+        file.write_bytes(file.read_bytes()[:1000])
+    distances.cached_features(network, digits[:150], tmp_path)  # torn: computed again
+    assert sum(calls) == 5 * 150
+
+
+def test_sliced_wasserstein_tells_data_from_noise(digits, rng):
+    noise = rng.randint(0, 256, (200, 64, 64, 3)).astype(np.uint8)
+    state = np.random.get_state()[1].copy()
+    same = tfgan.sliced_wasserstein(digits[:200], digits[200:400], seed=3)
+    apart = tfgan.sliced_wasserstein(digits[:200], noise[:, :28, :28, :1], seed=3)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+    assert apart[0][1] > 3 * same[0][1]
+    assert tfgan.sliced_wasserstein(digits[:200], digits[200:400], seed=3) == same
+    assert len(tfgan.sliced_wasserstein(noise[:20], noise[20:40])) == 3  # 64, 32, 16
+    flat = np.zeros((20, 28, 28, 1), np.uint8)  # flat patches divide by zero in TF-GAN itself
+    assert np.isfinite(tfgan.sliced_wasserstein(flat, flat)).all()
+    assert np.isfinite(tfgan.sliced_wasserstein(noise[:20, :50, :37], noise[20:40, :50, :37])).all()
+
+
+def test_nearest_training_images(rng):
+    train = rng.randint(0, 256, (500, 6, 6, 1)).astype(np.uint8)
+    images = train[[17, 499, 3]].copy()
+    images[0, 0, 0] ^= 3
+    where, apart = distances.nearest(images, train, 4, block=64)
+    assert where.shape == apart.shape == (3, 4)
+    assert where[:, 0].tolist() == [17, 499, 3]
+    flat = (train.reshape(500, -1) / 255.0, images.reshape(3, -1) / 255.0)
+    direct = np.linalg.norm(flat[1][:, None] - flat[0][None], axis=-1)
+    np.testing.assert_array_equal(where, np.argsort(direct, axis=1)[:, :4])
+    np.testing.assert_allclose(apart, np.sort(direct, axis=1)[:, :4], atol=2e-3)

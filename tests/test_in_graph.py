@@ -1,0 +1,87 @@
+"""Pictures and seeds in the graph against Pillow and hashlib: equal, not near."""
+
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from wae_tf import Config, in_graph, pictures, streams
+
+
+def encoded(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def smooth(rng, width, height):
+    noise = rng.randint(0, 256, (height // 8 + 1, width // 8 + 1, 3)).astype(np.uint8)
+    return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("crop", ["closecrop", "resizecrop"])
+def test_celeba_pixels_are_the_trained_ones(crop, rng):
+    config = Config(dataset="celeba", crop=crop)
+    in_a_graph = tf.function(lambda data: in_graph.picture(data, config, (64, 64, 3)))
+    for quality in (60, 90, 95):
+        data = encoded(smooth(rng, 178, 218), "JPEG", quality=quality)
+        expected = pictures.decode_celeba(data, crop)
+        np.testing.assert_array_equal(in_a_graph(tf.constant(data)), expected)
+
+
+def test_folder_pixels_are_the_trained_ones(rng):
+    modes = ["RGB", "RGBA", "L", "LA", "P", "1"]
+    for index in range(36):
+        side = int(rng.randint(4, 60))
+        config = Config(dataset="folder", data_dir="x", image_size=side)
+        height, width = rng.randint(1, 120, 2)
+        image = Image.fromarray(rng.randint(0, 256, (height, width, 4)).astype(np.uint8))
+        image = image.convert(modes[index % len(modes)])
+        files = [encoded(image, "PNG")]
+        if image.mode in ("RGB", "L"):
+            files.append(encoded(image, "JPEG", quality=80))
+        for data in files:
+            for channels in (1, 3):
+                expected = pictures.decode_picture(data, channels == 1, side)
+                got = in_graph.picture(tf.constant(data), config, (side, side, channels))
+                np.testing.assert_array_equal(got, expected, err_msg=f"{image.mode} {index}")
+
+
+def test_a_picture_of_the_models_size_is_taken_as_it_is(rng):
+    pixels = rng.randint(0, 256, (64, 64, 3)).astype(np.uint8)
+    data = tf.constant(encoded(Image.fromarray(pixels), "PNG"))
+    for config in (
+        Config(dataset="celeba"),
+        Config(dataset="folder", data_dir="x", image_size=64),
+        Config(dataset="folder", data_dir="x"),
+    ):
+        np.testing.assert_array_equal(in_graph.picture(data, config, (64, 64, 3)), pixels)
+
+
+def huge_png():
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+    return head + (60_000).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "a JPEG or PNG file is expected"),
+        (b"GIF89a and more", "a JPEG or PNG file is expected"),
+        (huge_png(), "at most 64 million pixels"),
+        (encoded(Image.new("RGB", (5, 4)), "PNG"), "a picture of 218x178"),
+    ],
+)
+def test_other_bytes_are_an_error_with_a_sentence(data, sentence):
+    config = Config(dataset="celeba")
+    in_a_graph = tf.function(lambda data: in_graph.picture(data, config, (64, 64, 3)))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=sentence):
+        in_a_graph(tf.constant(data))
+
+
+def test_keys_are_those_of_the_streams():
+    seeds = [0, 1, 9, 10, 123_456, 2**31, 2**63 - 1]
+    keys = tf.function(in_graph.sample_keys)(tf.constant(seeds, tf.int64))
+    np.testing.assert_array_equal(keys, [streams.key(seed, "sample", 0) for seed in seeds])

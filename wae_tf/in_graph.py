@@ -1,0 +1,256 @@
+"""Pillow's and Python's work as TensorFlow ops, for models that are served without either.
+
+Pictures are decoded, cropped and scaled as in training (`pictures`), and a seed's key is that of
+`streams`: SavedModels hold these ops, so a server needs no code of this project.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from wae_tf.config import Config
+
+#: As `pictures` has it: a small file may unpack into a picture that fills the memory.
+LARGEST_PICTURE = 64_000_000  # pixels
+
+_CELEBA = (218, 178)  # height, width of an aligned CelebA image
+_PNG = (0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A)
+_JPEG = (0xFF, 0xD8, 0xFF)
+
+
+def check(condition: tf.Tensor, message: str, *values: tf.Tensor) -> tf.Operation | None:
+    """An assertion in the graph: the client reads the message and the values."""
+    return tf.debugging.Assert(condition, [message, *values])
+
+
+# Pictures.
+
+
+def picture(data: tf.Tensor, config: Config, image_shape: tuple[int, int, int]) -> tf.Tensor:
+    """A JPEG or PNG as training sees it.
+
+    JPEGs are decoded by libjpeg's accurate integer transform and pictures scaled by Pillow's own
+    Lanczos arithmetic: equal to Pillow's bytes. EXIF orientation is not applied, and 16-bit PNGs lose
+    their lower byte, where training rounds.
+
+    Args:
+        data: string scalar, the file's bytes.
+        config: dataset, crop and image_size decide on cropping and scaling.
+        image_shape: (H, W, C) of the model, C 1 or 3. A picture of this size is taken as it is.
+
+    Returns:
+        uint8 [H, W, C].
+    """
+    height, width, channels = image_shape
+    pixels = decoded(data)
+    if channels == 1:
+        pixels = grey(pixels)
+    size = tf.shape(pixels)[:2]
+    fits = tf.reduce_all(size == [height, width])
+    if config.dataset == "celeba":
+        official = tf.reduce_all(size == _CELEBA)
+        accepted = f"218x178 (an aligned CelebA image) or {height}x{width}"
+        guard = check(fits | official, f"image_bytes: a picture of {accepted} pixels, height x "
+                      "width, is expected, not of", size)  # fmt: skip
+        with tf.control_dependencies([guard]):
+            pixels = tf.cond(fits, lambda: pixels, lambda: _celeba(pixels, config.crop))
+    elif config.dataset == "folder" and config.image_size is not None:
+        pixels = lanczos(_centre_square(pixels), height, width)
+    else:
+        guard = check(fits, f"image_bytes: a picture of {height}x{width} pixels, height x width, is "
+                      "expected, not of", size)  # fmt: skip
+        with tf.control_dependencies([guard]):
+            pixels = tf.identity(pixels)
+    return tf.ensure_shape(pixels, image_shape)
+
+
+def decoded(data: tf.Tensor) -> tf.Tensor:
+    """uint8 [h, w, 3] of a JPEG's or PNG's bytes, a string scalar; transparency over white."""
+    head = tf.cast(tf.io.decode_raw(data[None], tf.uint8, fixed_length=24)[0], tf.int32)
+    is_png = tf.reduce_all(head[: len(_PNG)] == _PNG)
+    is_jpeg = tf.reduce_all(head[: len(_JPEG)] == _JPEG)
+    known = check(is_png | is_jpeg, "image_bytes: a JPEG or PNG file is expected; it starts with",
+                  head[:8])  # fmt: skip
+
+    def png_size() -> tf.Tensor:
+        places = tf.constant([1 << 24, 1 << 16, 1 << 8, 1], tf.int64)
+        sides = tf.reshape(tf.cast(head[16:24], tf.int64), [2, 4])
+        return tf.reduce_sum(sides * places, axis=1)
+
+    def jpeg_size() -> tf.Tensor:
+        return tf.cast(tf.image.extract_jpeg_shape(data)[:2], tf.int64)
+
+    with tf.control_dependencies([known]):
+        pixels = tf.reduce_prod(tf.cond(is_png, png_size, jpeg_size))
+    small = check(pixels <= LARGEST_PICTURE, "image_bytes: at most 64 million pixels are accepted, "
+                  "not", pixels)  # fmt: skip
+    with tf.control_dependencies([small]):
+        return tf.cond(
+            is_png,
+            lambda: _over_white(tf.io.decode_png(data, channels=4)),
+            lambda: tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"),
+        )
+
+
+def _over_white(rgba: tf.Tensor) -> tf.Tensor:
+    # Pillow's alpha_composite with an opaque white ground, libImaging/AlphaComposite.c.
+    rgba = tf.cast(rgba, tf.int32)
+    alpha = rgba[..., 3:]
+    mixed = (rgba[..., :3] * alpha + 255 * (255 - alpha)) * 128 + 0x4000
+    shift = tf.bitwise.right_shift
+    return tf.cast(shift(shift(shift(mixed, 8) + mixed, 8), 7), tf.uint8)
+
+
+def grey(pixels: tf.Tensor) -> tf.Tensor:
+    """uint8 [h, w, 1] of uint8 [h, w, 3], Pillow's mode L (libImaging/Convert.c)."""
+    weighted = tf.cast(pixels, tf.int32) * [19595, 38470, 7471]
+    total = tf.reduce_sum(weighted, axis=-1, keepdims=True) + 0x8000
+    return tf.cast(tf.bitwise.right_shift(total, 16), tf.uint8)
+
+
+def _celeba(pixels: tf.Tensor, crop: str) -> tf.Tensor:
+    # pictures.decode_celeba; datahandler.py:188-208.
+    if crop == "closecrop":
+        return lanczos(pixels[39:179, 19:159], 64, 64)
+    return lanczos(pixels, 78, 64)[7:71]
+
+
+def _centre_square(pixels: tf.Tensor) -> tf.Tensor:
+    shape = tf.shape(pixels)
+    side = tf.minimum(shape[0], shape[1])
+    top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
+    return pixels[top : top + side, left : left + side]
+
+
+def lanczos(pixels: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """uint8 [h, w, C] resized to [height, width, C], to the byte as Pillow's LANCZOS does it.
+
+    (tf.image.resize with lanczos3 and antialias is up to 6/255 away: it does not round between the
+    two passes nor its weights.)
+    """
+    # Columns first, then rows, each rounded to bytes: libImaging/Resample.c.
+    shape = tf.shape(pixels)
+    columns = _weights(shape[1], width)
+    pixels = _bytes(tf.einsum("ow,hwc->hoc", columns, tf.cast(pixels, tf.float64)))
+    rows = _weights(shape[0], height)
+    return tf.cast(_bytes(tf.einsum("oh,hwc->owc", rows, pixels)), tf.uint8)
+
+
+def _bytes(sums: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(tf.floor((sums + 2.0**21) / 2.0**22), 0.0, 255.0)
+
+
+def _weights(size: tf.Tensor, new: int) -> tf.Tensor:
+    """Pillow's 22-bit weights, whole numbers in float64 [new, size]: sums of them are exact."""
+    scale = tf.cast(size, tf.float64) / new
+    stretch = tf.maximum(scale, 1.0)
+    support = 3.0 * stretch
+    centre = (tf.range(new, dtype=tf.float64) + 0.5)[:, None] * scale
+    place = tf.range(tf.cast(size, tf.float64), dtype=tf.float64)[None]
+    first = tf.maximum(tf.floor(centre - support + 0.5), 0.0)
+    last = tf.floor(centre + support + 0.5)
+    x = (place - centre + 0.5) / stretch
+    inside = (place >= first) & (place < last) & (x >= -3.0) & (x < 3.0)
+    weights = tf.where(inside, _sinc(x) * _sinc(x / 3.0), 0.0)
+    weights *= 2.0**22 / tf.reduce_sum(weights, axis=1, keepdims=True)
+    return tf.sign(weights) * tf.floor(tf.abs(weights) + 0.5)
+
+
+def _sinc(x: tf.Tensor) -> tf.Tensor:
+    safe = tf.where(x == 0.0, 1.0, x) * math.pi
+    return tf.where(x == 0.0, 1.0, tf.sin(safe) / safe)
+
+
+# Seeds.
+
+
+def sample_keys(seeds: tf.Tensor) -> tf.Tensor:
+    """`streams.key(seed, "sample", 0)` of seeds that are tensors.
+
+    Args:
+        seeds: int64 [n], 0 up.
+
+    Returns:
+        int32 [n, 2].
+    """
+    text = tf.strings.join([tf.strings.as_string(seeds), "/sample"])
+    word = _sha256_first_word(text)
+    # The key's base is the digest's first four bytes, least significant first.
+    swapped = tf.bitwise.bitwise_or(_rotated(word & 0x00FF00FF, 8), _rotated(word & 0xFF00FF00, 24))
+    base = tf.bitcast(swapped, tf.int32)
+    return tf.stack([base, tf.zeros_like(base)], axis=1)
+
+
+def fresh_keys(count: tf.Tensor) -> tf.Tensor:
+    """int32 [count, 2], another draw in every process and call."""
+    # tf.random would bake its seed in: two servers would give the same first sample.
+    return tf.raw_ops.RandomUniformInt(
+        shape=[count, 2],
+        minval=tf.int32.min,
+        maxval=tf.int32.max,
+        seed=0,
+        seed2=0,
+    )
+
+
+def _rotated(x: tf.Tensor, right: int) -> tf.Tensor:
+    """uint32 rotated to the right."""
+    low = tf.bitwise.right_shift(x, tf.constant(right, tf.uint32))
+    high = tf.bitwise.left_shift(x, tf.constant(32 - right, tf.uint32))
+    return tf.bitwise.bitwise_or(low, high)
+
+
+def _primes(count: int) -> list[int]:
+    found: list[int] = []
+    number = 2
+    while len(found) < count:
+        if all(number % prime for prime in found):
+            found.append(number)
+        number += 1
+    return found
+
+
+def _fraction_of_cube_root(number: int) -> int:
+    # The first 32 bits behind the point: the whole root of number * 2^96, its lower half.
+    root = round((number << 96) ** (1 / 3))
+    while root**3 > number << 96:
+        root -= 1
+    while (root + 1) ** 3 <= number << 96:
+        root += 1
+    return root & 0xFFFFFFFF
+
+
+def _sha256_first_word(text: tf.Tensor) -> tf.Tensor:
+    """First 32 bits of SHA-256 (FIPS 180-4, section 6.2): strings [n] below 56 bytes -> uint32 [n]."""
+    xor, both = tf.bitwise.bitwise_xor, tf.bitwise.bitwise_and
+    primes = _primes(64)
+    start = [math.isqrt(prime << 64) & 0xFFFFFFFF for prime in primes[:8]]
+    rounds = [_fraction_of_cube_root(prime) for prime in primes]
+
+    def mixed(x: tf.Tensor, a: int, b: int, c: int, shift_last: bool = False) -> tf.Tensor:
+        last = (
+            tf.bitwise.right_shift(x, tf.constant(c, tf.uint32)) if shift_last else _rotated(x, c)
+        )
+        return xor(xor(_rotated(x, a), _rotated(x, b)), last)
+
+    padded = tf.io.decode_raw(tf.strings.join([text, b"\x80"]), tf.uint8, fixed_length=56)
+    places = tf.constant([1 << 24, 1 << 16, 1 << 8, 1], tf.int64)
+    block = tf.reshape(tf.cast(padded, tf.int64), [-1, 14, 4]) * places
+    words = tf.unstack(tf.cast(tf.reduce_sum(block, axis=2), tf.uint32), axis=1)
+    bits = tf.cast(tf.strings.length(text) * 8, tf.uint32)
+    words += [tf.zeros_like(bits), bits]
+    for i in range(16, 64):
+        older, newer = mixed(words[i - 15], 7, 18, 3, True), mixed(words[i - 2], 17, 19, 10, True)
+        words.append(words[i - 16] + older + words[i - 7] + newer)
+    a, b, c, d, e, f, g, h = (
+        tf.constant(np.uint32(value)) + tf.zeros_like(bits) for value in start
+    )
+    for word, constant in zip(words, rounds, strict=True):
+        choice = xor(g, both(e, xor(f, g)))
+        t = h + mixed(e, 6, 11, 25) + choice + tf.constant(np.uint32(constant)) + word
+        majority = xor(both(a, xor(b, c)), both(b, c))
+        a, b, c, d, e, f, g, h = t + mixed(a, 2, 13, 22) + majority, a, b, c, d + t, e, f, g
+    return a + tf.constant(np.uint32(start[0]))
