@@ -112,6 +112,8 @@ ELSEWHERE = """
 import pickle, sys
 import numpy as np
 import tensorflow as tf
+# TensorFlow itself imports parts of Keras, where it is installed; loading must ask for no more.
+theirs = {m for m in sys.modules if m.split(".")[0] in ("keras", "tf_keras")}
 folder, requests = sys.argv[1:]
 loaded = tf.saved_model.load(folder)
 worst = 0.0
@@ -123,7 +125,8 @@ for name, (inputs, expected) in pickle.load(open(requests, "rb")):
         assert got.shape == value.shape and got.dtype == np.float32, (name, key, got.shape)
         worst = max(worst, np.abs(got - value).max() / np.abs(value).max())
 fresh = loaded.signatures["sample"](count=tf.constant([2], tf.int64), seed=tf.constant([-1], tf.int64))
-assert not [m for m in sys.modules if m.split(".")[0] in ("keras", "wae_tf", "tf_keras")]
+assert theirs == {m for m in sys.modules if m.split(".")[0] in ("keras", "tf_keras")}
+assert "wae_tf" not in sys.modules
 print("worst", worst, "fresh", float(tf.reduce_sum(fresh["images"])))
 """
 
@@ -161,7 +164,7 @@ def test_fresh_samples_differ_from_call_to_call_and_row_to_row(loaded):
 
 def test_saved_model_cli_shows_and_runs(version):
     tool = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli"]
-    expression = "codes=np.zeros((2,3),np.float32)"
+    expression = "codes=[[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]"
     commands = [
         ["show", "--dir", str(version), "--all"],
         ["run", "--dir", str(version), "--tag_set=serve", "--signature_def=decode"],
@@ -333,7 +336,7 @@ def test_a_run_that_diverged_is_refused(tmp_path, capsys):
     flags = [f"--{name}={value}" for name, value in TINY.items()]
     explode = ["--lr=1e6", "--init_std=1", "--nobatch_norm", "--optimizer=sgd", "--nopretrain"]
     folder = f"--work_dir={tmp_path / 'run'}"
-    assert main.main([folder, *flags, *TRAINING, *explode, "--epochs=3"]) == 1
+    assert main.main([folder, *flags, *TRAINING, *explode, "--epochs=40"]) == 1
     assert "not finite at step" in capsys.readouterr().err
     # Even where a checkpoint of before the divergence is there.
     source = models.from_config(main.parse(["--mode=sample", folder])[1], (28, 28, 1), 200)
@@ -365,7 +368,8 @@ def test_every_precision_is_exported_in_float32(precision, tmp_path):
     trained = tf.cast(model.reconstruct(images), tf.float32).numpy()
     exact = export.served_model(model).reconstruct(images).numpy()
     assert export.relative_error(served.numpy(), exact) <= 1e-5
-    assert export.relative_error(served.numpy(), trained) <= (1e-5 if precision == "float64" else 0.03)  # fmt: skip
+    near = 1e-5 if precision == "float64" else 0.03
+    assert export.relative_error(served.numpy(), trained) <= near
     card = json.loads((folder / "model_card.json").read_text())
     assert card["training"]["precision"] == precision
     assert card["data"]["pixel_range"] == [-1.0, 1.0]
@@ -592,6 +596,7 @@ def test_onnx_gives_the_same_numbers(model, tmp_path):
         inputs, expected = plain_answers(model)[path.stem]
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         names = [output.name for output in session.get_outputs()]
+        expected = {"reconstructions" if key in inputs else key: v for key, v in expected.items()}
         assert sorted(names) == sorted(expected)
         for key, got in zip(names, session.run(names, inputs), strict=True):
             assert export.relative_error(got, expected[key]) <= 1e-5, (path.stem, key)

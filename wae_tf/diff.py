@@ -93,18 +93,22 @@ def _run_recorder(arguments: argparse.Namespace, wanted: list[str], out: Path, f
         command.append("--full")
     print(f"running the official code of {directory} under {python}", file=sys.stderr)
     try:
-        finished = subprocess.run(
-            command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False
-        )
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as recorder:
+            said = []
+            for line in recorder.stdout:
+                said.append(line.strip())
+                print(line, end="", file=sys.stderr, flush=True)
     except OSError as error:
         raise DataError(
             f"--official_python={python} cannot be run: {error.strerror}; Python 2.7 with "
             "TensorFlow 1.15 is expected."
         ) from error
     (out / "cases.json").unlink(missing_ok=True)
-    if finished.returncode:
-        lines = finished.stderr.strip().splitlines() or ["it said nothing"]
-        raise RunError(f"the official code was not recorded: {lines[-1]}")
+    if recorder.returncode:
+        last = [line for line in said if line] or ["it said nothing"]
+        raise RunError(f"the official code was not recorded: {last[-1]}")
 
 
 def _replay(paths: Iterable[Path], precision: str) -> list:

@@ -605,6 +605,8 @@ def write_litert(model: Wae, folder: Path) -> Path:
 def write_onnx(model: Wae, folder: Path) -> list[Path]:
     """Writes encode.onnx, decode.onnx and reconstruct.onnx, float32, opset 18.
 
+    Inputs and outputs are named as in the signatures, but reconstruct gives `reconstructions`.
+
     Args:
         model: as `served_model` gives it.
         folder: is made.
@@ -625,9 +627,11 @@ def write_onnx(model: Wae, folder: Path) -> list[Path]:
     for name, function in _plain_functions(model):
         concrete = function.get_concrete_function()
         frozen = convert_variables_to_constants_v2(concrete)
-        names = {frozen.inputs[0].name: frozen.inputs[0].name.split(":")[0]}
+        taken = frozen.inputs[0].name.split(":")[0]
+        names = {frozen.inputs[0].name: taken}
         for key, tensor in zip(sorted(concrete.structured_outputs), frozen.outputs, strict=True):
-            names[tensor.name] = key  # a function's dict is flattened in the order of its keys
+            # In the order of a dict's flattening. ONNX has one space of names for both ends.
+            names[tensor.name] = "reconstructions" if key == taken else key
         proto, _ = tf2onnx.convert.from_graph_def(
             frozen.graph.as_graph_def(),
             name=name,

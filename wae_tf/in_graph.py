@@ -64,16 +64,21 @@ def picture(data: tf.Tensor, config: Config, image_shape: tuple[int, int, int]) 
                       "expected, not of", size)  # fmt: skip
         with tf.control_dependencies([guard]):
             pixels = tf.identity(pixels)
-    return tf.ensure_shape(pixels, image_shape)
+    pixels.set_shape(image_shape)  # the guard's sentence stands for a wrong shape
+    return pixels
 
 
 def decoded(data: tf.Tensor) -> tf.Tensor:
     """uint8 [h, w, 3] of a JPEG's or PNG's bytes, a string scalar; transparency over white."""
-    head = tf.cast(tf.io.decode_raw(data[None], tf.uint8, fixed_length=24)[0], tf.int32)
+    head = tf.cast(tf.io.decode_raw(data[None], tf.uint8, fixed_length=26)[0], tf.int32)
     is_png = tf.reduce_all(head[: len(_PNG)] == _PNG)
     is_jpeg = tf.reduce_all(head[: len(_JPEG)] == _JPEG)
     known = check(is_png | is_jpeg, "image_bytes: a JPEG or PNG file is expected; it starts with",
                   head[:8])  # fmt: skip
+
+    # TensorFlow does not stretch grey levels of 1, 2 and 4 bits to the 256 of a byte.
+    few_bits = is_png & (head[25] == 0) & (head[24] < 8)
+    deep = check(~few_bits, "image_bytes: a grey PNG has 8 or 16 bits here, not", head[24])
 
     def png_size() -> tf.Tensor:
         places = tf.constant([1 << 24, 1 << 16, 1 << 8, 1], tf.int64)
@@ -83,7 +88,7 @@ def decoded(data: tf.Tensor) -> tf.Tensor:
     def jpeg_size() -> tf.Tensor:
         return tf.cast(tf.image.extract_jpeg_shape(data)[:2], tf.int64)
 
-    with tf.control_dependencies([known]):
+    with tf.control_dependencies([known, deep]):
         pixels = tf.reduce_prod(tf.cond(is_png, png_size, jpeg_size))
     small = check(pixels <= LARGEST_PICTURE, "image_bytes: at most 64 million pixels are accepted, "
                   "not", pixels)  # fmt: skip
@@ -154,14 +159,15 @@ def _weights(size: tf.Tensor, new: int) -> tf.Tensor:
     last = tf.floor(centre + support + 0.5)
     x = (place - centre + 0.5) / stretch
     inside = (place >= first) & (place < last) & (x >= -3.0) & (x < 3.0)
-    weights = tf.where(inside, _sinc(x) * _sinc(x / 3.0), 0.0)
+    weights = tf.where(inside, _sinc(x) * _sinc(x / 3.0), tf.zeros_like(x))
     weights *= 2.0**22 / tf.reduce_sum(weights, axis=1, keepdims=True)
     return tf.sign(weights) * tf.floor(tf.abs(weights) + 0.5)
 
 
 def _sinc(x: tf.Tensor) -> tf.Tensor:
-    safe = tf.where(x == 0.0, 1.0, x) * math.pi
-    return tf.where(x == 0.0, 1.0, tf.sin(safe) / safe)
+    one = tf.ones_like(x)
+    safe = tf.where(x == 0.0, one, x) * math.pi
+    return tf.where(x == 0.0, one, tf.sin(safe) / safe)
 
 
 # Seeds.
@@ -242,15 +248,24 @@ def _sha256_first_word(text: tf.Tensor) -> tf.Tensor:
     words = tf.unstack(tf.cast(tf.reduce_sum(block, axis=2), tf.uint32), axis=1)
     bits = tf.cast(tf.strings.length(text) * 8, tf.uint32)
     words += [tf.zeros_like(bits), bits]
-    for i in range(16, 64):
-        older, newer = mixed(words[i - 15], 7, 18, 3, True), mixed(words[i - 2], 17, 19, 10, True)
-        words.append(words[i - 16] + older + words[i - 7] + newer)
-    a, b, c, d, e, f, g, h = (
-        tf.constant(np.uint32(value)) + tf.zeros_like(bits) for value in start
+    constants = tf.constant(np.array(rounds, np.uint32).reshape(4, 16))
+
+    def sixteen_rounds(turn: tf.Tensor, state: tuple, words: tuple) -> tuple:
+        a, b, c, d, e, f, g, h = state
+        words = list(words)
+        for i, constant in enumerate(tf.unstack(constants[turn])):
+            choice = xor(g, both(e, xor(f, g)))
+            t = h + mixed(e, 6, 11, 25) + choice + constant + words[i]
+            majority = xor(both(a, xor(b, c)), both(b, c))
+            a, b, c, d, e, f, g, h = t + mixed(a, 2, 13, 22) + majority, a, b, c, d + t, e, f, g
+            older = mixed(words[i + 1], 7, 18, 3, True)
+            newer = mixed(words[i + 14], 17, 19, 10, True)
+            words.append(words[i] + older + words[i + 9] + newer)
+        return turn + 1, (a, b, c, d, e, f, g, h), tuple(words[16:])
+
+    state = tuple(tf.fill(tf.shape(bits), tf.constant(np.uint32(value))) for value in start)
+    # Four turns of a loop and not 64 rounds in a row: a graph a quarter of the size.
+    _, state, _ = tf.while_loop(
+        lambda turn, *_: turn < 4, sixteen_rounds, (tf.constant(0), state, tuple(words))
     )
-    for word, constant in zip(words, rounds, strict=True):
-        choice = xor(g, both(e, xor(f, g)))
-        t = h + mixed(e, 6, 11, 25) + choice + tf.constant(np.uint32(constant)) + word
-        majority = xor(both(a, xor(b, c)), both(b, c))
-        a, b, c, d, e, f, g, h = t + mixed(a, 2, 13, 22) + majority, a, b, c, d + t, e, f, g
-    return a + tf.constant(np.uint32(start[0]))
+    return state[0] + tf.constant(np.uint32(start[0]))
