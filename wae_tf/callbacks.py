@@ -21,9 +21,10 @@ CURVE_POINTS = 2000
 class Guard(keras.callbacks.Callback):
     """Stops training after a step whose loss is not finite, with a sentence for the user."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: Run, writes: bool = True):
         super().__init__()
         self.run = run
+        self.writes = writes
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Reads the flag that the compiled step has set."""
@@ -31,7 +32,8 @@ class Guard(keras.callbacks.Callback):
         if trouble is None:
             return
         step, terms = trouble
-        self.run.update_metrics({"diverged_step": step + 1})
+        if self.writes:
+            self.run.update_metrics({"diverged_step": step + 1})
         newest = tf.train.latest_checkpoint(str(self.run.checkpoints))
         kept = (
             f"the last good checkpoint is {newest}" if newest else "no checkpoint was written yet"

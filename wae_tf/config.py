@@ -163,7 +163,12 @@ class Config:
         choices=("float32", "mixed_bfloat16", "mixed_float16", "float64"),
     )
     jit: bool | None = _field(None, "XLA (default: with a GPU only; it is slower on CPUs)")
-    distribute: str = _field("none", "devices to train on", choices=("none",))
+    distribute: str = _field(
+        "none",
+        "one device; mirrored: all GPUs of this machine (or its logical CPUs); multi_worker: the "
+        "workers of TF_CONFIG",
+        choices=("none", "mirrored", "multi_worker"),
+    )
     steps_per_execution: int = _field(1, "steps a call of the compiled function", minimum=1)
 
     # What it shows and leaves.

@@ -171,6 +171,7 @@ def batches(
     seed: int,
     pixel_range: str,
     start_step: int = 0,
+    rows: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
     """Endless training batches; element k depends on (seed, start_step + k) alone.
 
@@ -183,14 +184,16 @@ def batches(
       seed: the run's seed, any int.
       pixel_range: `symmetric` or `unit`, see to_float.
       start_step: the first step.
+      rows: (first, last): only these rows of each batch, as a worker of several needs them.
 
     Returns:
-      A data set of float32 [batch_size, H, W, C], prefetched.
+      A data set of float32 [batch_size, H, W, C], or [last - first, H, W, C], prefetched.
 
     Raises:
       DataError: the batch is larger than the data.
     """
     size, shape = len(images_uint8), images_uint8.shape[1:]
+    first, last = rows or (0, batch_size)
     _check_batch(size, batch_size)
     _check_range(pixel_range)
     if images_uint8.nbytes <= _IN_MEMORY:
@@ -207,8 +210,8 @@ def batches(
             return tf.numpy_function(read, [indices], tf.uint8, stateful=False)
 
     def batch(step: tf.Tensor) -> tf.Tensor:
-        rows = gather(batch_indices(seed, step, size, batch_size))
-        return to_float(tf.ensure_shape(rows, [batch_size, *shape]), pixel_range)
+        bytes_ = gather(batch_indices(seed, step, size, batch_size)[first:last])
+        return to_float(tf.ensure_shape(bytes_, [last - first, *shape]), pixel_range)
 
     return (
         tf.data.Dataset.counter(start_step)

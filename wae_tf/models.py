@@ -9,8 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import costs, data, networks, penalties, priors, schedules, streams
+from wae_tf import costs, data, distribution, networks, penalties, priors, schedules, streams
 from wae_tf.config import Config
+from wae_tf.optimizers import FusedAdam
 
 #: models.py:13, standard deviation of add_noise.
 PIXEL_NOISE = 0.01
@@ -73,8 +74,10 @@ class Wae(keras.Model):
         self.image_shape = tuple(image_shape)
         self.config = config
         self.data_size = data_size
-        self.encoder = networks.build_encoder(config, self.image_shape)
-        self.decoder = networks.build_decoder(config, self.image_shape)
+        # Batch norm over the global batch; the plain one is faster and more exact where it serves.
+        many = {"synchronized": tf.distribute.get_strategy().num_replicas_in_sync > 1}
+        self.encoder = networks.build_encoder(config, self.image_shape, **many)
+        self.decoder = networks.build_decoder(config, self.image_shape, **many)
         self.adversary: keras.Model | None = None
         self.full = config.full_precision
 
@@ -106,7 +109,12 @@ class Wae(keras.Model):
     def _state(self, name: str, shape: tuple[int, ...], value: Any, dtype: str = "float32"):
         initializer = keras.initializers.Constant(float("inf") if value == "inf" else value)
         return self.add_weight(
-            shape=shape, initializer=initializer, dtype=dtype, trainable=False, name=name
+            shape=shape,
+            initializer=initializer,
+            dtype=dtype,
+            trainable=False,
+            aggregation="only_first_replica",  # all replicas compute the same value
+            name=name,
         )
 
     # Making and saving.
@@ -184,7 +192,7 @@ class Wae(keras.Model):
         """The config's optimizer (wae.py:368-377)."""
         if self.config.optimizer == "sgd":
             return keras.optimizers.SGD(learning_rate)
-        return keras.optimizers.Adam(
+        return FusedAdam(
             learning_rate,
             beta_1=self.config.adam_beta1,
             beta_2=self.config.adam_beta2,
@@ -315,21 +323,23 @@ class Wae(keras.Model):
         """The objective of encoder and decoder on a batch, all randomness passed in.
 
         Args:
-            images: float [n, H, W, C] in the model's pixel range.
-            prior_sample: [n, z].
-            noise: of this pass.
+            images: float [n, H, W, C] in the model's pixel range; in a replica, its rows of them.
+            prior_sample: [n, z], of the global batch.
+            noise: of this pass, for the global batch.
             training: batch norm by the batch's moments, which moves the moving ones.
 
         Returns:
             scalars `loss`, `reconstruction`, `penalty`.
         """
-        encoding = self.encoding(images, noise, training)
+        encoding = self._encoding_of_own(images, noise, training)
         logits = self.decoder(encoding.codes, training=training)
-        reconstruction = self.cost(images, self.squash(logits), logits)
-        penalty = self.penalty(encoding, prior_sample, noise)
+        reconstruction = distribution.mean(self.cost(images, self.squash(logits), logits))
+        penalty = self.penalty(_gathered(encoding), prior_sample, noise)
         loss = reconstruction + tf.convert_to_tensor(self.wae_lambda) * penalty
         if self.config.fixed_point_weight:
-            loss += self.config.fixed_point_weight * self.fixed_point_cost(prior_sample, training)
+            own = distribution.own_rows(prior_sample)
+            cost = distribution.mean(self.fixed_point_cost(own, training))
+            loss += self.config.fixed_point_weight * cost
         return {"loss": loss, "reconstruction": reconstruction, "penalty": penalty}
 
     def cost(
@@ -366,10 +376,15 @@ class Wae(keras.Model):
         table = tf.constant(self._decays, tf.float32)
         return tf.gather(table, tf.minimum(epoch, len(self._decays) - 1))
 
-    def _minimize(
-        self, optimizer: Any, tape: tf.GradientTape, loss: tf.Tensor, variables: list
-    ) -> None:
-        optimizer.apply(tape.gradient(loss, variables), variables)
+    def _encoding_of_own(self, images: tf.Tensor, noise: Noise, training: bool) -> Encoding:
+        # noise.many is the penalty's, of the global batch.
+        own = Noise(distribution.own_rows(noise.pixels), distribution.own_rows(noise.code))
+        return self.encoding(images, own, training)
+
+    def _scaled_loss(self, optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
+        # Every replica has the global loss, and Keras sums their gradients.
+        count = distribution.replicas()
+        return optimizer.scale_loss(loss if count == 1 else loss / count)
 
     def update(
         self,
@@ -396,8 +411,9 @@ class Wae(keras.Model):
                 self.adversary_optimizer.learning_rate.assign(self.config.lr_adv * decay)
         with tf.GradientTape() as tape:
             logs = self.losses(images, prior_sample, noise)
-            scaled = self.optimizer.scale_loss(logs["loss"])
-        self._minimize(self.optimizer, tape, scaled, self.autoencoder_variables)
+            scaled = self._scaled_loss(self.optimizer, logs["loss"])
+        variables = self.autoencoder_variables
+        self.optimizer.apply(tape.gradient(scaled, variables), variables)
         logs |= self.update_adversary(images, prior_sample, adversary_noise)
 
         step = tf.convert_to_tensor(self.step)
@@ -451,7 +467,7 @@ class Wae(keras.Model):
     def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
         """A step on images [n, H, W, C] (a tuple's first part), uint8 or float in pixel range."""
         images = self._images_of(batch)
-        count = images.shape[0] or tf.shape(images)[0]
+        count = (images.shape[0] or tf.shape(images)[0]) * distribution.replicas()
         step = tf.convert_to_tensor(self.step)
         prior_sample = self.sample_prior(count, streams.key(self.config.seed, "prior", step))
         noise = self.draw_noise(count, step, "autoencoder")
@@ -459,6 +475,32 @@ class Wae(keras.Model):
         if self.adversary is not None:
             adversary_noise = self.draw_noise(count, step, "adversary")
         return self._track(self.update(images, prior_sample, noise, adversary_noise))
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Keras's compiled step, or one for many replicas.
+
+        Keras's own averages logs over replicas, which fails across workers; here every replica has
+        the same logs, and the first one's are taken.
+        """
+        strategy = self.distribute_strategy
+        if strategy.num_replicas_in_sync == 1:
+            return super().make_train_function(force)
+        if self.train_function is not None and not force:
+            return self.train_function
+
+        def on_all(batch: Any) -> dict[str, tf.Tensor]:
+            logs = strategy.run(self.train_step, args=(batch,))
+            return {k: strategy.experimental_local_results(v)[0] for k, v in logs.items()}
+
+        step = on_all if self.run_eagerly else tf.function(on_all, reduce_retracing=True)
+
+        def several(iterator: Any) -> dict[str, tf.Tensor]:
+            for _ in range(self.steps_per_execution):
+                logs = step(next(iterator))
+            return logs
+
+        self.train_function = several
+        return several
 
     def test_step(self, batch: Any) -> dict[str, tf.Tensor]:
         """The terms on a test batch, with the moving moments of batch norm and no pixel noise."""
@@ -480,12 +522,17 @@ class Wae(keras.Model):
         """One step of the encoder towards the prior's moments (wae.py:428-452); returns the loss."""
         variables = self.encoder.trainable_variables
         with tf.GradientTape() as tape:
-            codes = self.encoding(images, noise, training=True).codes
+            codes = self._encoding_of_own(images, noise, training=True).codes
+            codes = distribution.gathered(codes)
             loss = penalties.moment_matching(codes, prior_sample, self.config.pretrain_size)
-            scaled = optimizer.scale_loss(loss)
+            scaled = self._scaled_loss(optimizer, loss)
         gradients = tape.gradient(scaled, variables, unconnected_gradients="zero")
         optimizer.apply(gradients, variables)
         return loss
+
+
+def _gathered(encoding: Encoding) -> Encoding:
+    return Encoding(*map(distribution.gathered, encoding))
 
 
 @keras.saving.register_keras_serializable("wae_tf")
@@ -515,29 +562,33 @@ class WaeGan(Wae):
         super().__init__(*args, **kwargs)
         self.adversary = networks.build_adversary(self.config)
 
-    def adversary_logits(self, codes: tf.Tensor) -> tf.Tensor:
-        """Logits [n, 1] of codes [n, z]; [n, n] under the official Nowozin trick."""
-        logits = self.adversary(codes, training=True)
+    def adversary_logits(self, codes: tf.Tensor, parts: int = 1) -> list[tf.Tensor]:
+        """Logits [n, 1] of each part [n, z] of the codes; [n, n] under the official Nowozin trick.
+
+        codes: [parts * n, z].
+        """
+        logits = tf.split(self.adversary(codes, training=True), parts)
         if self.config.gan_trick == "off":
             return logits
-        return logits + penalties.prior_log_density(
-            codes, self.config.prior_scale, self.config.gan_trick
-        )
+        scale, trick = self.config.prior_scale, self.config.gan_trick
+        return [
+            part + penalties.prior_log_density(those, scale, trick)
+            for part, those in zip(logits, tf.split(codes, parts), strict=True)
+        ]
 
     def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
         """See `penalties.gan`."""
-        return penalties.gan(self.adversary_logits(encoding.codes))
+        return penalties.gan(*self.adversary_logits(encoding.codes))
 
     def adversary_loss(
         self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise, training: bool = True
     ) -> tf.Tensor:
         """The adversary's loss on a batch, a scalar; see `penalties.adversary`."""
-        codes = tf.stop_gradient(self.encoding(images, noise, training).codes)
-        return penalties.adversary(
-            self.adversary_logits(prior_sample),
-            self.adversary_logits(codes),
-            tf.convert_to_tensor(self.wae_lambda),
-        )
+        codes = self._encoding_of_own(images, noise, training).codes
+        codes = tf.stop_gradient(distribution.gathered(codes))
+        # One pass over both: matrix products of twice the rows, a fifth faster on CPUs.
+        both = self.adversary_logits(tf.concat([prior_sample, codes], 0), parts=2)
+        return penalties.adversary(*both, tf.convert_to_tensor(self.wae_lambda))
 
     def update_adversary(
         self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise | None
@@ -546,8 +597,8 @@ class WaeGan(Wae):
         variables = self.adversary.trainable_variables
         with tf.GradientTape() as tape:
             loss = self.adversary_loss(images, prior_sample, noise or Noise())
-            scaled = self.adversary_optimizer.scale_loss(loss)
-        self._minimize(self.adversary_optimizer, tape, scaled, variables)
+            scaled = self._scaled_loss(self.adversary_optimizer, loss)
+        self.adversary_optimizer.apply(tape.gradient(scaled, variables), variables)
         return {"adversary_loss": loss}
 
 

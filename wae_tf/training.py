@@ -6,12 +6,13 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import callbacks, data, evaluation, models, streams
+from wae_tf import callbacks, data, distribution, evaluation, models, streams
 from wae_tf.config import Config
 from wae_tf.errors import FlagError, RunError
 from wae_tf.official import weights
@@ -76,28 +77,39 @@ def pretrain(model: models.Wae, images: np.ndarray, report: Callable[[str], None
         RunError: the loss is not finite.
     """
     config = model.config
-    optimizer = model.make_optimizer(config.lr)
-    if config.precision == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(model.encoder.trainable_variables)
+    strategy = model.distribute_strategy
+    with strategy.scope():
+        optimizer = model.make_optimizer(config.lr)
+        if config.precision == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(model.encoder.trainable_variables)
     size = min(len(images), config.pretrain_size)
+    size -= size % strategy.num_replicas_in_sync
 
-    @tf.function
-    def step(batch: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    def replica_step(batch: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
         key = streams.key(config.seed, "pretrain/prior", index)
         prior_sample = model.sample_prior(config.pretrain_size, key)
         noise = model.draw_noise(size, index, "pretrain")
-        return model.pretrain_step(optimizer, batch, prior_sample, noise)
+        return model.pretrain_step(optimizer, tf.cast(batch, model.full), prior_sample, noise)
 
-    batches = data.batches(
-        images,
-        batch_size=size,
-        seed=f"{config.seed}/pretrain",
-        pixel_range=config.pixel_range_of_data,
-    )
+    @tf.function
+    def step(batch: Any, index: tf.Tensor) -> tf.Tensor:
+        loss = strategy.run(replica_step, args=(batch, index))
+        return strategy.experimental_local_results(loss)[0]
+
+    def part(rows: tuple[int, int]) -> tf.data.Dataset:
+        return data.batches(
+            images,
+            batch_size=size,
+            seed=f"{config.seed}/pretrain",
+            pixel_range=config.pixel_range_of_data,
+            rows=rows,
+        )
+
+    batches = iter(distribution.shared(strategy, size, part))
     loss = math.nan
-    for index, batch in enumerate(batches.take(config.pretrain_steps)):
-        loss = float(step(tf.cast(batch, model.full), tf.constant(index, tf.int64)))
+    for index in range(config.pretrain_steps):
+        loss = float(step(next(batches), tf.constant(index, tf.int64)))
         if not math.isfinite(loss):
             raise RunError(
                 f"the run stopped: the pretraining loss is not finite at step {index + 1}; try a "
@@ -131,19 +143,34 @@ def train(config: Config, *, overwrite: bool = False) -> dict[str, float]:
     Raises:
         UserError: bad data, a folder in use, a non-finite loss.
     """
+    strategy = distribution.make_strategy(config)
+    with distribution.peers(strategy):
+        metrics = _train(config, strategy, overwrite)
+        distribution.barrier(strategy)
+    return metrics
+
+
+def _train(
+    config: Config, strategy: tf.distribute.Strategy, overwrite: bool = False
+) -> dict[str, float]:
+    chief = distribution.is_chief(strategy)
     run = Run(config.folder)
     images = load_images(config)
-    model = build(config, images)
-    create(run, config, images, overwrite)
+    with strategy.scope():
+        model = build(config, images)
+    if chief:
+        create(run, config, images, overwrite)
     say(f"{config.model}: {models.parameter_count(model):,} parameters in encoder and decoder")
+    if (replicas := strategy.num_replicas_in_sync) > 1:
+        say(f"{replicas} replicas, {config.batch_size // replicas} images of a batch on each")
 
     steps_per_epoch = len(images.train) // config.batch_size
     total = config.epochs * steps_per_epoch
     if config.steps is not None:
         total = min(total, config.steps)
-    model.compile(
-        steps_per_execution=_divisor(min(steps_per_epoch, total), config.steps_per_execution)
-    )
+    per_execution = _divisor(min(steps_per_epoch, total), config.steps_per_execution)
+    with strategy.scope():  # not around the rest: what the chief makes alone is its own
+        model.compile(steps_per_execution=per_execution)
 
     started = time.perf_counter()
     if config.init_from_official:
@@ -152,6 +179,9 @@ def train(config: Config, *, overwrite: bool = False) -> dict[str, float]:
         pretrain(model, images.train)
     metrics = fit(model, images, run, total, steps_per_epoch)
     metrics["seconds"] = time.perf_counter() - started
+    if not chief:
+        say("done; the chief evaluates")
+        return metrics
     say("evaluating on all test images")
     metrics |= evaluation.evaluate(model, images.test, batch_size=config.batch_size)
     metrics = run.update_metrics(metrics)
@@ -203,25 +233,33 @@ def fit(
 ) -> dict[str, float]:
     """Trains up to step `total`, a last epoch cut short if need be."""
     config = model.config
-    speed, curves = callbacks.Speed(config.batch_size), callbacks.Curves(total)
-    report = callbacks.Report(run, images, curves, speed)
-    drawing = callbacks.Figures(run, images, report)
-    checkpoints = callbacks.Checkpoints(run, model)
-    # Keras's bar after the speed that it shows, before the line that the report prints below it.
-    bar = keras.callbacks.ProgbarLogger()
-    watchers = [callbacks.Guard(run), speed, bar, curves, report, drawing, checkpoints]
-    verbose = 1 if sys.stdout.isatty() else 2
+    strategy = model.distribute_strategy
+    speed, verbose = callbacks.Speed(config.batch_size), 0
+    chief = distribution.is_chief(strategy)
+    watchers: list[keras.callbacks.Callback] = [callbacks.Guard(run, writes=chief), speed]
+    if chief:  # the other workers compute the same and write nothing
+        curves = callbacks.Curves(total)
+        report = callbacks.Report(run, images, curves, speed)
+        drawing = callbacks.Figures(run, images, report)
+        checkpoints = callbacks.Checkpoints(run, model)
+        # Keras's bar after the speed that it shows, before the line that the report prints below.
+        bar = keras.callbacks.ProgbarLogger()
+        watchers += [bar, curves, report, drawing, checkpoints]
+        verbose = 1 if sys.stdout.isatty() else 2
 
     def go(start: int, first_epoch: int, last_epoch: int, steps: int) -> None:
-        batches = data.batches(
-            images.train,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            pixel_range=config.pixel_range_of_data,
-            start_step=start,
-        )
+        def part(rows: tuple[int, int]) -> tf.data.Dataset:
+            return data.batches(
+                images.train,
+                batch_size=config.batch_size,
+                seed=config.seed,
+                pixel_range=config.pixel_range_of_data,
+                start_step=start,
+                rows=rows,
+            )
+
         model.fit(
-            batches,
+            distribution.shared(strategy, config.batch_size, part),
             initial_epoch=first_epoch,
             epochs=last_epoch,
             steps_per_epoch=steps,
@@ -235,8 +273,10 @@ def fit(
         go(0, 0, whole, steps_per_epoch)
     if rest:
         go(whole * steps_per_epoch, whole, whole + 1, rest)
-    checkpoints.save()
     epochs = whole + bool(rest)
+    if not chief:
+        return {"steps": total, "epochs": epochs}
+    checkpoints.save()
     if config.figure_every and (rest or epochs % config.figure_every):
         drawing.draw(epochs)
     return {

@@ -255,8 +255,8 @@ class Replay:
             values["adversary_loss"] = model.adversary_loss(images, prior_sample, noise, training)
             codes = model.encoding(images, noise, training).codes
             outputs |= {
-                "logits_pz": model.adversary_logits(prior_sample),
-                "logits_qz": model.adversary_logits(codes),
+                "logits_pz": model.adversary_logits(prior_sample)[0],
+                "logits_qz": model.adversary_logits(codes)[0],
             }
         for name, value in values.items():
             self.differences.loss("losses", prefix + name, value, LOSSES)
