@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from wae_tf import Config, RunError, export, main, models, priors, training
+from wae_tf import Config, RunError, checkpoints, export, main, models, priors, training
 from wae_tf.runs import Run
 
 TINY = {
@@ -341,7 +341,7 @@ def test_a_run_that_diverged_is_refused(tmp_path, capsys):
     # Even where a checkpoint of before the divergence is there.
     source = models.from_config(main.parse(["--mode=sample", folder])[1], (28, 28, 1), 200)
     source.compile()
-    tf.train.Checkpoint(model=source).save(str(tmp_path / "run" / "checkpoints" / "step"))
+    checkpoints.save(tmp_path / "run" / "checkpoints", source, {}, keep=3)
     assert main.main(["--mode=export", folder]) == 1
     error = capsys.readouterr().err
     assert "nothing was exported: the run in --work_dir=" in error

@@ -172,7 +172,8 @@ def test_a_run_leaves_what_it_promises(model, tmp_path, capsys):
         with Image.open(folder / "figures" / name) as image:
             assert np.asarray(image.convert("L")).std() > 5  # not blank
     assert list((folder / "events").glob("events*"))
-    assert (folder / "checkpoints" / "checkpoint").exists()
+    kept = sorted(path.name for path in (folder / "checkpoints").iterdir())
+    assert kept == ["step-00000004", "step-00000008", "step-00000010"]
 
     assert main.main(["--mode=evaluate", f"--work_dir={folder}"]) == 0
     again = json.loads((folder / "metrics.json").read_text())

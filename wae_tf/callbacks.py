@@ -2,46 +2,62 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from wae_tf import evaluation, figures, gallery
+from wae_tf import checkpoints, evaluation, figures, gallery
 from wae_tf.data import ImageSet, to_unit
-from wae_tf.errors import RunError
+from wae_tf.interruption import Interrupted, Stop
 from wae_tf.models import Wae
 from wae_tf.runs import Run
 
 #: Points of the step curves that a run keeps.
 CURVE_POINTS = 2000
 
+#: An adversary whose loss is below this part of 2 log 2 tells codes from the prior too surely.
+ADVERSARY_WON = 0.02
+
+
+class Trouble(Exception):
+    """A step went wrong: its number (from 1), and what was wrong, as a clause."""
+
+    def __init__(self, step: int, what: str):
+        super().__init__(f"{what} at step {step}")
+        self.step = step
+
 
 class Guard(keras.callbacks.Callback):
-    """Stops training after a step whose loss is not finite, with a sentence for the user."""
+    """Ends training after a step whose loss is not finite or whose codes have exploded.
 
-    def __init__(self, run: Run, writes: bool = True):
-        super().__init__()
-        self.run = run
-        self.writes = writes
+    Raises:
+        Trouble: from `fit`, after the execution with that step.
+    """
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Reads the flag that the compiled step has set."""
         trouble = self.model.trouble()
-        if trouble is None:
-            return
-        step, terms = trouble
-        if self.writes:
-            self.run.update_metrics({"diverged_step": step + 1})
-        newest = tf.train.latest_checkpoint(str(self.run.checkpoints))
-        kept = (
-            f"the last good checkpoint is {newest}" if newest else "no checkpoint was written yet"
-        )
-        raise RunError(
-            f"the run stopped: {' and '.join(terms)} not finite at step {step + 1}; {kept}; "
-            "try a smaller --lr or --wae_lambda."
-        )
+        if trouble is not None:
+            raise Trouble(trouble[0] + 1, " and ".join(trouble[1]))
+
+
+class Means(keras.callbacks.Callback):
+    """Gives an epoch that a restored run goes on with the running means that it had."""
+
+    def __init__(self, values: list[np.ndarray]):
+        super().__init__()
+        self.values = values
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Keras has just reset them."""
+        for variable, value in zip(checkpoints.means_of(self.model), self.values, strict=False):
+            variable.assign(value)
+        self.values = []  # later epochs begin at zero
 
 
 class Speed(keras.callbacks.Callback):
@@ -94,6 +110,10 @@ class Curves(keras.callbacks.Callback):
             for name in ("step", "reconstruction", "penalty", "sharpness_step", "sharpness")
         }
 
+    def restore(self, data: dict[str, list[float]]) -> None:
+        """Takes the points that a checkpoint holds."""
+        self.data = {name: list(data.get(name, [])) for name in self.data}
+
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Reads the last step's terms, every few steps."""
         step = int(self.model.step.numpy())
@@ -135,6 +155,7 @@ class Report(keras.callbacks.Callback):
             "test_reconstruction": measured["test_reconstruction"],
             "sharpness": sharpness,
             "seconds": time.perf_counter() - self._start,
+            "rollbacks": int(model.rollbacks.numpy()),
         }
         self.run.append_history(self.row)
         self.curves.data["sharpness_step"].append(step)
@@ -151,6 +172,13 @@ class Report(keras.callbacks.Callback):
             f"sharpness {sharpness:.5f}, {self.speed.images_per_second:.0f} images/s",
             flush=True,
         )
+        balanced = float(model.wae_lambda.numpy()) * 2 * math.log(2)
+        if logs.get("adversary_loss", balanced) < ADVERSARY_WON * balanced:
+            print(
+                f"the adversary has won: its loss is {logs['adversary_loss']:.3g}, {balanced:.3g} "
+                "were balance, and the codes learn little from it; try a smaller --lr_adv.",
+                flush=True,
+            )
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Flushes the events."""
@@ -198,31 +226,60 @@ class Figures(keras.callbacks.Callback):
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves the model with its optimizers every N epochs."""
+    """Saves every N epochs, every N steps, and when a signal asks to stop.
 
-    def __init__(self, run: Run, model: Wae):
+    Args:
+        run: the run's folder.
+        model: the model.
+        ends: whether an epoch ends at a step: its row of history must come before its checkpoint.
+        state: gives what else to save, JSON values.
+        stop: notes signals.
+
+    Raises:
+        Interrupted: from `fit`, when a signal came and all is saved.
+        RunError: a checkpoint cannot be written.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        model: Wae,
+        ends: Callable[[int], bool],
+        state: Callable[[], dict[str, Any]],
+        stop: Stop,
+    ):
         super().__init__()
         self.set_model(model)
-        self.manager = manager(run, model)
+        self.run, self.ends, self.state, self.stop = run, ends, state, stop
+        self.saved = int(model.step.numpy())
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Saves within an epoch, if it is time."""
+        every = self.model.config.save_every_steps
+        if self.stop.number is None and not every:
+            return
+        step = int(self.model.step.numpy())
+        if not self.ends(step) and (self.stop.number or step - self.saved >= every):
+            self.save()
+            self._leave()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Saves if it is this epoch's turn; after a bad step training has stopped before this."""
-        if (epoch + 1) % self.model.config.save_every == 0:
+        every = self.model.config.save_every_steps
+        due = every and int(self.model.step.numpy()) - self.saved >= every
+        if due or self.stop.number or (epoch + 1) % self.model.config.save_every == 0:
             self.save()
+        self._leave()
 
     def save(self) -> None:
         """Saves now, under the number of the step, unless that is saved already."""
-        step = int(self.model.step.numpy())
-        newest = self.manager.latest_checkpoint
-        if newest is None or not newest.endswith(f"-{step}"):
-            self.manager.save(checkpoint_number=step)
+        keep = self.model.config.keep_checkpoints
+        checkpoints.save(self.run.checkpoints, self.model, self.state(), keep)
+        self.saved = int(self.model.step.numpy())
 
-
-def manager(run: Run, model: Wae) -> tf.train.CheckpointManager:
-    """The checkpoints of a run's folder, of the model and both optimizers."""
-    return tf.train.CheckpointManager(
-        tf.train.Checkpoint(model=model),
-        str(run.checkpoints),
-        max_to_keep=model.config.keep_checkpoints,
-        checkpoint_name="step",
-    )
+    def _leave(self) -> None:
+        if self.stop.number is not None:
+            raise Interrupted(
+                self.stop.number,
+                f"step {self.saved} is saved; the same command goes on from there.",
+            )

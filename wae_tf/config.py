@@ -171,8 +171,20 @@ class Config:
     )
     steps_per_execution: int = _field(1, "steps a call of the compiled function", minimum=1)
 
+    on_nonfinite: str = _field(
+        "stop",
+        "after a loss that is not finite: stop; rollback: go on from the last checkpoint with half "
+        "the learning rates, ten times at most",
+        choices=("stop", "rollback"),
+    )
+
     # What it shows and leaves.
     figure_every: int = _field(10, "figures every N epochs, and at the end; 0: none", minimum=0)
+    save_every_steps: int | None = _field(
+        None,
+        "also checkpoint every N steps (at the end of the execution that reaches them)",
+        minimum=1,
+    )
     save_every: int = _field(1, "checkpoint every N epochs, and at the end", minimum=1)
     keep_checkpoints: int = _field(3, "newest checkpoints to keep", minimum=1)
     epoch_test_size: int = _field(

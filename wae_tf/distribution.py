@@ -81,6 +81,21 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return resolver is None or resolver.task_type is None or resolver.task_id in (0, None)
 
 
+def from_chief(strategy: tf.distribute.Strategy, number: int) -> int:
+    """The chief's number, on every worker."""
+    if is_single_process(strategy):
+        return number
+
+    @tf.function
+    def agree() -> Any:
+        def own() -> tf.Tensor:
+            return _summed(tf.where(_index() == 0, tf.constant(number, tf.int64), 0))
+
+        return strategy.experimental_local_results(strategy.run(own))[0]
+
+    return int(agree())
+
+
 def barrier(strategy: tf.distribute.Strategy) -> None:
     """Waits until every worker is here: a worker that leaves early would look dead to the others."""
     if strategy.cluster_resolver is None or strategy.cluster_resolver.task_type is None:

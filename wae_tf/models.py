@@ -15,6 +15,8 @@ from wae_tf.optimizers import FusedAdam
 
 #: models.py:13, standard deviation of add_noise.
 PIXEL_NOISE = 0.01
+#: Codes whose root mean square is so many times the prior's standard deviation have exploded.
+CODES_EXPLODED = 1e4
 #: wae.py:61, bound of the log-variance.
 SPREAD_BOUND = 50.0
 
@@ -87,6 +89,9 @@ class Wae(keras.Model):
         self.bad_step = self._state("bad_step", (), -1, "int64")
         self.bad_terms = self._state("bad_terms", (), 0, "int32")
         # The last step's objective and terms, for curves that no running mean has smoothed.
+        # --on_nonfinite=rollback halves the first and counts in the second.
+        self.lr_factor = self._state("lr_factor", (), 1.0)
+        self.rollbacks = self._state("rollbacks", (), 0, "int64")
         self.latest = self._state("latest", (1 + len(self.terms),), 0, self.full)
         self.steps_per_epoch = (data_size or 0) // config.batch_size
         if config.lr_schedule != "constant" and self.steps_per_epoch == 0:
@@ -148,10 +153,10 @@ class Wae(keras.Model):
             ValueError: an optimizer of your own with a schedule other than constant, which would
                 overwrite its learning rate.
         """
-        if (optimizer or adversary_optimizer) and self.config.lr_schedule != "constant":
+        if (optimizer or adversary_optimizer) and self.sets_learning_rate:
             raise ValueError(
-                "an optimizer of your own goes with lr_schedule='constant' only: "
-                f"{self.config.lr_schedule} sets the learning rate itself."
+                "an optimizer of your own goes with lr_schedule='constant' and on_nonfinite='stop' "
+                "only: others set the learning rate themselves."
             )
         jit = self.config.jit
         kwargs.setdefault(
@@ -183,7 +188,7 @@ class Wae(keras.Model):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles and builds both optimizers, so that their state can be loaded."""
         deserialize = keras.saving.deserialize_keras_object
-        if self.config.lr_schedule != "constant":
+        if self.sets_learning_rate:
             self.compile()
         else:
             self.compile(*(value and deserialize(value) for value in config.values()))
@@ -211,6 +216,12 @@ class Wae(keras.Model):
     def autoencoder_variables(self) -> list[keras.Variable]:
         """Trainable variables of encoder and decoder."""
         return self.encoder.trainable_variables + self.decoder.trainable_variables
+
+    @property
+    def sets_learning_rate(self) -> bool:
+        """Whether every step sets the optimizers' learning rates."""
+        config = self.config
+        return config.lr_schedule != "constant" or config.on_nonfinite == "rollback"
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -329,18 +340,22 @@ class Wae(keras.Model):
             training: batch norm by the batch's moments, which moves the moving ones.
 
         Returns:
-            scalars `loss`, `reconstruction`, `penalty`.
+            scalars `loss`, `reconstruction`, `penalty`, and `code_width`, the root mean square of
+            the codes over the prior's scale.
         """
         encoding = self._encoding_of_own(images, noise, training)
         logits = self.decoder(encoding.codes, training=training)
         reconstruction = distribution.mean(self.cost(images, self.squash(logits), logits))
-        penalty = self.penalty(_gathered(encoding), prior_sample, noise)
+        encoding = _gathered(encoding)
+        penalty = self.penalty(encoding, prior_sample, noise)
         loss = reconstruction + tf.convert_to_tensor(self.wae_lambda) * penalty
         if self.config.fixed_point_weight:
             own = distribution.own_rows(prior_sample)
             cost = distribution.mean(self.fixed_point_cost(own, training))
             loss += self.config.fixed_point_weight * cost
-        return {"loss": loss, "reconstruction": reconstruction, "penalty": penalty}
+        width = tf.sqrt(tf.reduce_mean(tf.square(encoding.codes))) / self.config.prior_scale
+        terms = {"loss": loss, "reconstruction": reconstruction, "penalty": penalty}
+        return terms | {"code_width": width}
 
     def cost(
         self, images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None = None
@@ -404,8 +419,8 @@ class Wae(keras.Model):
         Returns:
             scalars: the terms of the objective before the update.
         """
-        if self.config.lr_schedule != "constant":
-            decay = self.lr_decay()
+        if self.sets_learning_rate:
+            decay = self.lr_decay() * tf.convert_to_tensor(self.lr_factor)
             self.optimizer.learning_rate.assign(self.config.lr * decay)
             if self.adversary_optimizer is not None:
                 self.adversary_optimizer.learning_rate.assign(self.config.lr_adv * decay)
@@ -437,17 +452,20 @@ class Wae(keras.Model):
 
     def _note_bad_terms(self, step: tf.Tensor, logs: dict[str, tf.Tensor]) -> None:
         bad = [tf.cast(~tf.math.is_finite(logs[term]), tf.int32) for term in self.terms]
+        bad.append(tf.cast(logs["code_width"] > CODES_EXPLODED, tf.int32))
         bits = tf.add_n([bit * 2**i for i, bit in enumerate(bad)])
         first = (tf.convert_to_tensor(self.bad_step) < 0) & (bits > 0)
         self.bad_terms.assign(tf.where(first, bits, self.bad_terms))
         self.bad_step.assign(tf.where(first, step, self.bad_step))
 
     def trouble(self) -> tuple[int, list[str]] | None:
-        """The first step (zero-based) with a non-finite loss and the terms that were, or None."""
+        """The first step (zero-based) that went wrong and what was wrong there, or None."""
         step, bits = int(self.bad_step.numpy()), int(self.bad_terms.numpy())
         if step < 0:
             return None
-        return step, [term for i, term in enumerate(self.terms) if bits >> i & 1]
+        names = [f"{term} not finite" for term in self.terms]
+        names.append(f"codes over {CODES_EXPLODED:g} times as wide as the prior")
+        return step, [name for i, name in enumerate(names) if bits >> i & 1]
 
     def _images_of(self, batch: Any) -> tf.Tensor:
         images, _, _ = keras.utils.unpack_x_y_sample_weight(batch)

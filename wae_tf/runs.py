@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
+import io
 import json
 import math
 import os
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
+
 from wae_tf.config import Config
 from wae_tf.errors import RunError
+
+#: What may differ between a run and its continuation: where things are, how long it takes, what it
+#: shows. Numbers follow from none of them (--distribute: up to rounding).
+MAY_CHANGE = (
+    "work_dir",
+    "data_dir",
+    "cache_dir",
+    "epochs",
+    "steps",
+    "distribute",
+    "steps_per_execution",
+    "figure_every",
+    "save_every",
+    "save_every_steps",
+    "keep_checkpoints",
+    "epoch_test_size",
+    "pictures",
+    "picture_columns",
+    "on_nonfinite",
+)
 
 HISTORY_COLUMNS = (
     "epoch",
@@ -24,13 +52,17 @@ HISTORY_COLUMNS = (
     "test_reconstruction",
     "sharpness",
     "seconds",
+    "rollbacks",
 )
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Writes a text file so that a reader finds the old one or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(temporary, path)
 
 
@@ -66,6 +98,78 @@ class Run:
         self.figures = self.folder / "figures"
         self.checkpoints = self.folder / "checkpoints"
         self.events = self.folder / "events"
+        self.lock = self.folder / ".lock"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the folder for this process; the lock goes when the process dies, however it does.
+
+        Raises:
+            RunError: another process has it, or the folder cannot be written to.
+        """
+        if fcntl is None:  # no POSIX: no lock
+            yield
+            return
+        new = not self.folder.exists()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = self.lock.open("a")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise RunError(
+                    f"--work_dir={self.folder} is in use by another process that trains there; wait "
+                    "for it, or give another --work_dir."
+                ) from error
+            try:
+                yield
+            finally:
+                self.lock.unlink(missing_ok=True)
+                if new:
+                    with contextlib.suppress(OSError):
+                        self.folder.rmdir()  # only if the run never began: it is empty
+
+    def _unwritable(self, error: OSError) -> RunError:
+        return RunError(f"--work_dir={self.folder} cannot be written to: {error.strerror}.")
+
+    def begun(self, config: Config) -> bool:
+        """Whether the folder holds a run of these flags that can be gone on with.
+
+        Raises:
+            RunError: it holds a run of other flags.
+        """
+        if not self.flags.is_file():
+            return False
+        there, now = (_by_name(text) for text in (self._flags_text(), flags_text(config)))
+        for name in sorted({*there, *now} - {*MAY_CHANGE}):
+            if there.get(name) != now.get(name):
+                raise RunError(
+                    f"--work_dir={self.folder} holds a run already, with "
+                    f"--{name}={there.get(name, '(none)')}, not {now.get(name, '(none)')}; give "
+                    "that run's flags to go on with it, another --work_dir, or --overwrite to "
+                    "remove it and start anew."
+                )
+        epochs = (there.get("epochs"), now.get("epochs"))
+        if config.lr_schedule == "manual_smooth" and epochs[0] != epochs[1]:
+            raise RunError(
+                f"--epochs={epochs[1]} differs from the run's {epochs[0]}, over which "
+                "--lr_schedule=manual_smooth spreads; give the same, or --overwrite to start anew."
+            )
+        return True
+
+    def _flags_text(self) -> str:
+        try:
+            return self.flags.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"{self.flags} cannot be read: {error}.") from error
+
+    def write_flags(self, config: Config) -> None:
+        """Writes the run's flags, with a line on how to replay it."""
+        header = f"Replays this run: python -m wae_tf.main --flagfile={self.flags} --work_dir=NEW"
+        write_atomically(self.flags, flags_text(config, header))
 
     def create(self, config: Config, overwrite: bool = False) -> None:
         """Makes the folder and writes its flags.
@@ -82,21 +186,19 @@ class Run:
                         "or --overwrite to remove that run and start anew."
                     )
                 self._remove()
-            elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            elif self.folder.exists() and (not self.folder.is_dir() or self._foreign()):
                 raise RunError(
                     f"--work_dir={self.folder} is not an empty folder and holds no run; give a new "
                     "or an empty one."
                 )
             for folder in (self.folder, self.figures, self.checkpoints):
                 folder.mkdir(parents=True, exist_ok=True)
-            header = (
-                f"Replays this run: python -m wae_tf.main --flagfile={self.flags} --work_dir=NEW"
-            )
-            write_atomically(self.flags, flags_text(config, header))
+            self.write_flags(config)
         except OSError as error:
-            raise RunError(
-                f"--work_dir={self.folder} cannot be written to: {error.strerror}."
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _foreign(self) -> bool:
+        return any(path != self.lock for path in self.folder.iterdir())
 
     def _remove(self) -> None:
         # Only what a run writes: a stranger's file in the folder stays.
@@ -121,6 +223,17 @@ class Run:
                 writer.writerow(HISTORY_COLUMNS)
             writer.writerow([_cell(row.get(name)) for name in HISTORY_COLUMNS])
 
+    def cut_history(self, step: int) -> None:
+        """Drops the rows of steps after this one, and a row that was cut off while written."""
+        if not self.history.exists():
+            return
+        with self.history.open(newline="", encoding="utf-8") as file:
+            head, *rows = list(csv.reader(file)) or [list(HISTORY_COLUMNS)]
+        whole = [r for r in rows if len(r) == len(head) and r[1].isdecimal() and int(r[1]) <= step]
+        text = io.StringIO()
+        csv.writer(text).writerows([head, *whole])
+        write_atomically(self.history, text.getvalue())
+
     def read_history(self) -> dict[str, list[float]]:
         """The columns of history.csv; an empty cell is NaN."""
         columns: dict[str, list[float]] = {name: [] for name in HISTORY_COLUMNS}
@@ -133,14 +246,33 @@ class Run:
 
     def read_metrics(self) -> dict[str, float | None]:
         """The numbers in metrics.json; None is one that was not finite."""
-        return json.loads(self.metrics.read_text()) if self.metrics.exists() else {}
+        if not self.metrics.exists():
+            return {}
+        try:
+            known = json.loads(self.metrics.read_text(encoding="utf-8"))
+            if not isinstance(known, dict):
+                raise ValueError("not an object")
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(
+                f"{self.metrics} cannot be read as a JSON object of numbers; remove it to go on."
+            ) from error
+        return known
 
-    def update_metrics(self, metrics: dict[str, float]) -> dict[str, float]:
-        """Merges numbers into metrics.json and returns all of them."""
+    def update_metrics(
+        self, metrics: dict[str, float], drop: Sequence[str] = ()
+    ) -> dict[str, float]:
+        """Merges numbers into metrics.json, without those to drop, and returns all of them."""
         known = self.read_metrics()
         known |= {name: _number(value) for name, value in metrics.items()}
+        known = {name: value for name, value in known.items() if name not in drop}
         write_atomically(self.metrics, json.dumps(known, indent=2, sort_keys=True) + "\n")
         return known
+
+
+def _by_name(text: str) -> dict[str, str]:
+    """The flags in a text of `flags_text`, by name."""
+    lines = [line[2:].partition("=") for line in text.splitlines() if line.startswith("--")]
+    return {name: value for name, _, value in lines}
 
 
 def _number(value: Any) -> float | int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import time
@@ -12,14 +13,26 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import callbacks, data, distribution, evaluation, models, streams
+from wae_tf import (
+    callbacks,
+    checkpoints,
+    data,
+    distribution,
+    evaluation,
+    interruption,
+    models,
+    streams,
+)
 from wae_tf.config import Config
-from wae_tf.errors import FlagError, RunError
+from wae_tf.errors import DataError, FlagError, RunError
 from wae_tf.official import weights
 from wae_tf.runs import Run
 
 #: wae.py:449, the pretraining loss below which it stops.
 PRETRAINED_BELOW = 0.1
+
+#: After so many rollbacks a run stops: its learning rates are a thousandth by then.
+MOST_ROLLBACKS = 10
 
 
 def say(line: str) -> None:
@@ -124,7 +137,6 @@ def pretrain(model: models.Wae, images: np.ndarray, report: Callable[[str], None
 
 
 def _divisor(number: int, at_most: int) -> int:
-    # Keras runs whole executions only: one that does not divide the epoch would overrun it.
     return max(d for d in range(1, min(number, at_most) + 1) if number % d == 0)
 
 
@@ -138,50 +150,77 @@ def build(config: Config, images: data.ImageSet) -> models.Wae:
 
 
 def train(config: Config, *, overwrite: bool = False) -> dict[str, float]:
-    """A whole run into its folder; returns its metrics.
+    """A whole run into its folder, or the rest of one that was stopped there; returns its metrics.
+
+    A run goes on from its newest whole checkpoint as if nothing had happened: data order, noise and
+    schedules follow from (seed, step), the rest is in the checkpoint.
 
     Raises:
-        UserError: bad data, a folder in use, a non-finite loss.
+        UserError: bad data, a folder in use or with another run, a non-finite loss, a signal.
     """
     strategy = distribution.make_strategy(config)
-    with distribution.peers(strategy):
-        metrics = _train(config, strategy, overwrite)
+    run = Run(config.folder)
+    nothing_yet = "nothing of this run is saved yet; the same command begins it again."
+    with contextlib.ExitStack() as stack:
+        stop = stack.enter_context(interruption.listening(nothing_yet))
+        stack.enter_context(distribution.peers(strategy))
+        if distribution.is_chief(strategy):
+            stack.enter_context(run.locked())
+        try:
+            metrics = _train(config, strategy, run, stop, overwrite)
+        except OSError as error:
+            raise RunError(
+                f"--work_dir={run.folder} cannot be written to: {error.strerror or error}; what was "
+                "saved stands, and the same command goes on from there."
+            ) from error
         distribution.barrier(strategy)
     return metrics
 
 
 def _train(
-    config: Config, strategy: tf.distribute.Strategy, overwrite: bool = False
+    config: Config,
+    strategy: tf.distribute.Strategy,
+    run: Run,
+    stop: interruption.Stop,
+    overwrite: bool,
 ) -> dict[str, float]:
     chief = distribution.is_chief(strategy)
-    run = Run(config.folder)
     images = load_images(config)
     with strategy.scope():
         model = build(config, images)
-    if chief:
-        create(run, config, images, overwrite)
-    say(f"{config.model}: {models.parameter_count(model):,} parameters in encoder and decoder")
-    if (replicas := strategy.num_replicas_in_sync) > 1:
-        say(f"{replicas} replicas, {config.batch_size // replicas} images of a batch on each")
-
     steps_per_epoch = len(images.train) // config.batch_size
     total = config.epochs * steps_per_epoch
     if config.steps is not None:
         total = min(total, config.steps)
-    per_execution = _divisor(min(steps_per_epoch, total), config.steps_per_execution)
+    start = _begin(run, config, images, total, overwrite) if chief else 0
+    start = distribution.from_chief(strategy, start)
+    say(f"{config.model}: {models.parameter_count(model):,} parameters in encoder and decoder")
+    if (replicas := strategy.num_replicas_in_sync) > 1:
+        say(f"{replicas} replicas, {config.batch_size // replicas} images of a batch on each")
+
+    # Keras runs whole executions only: one that divides neither epoch nor rest would overrun them.
+    lengths = [n for n in (steps_per_epoch if total >= steps_per_epoch else 0,
+                           total % steps_per_epoch) if n]  # fmt: skip
+    per_execution = _divisor(math.gcd(*lengths), config.steps_per_execution)
     with strategy.scope():  # not around the rest: what the chief makes alone is its own
         model.compile(steps_per_execution=per_execution)
 
-    started = time.perf_counter()
-    if config.init_from_official:
-        read_official(model)
-    elif config.pretrain and config.model != "vae":
-        pretrain(model, images.train)
-    metrics = fit(model, images, run, total, steps_per_epoch)
-    metrics["seconds"] = time.perf_counter() - started
+    state: dict[str, Any] = {}
+    if start >= 0:
+        state = checkpoints.restore(run.checkpoints, start, model)
+        say(f"going on from step {start} of {total}")
+    else:
+        if config.init_from_official:
+            read_official(model)
+        elif config.pretrain and config.model != "vae":
+            pretrain(model, images.train)
+        if chief:
+            checkpoints.save(run.checkpoints, model, {}, config.keep_checkpoints)
+    metrics = fit(model, images, run, total, steps_per_epoch, stop, state)
     if not chief:
         say("done; the chief evaluates")
         return metrics
+    stop.what_now = "all steps are done and saved; the same command evaluates them."
     say("evaluating on all test images")
     metrics |= evaluation.evaluate(model, images.test, batch_size=config.batch_size)
     metrics = run.update_metrics(metrics)
@@ -192,6 +231,34 @@ def _train(
         f"look at {run.figures}"
     )
     return metrics
+
+
+def _begin(run: Run, config: Config, images: data.ImageSet, total: int, overwrite: bool) -> int:
+    """Makes the folder ready; returns the step of the checkpoint to go on from, or -1."""
+    if overwrite or not run.begun(config):
+        create(run, config, images, overwrite)
+        return -1
+    known = run.read_metrics()
+    if known.get("train_images", len(images.train)) != len(images.train):
+        raise DataError(
+            f"--work_dir={run.folder} holds a run on {known['train_images']} training images, and "
+            f"there are {len(images.train)} now; give the same data, or --overwrite to start anew."
+        )
+    step = checkpoints.newest(run.checkpoints, say)
+    if step is not None and step >= total and (step > total or known.get("steps") == total):
+        raise RunError(
+            f"--work_dir={run.folder} holds a run already, finished at step {step}; raise --epochs "
+            "to go on, give another --work_dir, or --overwrite to remove it and start anew."
+        )
+    run.write_flags(config)
+    for folder in (run.figures, run.checkpoints):
+        folder.mkdir(parents=True, exist_ok=True)
+    checkpoints.sweep(run.checkpoints)
+    step = -1 if step is None else step
+    checkpoints.drop_after(run.checkpoints, step)
+    run.cut_history(step)
+    run.update_metrics({}, drop=("diverged_step", "steps"))
+    return step
 
 
 def read_official(model: models.Wae) -> None:
@@ -217,7 +284,7 @@ def adopt(config: Config) -> None:
     read_official(model)
     create(run, config, images)
     model.compile()
-    callbacks.Checkpoints(run, model).save()
+    checkpoints.save(run.checkpoints, model, {}, config.keep_checkpoints)
 
 
 def create(run: Run, config: Config, images: data.ImageSet, overwrite: bool = False) -> None:
@@ -228,23 +295,75 @@ def create(run: Run, config: Config, images: data.ImageSet, overwrite: bool = Fa
     run.update_metrics({**shape, "train_images": len(images.train)})
 
 
+def spans(start: int, total: int, steps_per_epoch: int) -> list[tuple[int, int, int, int]]:
+    """What is left from step `start` to `total`: the rest of an epoch, whole ones, a part of one.
+
+    Returns:
+        tuples (first step, first epoch, last epoch, steps an epoch), epochs counted from 0, the
+        last one excluded.
+    """
+    found = []
+    if start % steps_per_epoch and start < total:
+        epoch = start // steps_per_epoch
+        end = min((epoch + 1) * steps_per_epoch, total)
+        found.append((start, epoch, epoch + 1, end - start))
+        start = end
+    first, last = start // steps_per_epoch, total // steps_per_epoch
+    if last > first:
+        found.append((start, first, last, steps_per_epoch))
+        start = last * steps_per_epoch
+    if start < total:
+        found.append((start, last, last + 1, total - start))
+    return found
+
+
 def fit(
-    model: models.Wae, images: data.ImageSet, run: Run, total: int, steps_per_epoch: int
+    model: models.Wae,
+    images: data.ImageSet,
+    run: Run,
+    total: int,
+    steps_per_epoch: int,
+    stop: interruption.Stop,
+    state: dict[str, Any],
 ) -> dict[str, float]:
-    """Trains up to step `total`, a last epoch cut short if need be."""
+    """Trains up to step `total`, a last epoch cut short if need be.
+
+    Args:
+        model: compiled, at the step to go on from.
+        images: to train and test on.
+        run: where to write.
+        total: the last step.
+        steps_per_epoch: training images // batch size.
+        stop: notes signals.
+        state: that of the checkpoint, {} at the beginning.
+
+    Raises:
+        RunError: a step went wrong (and could not be rolled back), or a file cannot be written.
+        Interrupted: a signal came; all is saved.
+    """
     config = model.config
     strategy = model.distribute_strategy
-    speed, verbose = callbacks.Speed(config.batch_size), 0
     chief = distribution.is_chief(strategy)
-    watchers: list[keras.callbacks.Callback] = [callbacks.Guard(run, writes=chief), speed]
+    speed, verbose = callbacks.Speed(config.batch_size), 0
+    watchers: list[keras.callbacks.Callback] = [callbacks.Guard(), speed]
+    curves = callbacks.Curves(total)
+    curves.restore(state.get("curves", {}))
+    began = time.perf_counter() - state.get("seconds", 0.0)
     if chief:  # the other workers compute the same and write nothing
-        curves = callbacks.Curves(total)
         report = callbacks.Report(run, images, curves, speed)
         drawing = callbacks.Figures(run, images, report)
-        checkpoints = callbacks.Checkpoints(run, model)
+        saving = callbacks.Checkpoints(
+            run,
+            model,
+            ends=lambda step: step % steps_per_epoch == 0 or step == total,
+            state=lambda: {"curves": curves.data, "seconds": time.perf_counter() - began},
+            stop=stop,
+        )
         # Keras's bar after the speed that it shows, before the line that the report prints below.
         bar = keras.callbacks.ProgbarLogger()
-        watchers += [bar, curves, report, drawing, checkpoints]
+        watchers += [bar, curves, report, drawing, saving]
+        for watcher in watchers:
+            watcher.set_model(model)  # there may be no step left to fit, and still a figure to draw
         verbose = 1 if sys.stdout.isatty() else 2
 
     def go(start: int, first_epoch: int, last_epoch: int, steps: int) -> None:
@@ -258,36 +377,75 @@ def fit(
                 rows=rows,
             )
 
+        within = start % steps_per_epoch
+        means = [v.numpy() for v in checkpoints.means_of(model)] if within else []
         model.fit(
             distribution.shared(strategy, config.batch_size, part),
             initial_epoch=first_epoch,
             epochs=last_epoch,
             steps_per_epoch=steps,
-            callbacks=watchers,
+            callbacks=[callbacks.Means(means), *watchers],
             verbose=verbose,
             shuffle=False,
         )
 
-    whole, rest = divmod(total, steps_per_epoch)
-    if whole:
-        go(0, 0, whole, steps_per_epoch)
-    if rest:
-        go(whole * steps_per_epoch, whole, whole + 1, rest)
-    epochs = whole + bool(rest)
+    while True:
+        try:
+            with stop.waits():
+                for span in spans(int(model.step.numpy()), total, steps_per_epoch):
+                    go(*span)
+            break
+        except callbacks.Trouble as trouble:
+            state = _roll_back(model, run, trouble)
+            curves.restore(state.get("curves", {}))
+    epochs = -(-total // steps_per_epoch)
     if not chief:
         return {"steps": total, "epochs": epochs}
-    checkpoints.save()
-    if config.figure_every and (rest or epochs % config.figure_every):
+    saving.save()
+    if config.figure_every and (total % steps_per_epoch or epochs % config.figure_every):
         drawing.draw(epochs)
+    history = run.read_history()
+    row = report.row or {name: column[-1] for name, column in history.items()}
     return {
         "steps": total,
         "epochs": epochs,
         "parameters": models.parameter_count(model),
         "images_per_second": speed.images_per_second,
-        "loss": report.row["loss"],
-        "reconstruction": report.row["reconstruction"],
+        "loss": row["loss"],
+        "reconstruction": row["reconstruction"],
         "wae_lambda": float(model.wae_lambda.numpy()),
+        "rollbacks": int(model.rollbacks.numpy()),
+        "seconds": time.perf_counter() - began,
     }
+
+
+def _roll_back(model: models.Wae, run: Run, trouble: callbacks.Trouble) -> dict[str, Any]:
+    """Puts the last checkpoint back with half the learning rates; returns its state.
+
+    Raises:
+        RunError: --on_nonfinite=stop, no checkpoint, or rolled back too often.
+    """
+    config, strategy = model.config, model.distribute_strategy
+    chief = distribution.is_chief(strategy)
+    newest = checkpoints.newest(run.checkpoints, say) if chief else None
+    step = distribution.from_chief(strategy, -1 if newest is None else newest)
+    count = int(model.rollbacks.numpy()) + 1
+    if config.on_nonfinite == "stop" or step < 0 or count > MOST_ROLLBACKS:
+        if chief:
+            run.update_metrics({"diverged_step": trouble.step})
+        kept = f"the last good checkpoint is that of step {step}" if step >= 0 else "none is saved"
+        raise RunError(
+            f"the run stopped: {trouble}; {kept}; try a smaller --lr or --wae_lambda"
+            + (", or --on_nonfinite=rollback." if config.on_nonfinite == "stop" else ".")
+        ) from trouble
+    factor = float(model.lr_factor.numpy()) / 2
+    state = checkpoints.restore(run.checkpoints, step, model)
+    model.lr_factor.assign(factor)
+    model.rollbacks.assign(count)
+    if chief:
+        run.cut_history(step)
+    say(f"{trouble}; going on from step {step} with {factor:g} of the learning rates")
+    return state
 
 
 def restore(
@@ -322,9 +480,9 @@ def restore_model(config: Config) -> models.Wae:
 def _restored(model: models.Wae) -> models.Wae:
     run = Run(model.config.folder)
     model.compile()
-    newest = tf.train.latest_checkpoint(str(run.checkpoints))
-    if newest is None:
-        raise RunError(f"--work_dir={run.folder} has no checkpoint; train first.")
-    tf.train.Checkpoint(model=model).restore(newest).assert_existing_objects_matched()
-    say(f"restored {newest}, step {int(model.step.numpy())}")
+    step = checkpoints.newest(run.checkpoints, say)
+    if step is None:
+        raise RunError(f"--work_dir={run.folder} has no whole checkpoint; train first.")
+    checkpoints.restore(run.checkpoints, step, model)
+    say(f"restored step {step} of {run.folder}")
     return model
