@@ -168,7 +168,9 @@ class NpzMember:
                     raise DataError(f"{path} has no array `{name}`; it has {found or 'none'}.")
                 with archive.open(self._name) as file:
                     self.shape, fortran, self.dtype = _npy_header(file)
-        except (OSError, ValueError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+        except DataError:
+            raise
+        except Exception as error:  # damaged headers make NumPy's parser raise nearly anything
             raise DataError(f"{path} is not an .npz file ({_short(error)}).") from error
         if fortran or self.dtype.hasobject:
             raise DataError(f"{path}: array `{name}` must be plain numbers in C order.")
@@ -209,7 +211,7 @@ def open_npy(path: Path) -> np.ndarray:
     """
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # as above
         raise DataError(f"{path} is not a whole .npy file ({_short(error)}).") from error
     if not isinstance(images, np.ndarray):
         raise DataError(f"{path} is an .npz file: an .npy file is expected.")
