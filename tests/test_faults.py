@@ -13,7 +13,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wae_tf import callbacks, checkpoints, gallery, interruption, main, models, runs, training
+from wae_tf import (
+    callbacks,
+    checkpoints,
+    gallery,
+    interruption,
+    main,
+    models,
+    runs,
+    schedules,
+    training,
+)
 from wae_tf.errors import DataError, RunError
 from wae_tf.runs import Run, flags_text
 
@@ -27,6 +37,16 @@ TINY = [
     "--figure_every=2",
 ]  # fmt: skip
 STEPS = 15  # three epochs of five
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_schedules():
+    """Schedules that move within 15 steps as they else do within thousands."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schedules, "LAMBDA_EVERY", 4)
+        for name, value in (("START", 0), ("WINDOW", 1), ("PATIENCE", 1)):
+            patch.setattr(schedules, f"PLATEAU_{name}", value)
+        yield
 
 
 class Killed(BaseException):
@@ -60,7 +80,7 @@ def assert_same(one, other):
 MODELS = {
     "wae_mmd": ["--model=wae_mmd", "--lr_schedule=plateau", "--lambda_schedule=adaptive"],
     "wae_gan": ["--model=wae_gan", "--encoder_noise=implicit", "--lr_schedule=3"],
-    "vae": ["--model=vae", "--steps_per_execution=1"],
+    "vae": ["--model=vae", "--steps_per_execution=5", "--lr_schedule=manual_smooth"],
 }
 
 
@@ -72,6 +92,10 @@ def uninterrupted(tmp_path_factory):
         if model not in folders:
             folders[model] = tmp_path_factory.mktemp("whole") / model
             assert run(folders[model], *MODELS[model]) == 0
+            if model == "wae_mmd":
+                stored = weights(folders[model])
+                assert stored["model/wae_lambda/.ATTRIBUTES/VARIABLE_VALUE"] != 10
+                assert stored["model/plateau/decay/.ATTRIBUTES/VARIABLE_VALUE"] < 1
         return folders[model]
 
     return of

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import checkpoints, evaluation, figures, gallery
+from wae_tf import checkpoints, evaluation, figures, gallery, remote
 from wae_tf.data import ImageSet, to_unit
 from wae_tf.interruption import Interrupted, Stop
 from wae_tf.models import Wae
@@ -274,6 +274,7 @@ class Checkpoints(keras.callbacks.Callback):
             return
         keep = self.model.config.keep_checkpoints
         checkpoints.save(self.run.checkpoints, self.model, self.state(), keep)
+        remote.push(self.run.folder)
         self.saved = int(self.model.step.numpy())
         self.stop.what_now = f"step {self.saved} is saved; the same command goes on from there."
 
