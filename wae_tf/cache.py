@@ -144,6 +144,8 @@ def open_or_build(
             writer = Writer(name, file, folder)
             facts = fill(writer)
             shape = writer.finish()
+            file.flush()
+            os.fsync(file.fileno())  # before its name: after a power cut it would count as whole
         facts_part.write_text(
             json.dumps({"digest": digest, "key": key, "shape": shape, "facts": facts})
         )

@@ -83,9 +83,18 @@ def load(
     path = None
     if data_dir is not None and dataset != "digits":
         path = Path(data_dir).expanduser()
-        if not path.exists():
+        try:
+            there = path.exists()
+        except OSError as error:  # a folder above that may not be looked into
+            raise DataError(f"--data_dir={data_dir} cannot be read: {error.strerror}.") from error
+        if not there:
             raise DataError(
                 f"--data_dir={data_dir} does not exist: {dataset} expects "
+                f"{datasets.LAYOUTS[dataset]}."
+            )
+        if not path.is_dir() and not path.is_file():  # a pipe or a device might never end
+            raise DataError(
+                f"--data_dir={data_dir} is neither a file nor a folder: {dataset} expects "
                 f"{datasets.LAYOUTS[dataset]}."
             )
         if path.is_file() and dataset in ("mnist", "fashion_mnist", "cifar10"):

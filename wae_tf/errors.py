@@ -1,6 +1,11 @@
 """The one exception that stands for a user's mistake: main prints its sentence, never a traceback."""
 
 
+def printable(text: str) -> str:
+    """Text in which a file's name can neither begin a line nor command the terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class UserError(Exception):
     """A sentence for a person: names the flag, file or value, and what is accepted.
 
@@ -8,6 +13,9 @@ class UserError(Exception):
     """
 
     status = 1
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class FlagError(UserError):

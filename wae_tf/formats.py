@@ -210,7 +210,8 @@ def open_npy(path: Path) -> np.ndarray:
       DataError: the file is no .npy, is truncated, pickled, or of another shape or type.
     """
     try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
+        with np.errstate(over="ignore"):  # of sizes announced, which NumPy then refuses
+            images = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # as above
         raise DataError(f"{path} is not a whole .npy file ({_short(error)}).") from error
     if not isinstance(images, np.ndarray):

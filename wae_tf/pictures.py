@@ -153,6 +153,8 @@ def open_picture(data: bytes, formats: tuple[str, ...] = _FORMATS) -> Image.Imag
         raise BadPicture("is empty")
     try:
         image = Image.open(io.BytesIO(data), formats=formats)
+    except Image.DecompressionBombError as error:
+        raise BadPicture("has more than 64 million pixels") from error
     except Exception as error:  # Pillow's readers raise nearly anything on damaged files
         raise BadPicture(f"is not a {' or '.join(formats)} picture") from error
     if image.width * image.height > _LARGEST_PICTURE:

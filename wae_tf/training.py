@@ -25,7 +25,7 @@ from wae_tf import (
     streams,
 )
 from wae_tf.config import Config
-from wae_tf.errors import DataError, FlagError, RunError
+from wae_tf.errors import DataError, FlagError, RunError, printable
 from wae_tf.official import weights
 from wae_tf.runs import Run
 
@@ -38,7 +38,7 @@ MOST_ROLLBACKS = 10
 
 def say(line: str) -> None:
     """Prints a line of progress at once."""
-    print(line, flush=True)
+    print(printable(line), flush=True)
 
 
 def load_images(config: Config) -> data.ImageSet:
