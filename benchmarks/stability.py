@@ -148,7 +148,7 @@ def judge(rows: list[dict[str, Any]], mean_image: float) -> None:
 def draw(rows: list[dict[str, Any]], path: Path, title: str) -> None:
     """A panel for each sweep: share of collapsed runs, and squared error of those that held."""
     names = list(dict.fromkeys(row["sweep"] for row in rows))
-    figure = Figure(figsize=(4.2 * len(names), 7.6), dpi=100)
+    figure = Figure(figsize=(3.4 * len(names), 7), dpi=100)
     FigureCanvasAgg(figure)
     figure.set_layout_engine("constrained")
     axes = figure.subplots(2, len(names), squeeze=False)
@@ -165,7 +165,7 @@ def draw(rows: list[dict[str, Any]], path: Path, title: str) -> None:
                 share = np.mean([int(r["collapsed"]) for r in some])
                 label = model if place == 0 else None
                 axes[0, column].bar(
-                    place + offset, max(share, 0.01), 0.34, color=colour, label=label
+                    place + offset, max(share, 0.015), 0.34, color=colour, label=label
                 )
                 for row in some:
                     if row.get("squared_error") not in (None, ""):
@@ -179,12 +179,15 @@ def draw(rows: list[dict[str, Any]], path: Path, title: str) -> None:
         axes[0, column].set_title(name)
         axes[1, column].set_yscale("log")
         for ax in axes[:, column]:
-            turn = 60 if name == "detail" else 0
-            ax.set_xticks(
-                range(len(values)), values, rotation=turn, ha="right" if turn else "center"
-            )
+            ax.set_xticks(range(len(values)), [""] * len(values))
             ax.grid(axis="y", color="#dddddd")
             ax.set_axisbelow(True)
+        turn = 60 if name == "detail" else 0
+        labels = [value.replace("replication: all of these", "all of these") for value in values]
+        labels = [label.replace("log-variance clipped", "log-var.") for label in labels]
+        axes[1, column].set_xticks(
+            range(len(values)), labels, rotation=turn, ha="right" if turn else "center"
+        )
     axes[0, 0].set_ylabel("share of runs that failed")
     axes[1, 0].set_ylabel("squared error a pixel (x: failed)")
     axes[0, 0].legend()
