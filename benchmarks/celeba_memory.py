@@ -42,7 +42,7 @@ def table(results: dict[str, dict[str, dict[str, float]]]) -> str:
                 f"| {work} | {int(images):,} | {theirs:,.0f} | {own:,.0f} | {theirs / own:.2f}x |"
             )
         mb_an_image = {}
-        first, last = list(found)[0], list(found)[-1]
+        first, last = next(iter(found)), list(found)[-1]
         if first != last:
             for name in ("official", "wae_tf"):
                 rise = found[last][name] - found[first][name]

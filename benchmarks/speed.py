@@ -20,6 +20,7 @@ environment, which all contenders get, cured it.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -161,10 +162,8 @@ def ours(work: str, options: argparse.Namespace) -> Run:
     models.Wae.fit = watched
     with tempfile.TemporaryDirectory(dir=options.out) as folder:
         config = configured(work, options, f"{folder}/run")
-        try:
+        with contextlib.suppress(Enough):
             training.train(config)
-        except Enough:
-            pass
     each = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in itertools.pairwise(notes)]
     each = each[(len(each) + 3) // 4 :]
     return {

@@ -14,6 +14,7 @@ import time
 
 BEGAN = time.time()
 
+import contextlib
 import itertools  # noqa: E402
 import json  # noqa: E402
 import math  # noqa: E402
@@ -269,10 +270,8 @@ def main(o):
     """Train for a few steps, print."""
     torch.manual_seed(0)
     times = []
-    try:
+    with contextlib.suppress(Enough):
         (pythae if o.get("trainer") == "pythae" else plain)(o, times)
-    except Enough:
-        pass
     peak = peak_mb()
     each = np.diff(times)
     each = each[(len(each) + 3) // 4 :]
