@@ -14,7 +14,7 @@ import time
 
 BEGAN = time.time()
 
-import contextlib
+import contextlib  # noqa: E402
 import itertools  # noqa: E402
 import json  # noqa: E402
 import math  # noqa: E402
