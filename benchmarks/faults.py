@@ -30,12 +30,25 @@ FLAGS = [
     "--decoder_filters=32", "--adversary_filters=64", "--save_every_steps=7", "--figure_every=2",
     "--pretrain_size=300", "--lambda_schedule=adaptive", "--pictures=16", "--picture_columns=4",
 ]  # fmt: skip
+OWN = {
+    "wae_mmd": ["--lr_schedule=plateau"],
+    "wae_gan": ["--lr_schedule=3", "--encoder_noise=add_noise"],
+    "vae": ["--lr_schedule=manual_smooth", "--steps_per_execution=5"],
+}
+#: The command line, with schedules that move within these 240 steps as they else do within thousands.
+PROGRAM = """
+import sys
+from wae_tf import main, schedules
+schedules.LAMBDA_EVERY = 50
+schedules.PLATEAU_START, schedules.PLATEAU_WINDOW, schedules.PLATEAU_PATIENCE = 1, 2, 1
+sys.exit(main.main())
+"""
 
 
 def command(model: str, folder: Path) -> list[str]:
     """The command of a run."""
-    head = [sys.executable, "-m", "wae_tf.main", f"--model={model}", f"--work_dir={folder}"]
-    return [*head, *FLAGS]
+    head = [sys.executable, "-c", PROGRAM, f"--model={model}", f"--work_dir={folder}"]
+    return [*head, *FLAGS, *OWN[model]]
 
 
 def outcome(folder: Path) -> tuple[list[list[str]], dict[str, np.ndarray]]:

@@ -1,6 +1,8 @@
 """Whatever stops a run, it goes on as if nothing had: the same history and weights, bit by bit."""
 
+import contextlib
 import csv
+import dataclasses
 import os
 import signal
 import subprocess
@@ -11,7 +13,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wae_tf import callbacks, checkpoints, gallery, interruption, main, models, training
+from wae_tf import (
+    callbacks,
+    checkpoints,
+    gallery,
+    interruption,
+    main,
+    models,
+    runs,
+    schedules,
+    training,
+)
+from wae_tf.errors import DataError, RunError
 from wae_tf.runs import Run, flags_text
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +37,16 @@ TINY = [
     "--figure_every=2",
 ]  # fmt: skip
 STEPS = 15  # three epochs of five
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_schedules():
+    """Schedules that move within 15 steps as they else do within thousands."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schedules, "LAMBDA_EVERY", 4)
+        for name, value in (("START", 0), ("WINDOW", 1), ("PATIENCE", 1)):
+            patch.setattr(schedules, f"PLATEAU_{name}", value)
+        yield
 
 
 class Killed(BaseException):
@@ -57,7 +80,7 @@ def assert_same(one, other):
 MODELS = {
     "wae_mmd": ["--model=wae_mmd", "--lr_schedule=plateau", "--lambda_schedule=adaptive"],
     "wae_gan": ["--model=wae_gan", "--encoder_noise=implicit", "--lr_schedule=3"],
-    "vae": ["--model=vae", "--steps_per_execution=1"],
+    "vae": ["--model=vae", "--steps_per_execution=5", "--lr_schedule=manual_smooth"],
 }
 
 
@@ -69,6 +92,10 @@ def uninterrupted(tmp_path_factory):
         if model not in folders:
             folders[model] = tmp_path_factory.mktemp("whole") / model
             assert run(folders[model], *MODELS[model]) == 0
+            if model == "wae_mmd":
+                stored = weights(folders[model])
+                assert stored["model/wae_lambda/.ATTRIBUTES/VARIABLE_VALUE"] != 10
+                assert stored["model/plateau/decay/.ATTRIBUTES/VARIABLE_VALUE"] < 1
         return folders[model]
 
     return of
@@ -98,7 +125,7 @@ def kill_in_call(monkeypatch, owner, name, call):
 POINTS = {
     "in the first epoch": lambda m: kill_at_step(m, 3),
     "in pretraining": lambda m: kill_in_call(m, models.Wae, "pretrain_step", 1),
-    "in a checkpoint's write": lambda m: kill_in_call(m, checkpoints, "_sync", 9),
+    "in a checkpoint's write": lambda m: kill_in_call(m, checkpoints, "sync", 9),
     "before a checkpoint's name": lambda m: kill_in_call(m, checkpoints.os, "replace", 14),
     "in a figure": lambda m: kill_in_call(m, gallery, "draw_progress", 1),
     "between row and checkpoint": lambda m: kill_in_call(
@@ -225,7 +252,7 @@ def test_a_full_disk_is_a_sentence_and_what_was_saved_stands(
 ):
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
-        real, calls = checkpoints._sync, []
+        real, calls = checkpoints.sync, []
 
         def full(path):
             calls.append(path)
@@ -233,7 +260,7 @@ def test_a_full_disk_is_a_sentence_and_what_was_saved_stands(
                 raise OSError(28, "No space left on device")
             real(path)
 
-        patch.setattr(checkpoints, "_sync", full)
+        patch.setattr(checkpoints, "sync", full)
         assert run(folder, *MODELS["wae_mmd"]) == 1
     error = capsys.readouterr().err
     assert "cannot be written (No space left on device); the one of step" in error
@@ -265,6 +292,89 @@ def test_a_finished_run_is_refused_and_can_be_lengthened(tmp_path, capsys):
     assert [row[1] for row in history(folder)] == ["5", "10"]
 
 
+def test_a_part_of_an_epoch_lengthened_is_the_whole(uninterrupted, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert run(folder, *MODELS["wae_mmd"], "--steps=7") == 0
+    assert [row[:2] for row in history(folder)] == [["1", "5"], ["2", "7"]]
+    # An execution of 5 steps must not run over the 3 that are left of the epoch.
+    assert run(folder, *MODELS["wae_mmd"], "--steps_per_execution=5") == 0
+    assert "going on from step 7 of 15" in capsys.readouterr().out
+    assert_same(folder, uninterrupted("wae_mmd"))
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    config = main.parse(TINY)[1]
+    return config, training.load_images(config)
+
+
+def begin(folder, prepared, overwrite=False, **changes):
+    config, images = prepared
+    config = dataclasses.replace(config, work_dir=str(folder))
+    images = dataclasses.replace(images, **changes)
+    run = Run(folder)
+    with run.locked():
+        return training._begin(run, config, images, STEPS, overwrite)
+
+
+@pytest.mark.parametrize("name", ["replace", "fsync", "open"])
+@pytest.mark.parametrize("call", range(1, 4))
+def test_killed_while_the_folder_is_made(name, call, prepared, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        kill_in_call(patch, runs.os, name, call)
+        with contextlib.suppress(Killed):
+            begin(folder, prepared)
+    assert begin(folder, prepared) == -1
+    known = Run(folder).read_metrics()
+    assert known["image_height"] == 28 and known["train_images"] == 200
+    assert sorted(path.name for path in folder.iterdir()) == [
+        ".lock", "checkpoints", "figures", "flags.flags", "metrics.json",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", range(1, 9))
+def test_killed_while_a_run_is_removed(call, prepared, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    begin(folder, prepared)
+    run = Run(folder)
+    run.append_history({"epoch": 1, "step": 5})
+    (run.checkpoints / "step-00000005").mkdir()
+    (folder / "mine.txt").write_text("a stranger's")
+    with monkeypatch.context() as patch:
+        owner, name = (runs.shutil, "rmtree") if call <= 3 else (Path, "unlink")
+        kill_in_call(patch, owner, name, call if call <= 3 else call - 3)
+        with contextlib.suppress(Killed):
+            begin(folder, prepared, overwrite=True)
+    assert begin(folder, prepared, overwrite=True) == -1
+    assert checkpoints.steps(run.checkpoints) == []
+    assert run.read_history()["step"] == []
+    assert (folder / "mine.txt").exists()
+
+
+def test_other_images_under_a_run_are_noticed(prepared, tmp_path):
+    begin(tmp_path / "run", prepared)
+    train = prepared[1].train
+    with pytest.raises(DataError, match="holds a run on other images than scikit-learn"):
+        begin(tmp_path / "run", prepared, train=255 - train)
+    with pytest.raises(DataError, match="holds a run on 200 training images, and there are 199"):
+        begin(tmp_path / "run", prepared, train=train[1:])
+
+
+def test_a_signal_while_going_on_says_what_is_saved(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "run"
+    stopped(folder, monkeypatch, 3)
+    with monkeypatch.context() as patch:
+        real = training.fit
+        patch.setattr(training, "fit", lambda *a: (os.kill(os.getpid(), signal.SIGTERM), real(*a)))
+        assert run(folder, *MODELS["wae_mmd"]) == 143
+    assert "SIGTERM: step 2 is saved; the same command" in capsys.readouterr().err
+    monkeypatch.setattr(training, "load_images", lambda _: os.kill(os.getpid(), signal.SIGINT))
+    assert run(folder, *MODELS["wae_mmd"]) == 130
+    assert "training had not begun; the same command begins or" in capsys.readouterr().err
+    assert checkpoints.steps(folder / "checkpoints") == [2, 0]
+
+
 def test_two_processes_do_not_share_a_folder(tmp_path, capsys):
     folder = tmp_path / "run"
     with Run(folder).locked():
@@ -277,7 +387,20 @@ def test_two_processes_do_not_share_a_folder(tmp_path, capsys):
     )
     subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert (folder / ".lock").exists()
-    assert run(folder, "--steps=2", "--nopretrain") == 0  # the lock died with its process
+    with Run(folder).locked():  # the lock died with its process
+        pass
+
+
+def test_the_lock_has_no_gap(tmp_path):
+    folder = tmp_path / "run"
+    first, second, third = (Run(folder) for _ in range(3))
+    with first.locked():
+        folder.joinpath("flags.flags").write_text("")
+        waiting = second.lock.open("a")  # a process that has the file open before it is let go
+    with waiting:
+        runs.fcntl.flock(waiting, runs.fcntl.LOCK_EX | runs.fcntl.LOCK_NB)
+        with pytest.raises(RunError, match="in use by another process"), third.locked():
+            pass
 
 
 def test_only_so_many_checkpoints_are_kept(tmp_path):
@@ -291,8 +414,15 @@ def test_a_torn_row_of_history_is_dropped(tmp_path):
         folder.append_history({"epoch": step // 5, "step": step, "loss": 1.5})
     with folder.history.open("a") as file:
         file.write("4,20,0.")
-    folder.cut_history(10)
+    folder.cut_history(lambda step: step <= 10)
     assert [row[1] for row in history(tmp_path)] == ["5", "10"]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"epoch,step\n1,five\n", b"a,b\n1\n"])
+def test_a_history_that_is_no_table_is_a_sentence(content, tmp_path):
+    (tmp_path / "history.csv").write_bytes(content)
+    with pytest.raises(RunError, match=r"history.csv cannot be read as a table of numbers; remove"):
+        Run(tmp_path).read_history()
 
 
 def test_metrics_that_are_no_json_are_a_sentence(tmp_path, monkeypatch, capsys):
@@ -343,14 +473,71 @@ def test_rollback_counts_and_lasts(tmp_path, monkeypatch, capsys):
     assert stored["model/lr_factor/.ATTRIBUTES/VARIABLE_VALUE"] == 0.25
 
 
-def test_exploded_codes_are_seen_in_their_step():
-    model = models.WaeMmd(
+def small(cls, **fields):
+    model = cls(
         (4, 4, 1), encoder_arch="mlp", decoder_arch="mlp", encoder_filters=4, decoder_filters=4,
-        encoder_layers=1, decoder_layers=1, batch_norm=False, init_std=3e4,
+        encoder_layers=1, decoder_layers=1, adversary_filters=4, adversary_layers=1, zdim=2,
+        batch_norm=False, **fields,
     )  # fmt: skip
     model.compile()
-    images = np.random.RandomState(0).rand(8, 4, 4, 1).astype(np.float32)
-    model.train_on_batch(images)
+    return model
+
+
+IMAGES = np.random.RandomState(0).rand(8, 4, 4, 1).astype(np.float32)
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    model = small(models.WaeMmd)
+    folder = Run(tmp_path)
+    stop = interruption.Stop("x")
+    saving = callbacks.Checkpoints(folder, model, lambda step: True, dict, stop)
+    saving.save()
+    assert stop.what_now.startswith("step 0 is saved")
+    model.train_on_batch(IMAGES)
+    weight = model.encoder.trainable_variables[0]
+    weight.assign(weight * float("nan"))
+    saving.save()
+    assert saving.saved == 0 and checkpoints.steps(folder.checkpoints) == [0]
+
+
+def test_weights_gone_bad_in_the_last_step_are_rolled_back(tmp_path, monkeypatch, capsys):
+    real, fired = models.Wae.finite, []
+
+    def once(self):
+        if int(self.step.numpy()) == 5 and len(fired) < 2:  # at the epoch's end, and at the end
+            fired.append(5)
+            return False
+        return real(self)
+
+    monkeypatch.setattr(models.Wae, "finite", once)
+    flags = ["--epochs=1", "--on_nonfinite=rollback", "--figure_every=0"]
+    assert run(tmp_path / "run", *flags) == 0
+    assert "weights not finite at step 5; going on from step 4 with 0.5" in capsys.readouterr().out
+    assert [row[-1] for row in history(tmp_path / "run")] == ["1"]
+
+
+def test_an_adversary_that_won_or_died_is_seen_in_its_step():
+    model = small(models.WaeGan, init_std=0.5)
+    for _ in range(2):
+        model.train_on_batch(IMAGES)
+    assert model.warning() is None
+    kept = [v.numpy() for v in model.adversary.trainable_variables]
+    model.adversary.trainable_variables[1].assign([-1e3] * 4)  # no unit is ever above zero
+    for _ in range(2):
+        model.train_on_batch(IMAGES)
+    step, what = model.warning()
+    assert step == 2 and "its units are dead" in what
+    for variable, value in zip(model.adversary.trainable_variables, kept, strict=True):
+        variable.assign(value)
+    model.train_on_batch(IMAGES)
+    assert model.warning() is None
+    model._note_adversary(0.001 * model.wae_lambda, tf.ones([2]))
+    assert "tells codes from the prior at once" in model.warning()[1]
+
+
+def test_exploded_codes_are_seen_in_their_step():
+    model = small(models.WaeMmd, init_std=3e4)
+    model.train_on_batch(IMAGES)
     step, what = model.trouble()
     assert step == 0
     assert "codes over 10000 times as wide as the prior" in what

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import checkpoints, evaluation, figures, gallery
+from wae_tf import checkpoints, evaluation, figures, gallery, remote
 from wae_tf.data import ImageSet, to_unit
 from wae_tf.interruption import Interrupted, Stop
 from wae_tf.models import Wae
@@ -20,9 +19,6 @@ from wae_tf.runs import Run
 
 #: Points of the step curves that a run keeps.
 CURVE_POINTS = 2000
-
-#: An adversary whose loss is below this part of 2 log 2 tells codes from the prior too surely.
-ADVERSARY_WON = 0.02
 
 
 class Trouble(Exception):
@@ -133,6 +129,7 @@ class Report(keras.callbacks.Callback):
         self.run, self.images, self.curves, self.speed = run, images, curves, speed
         self.writer = tf.summary.create_file_writer(str(run.events))
         self.row: dict[str, Any] = {}
+        self.warned: tuple[int, str] | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Starts the clock of the row."""
@@ -173,13 +170,10 @@ class Report(keras.callbacks.Callback):
             f"sharpness {sharpness:.5f}, {self.speed.images_per_second:.0f} images/s",
             flush=True,
         )
-        balanced = float(model.wae_lambda.numpy()) * 2 * math.log(2)
-        if logs.get("adversary_loss", balanced) < ADVERSARY_WON * balanced:
-            print(
-                f"the adversary has won: its loss is {logs['adversary_loss']:.3g}, {balanced:.3g} "
-                "were balance, and the codes learn little from it; try a smaller --lr_adv.",
-                flush=True,
-            )
+        warning = model.warning()
+        if warning is not None and warning != self.warned:
+            print(f"since step {warning[0] + 1} {warning[1]}", flush=True)
+        self.warned = warning
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Flushes the events."""
@@ -230,6 +224,9 @@ class Figures(keras.callbacks.Callback):
 class Checkpoints(keras.callbacks.Callback):
     """Saves every N epochs, every N steps, and when a signal asks to stop.
 
+    Weights that are not finite are not saved: a finite loss can have such a gradient, which the next
+    step's loss shows.
+
     Args:
         run: the run's folder.
         model: the model.
@@ -263,7 +260,7 @@ class Checkpoints(keras.callbacks.Callback):
         step = int(self.model.step.numpy())
         if not self.ends(step) and (self.stop.number or step - self.saved >= every):
             self.save()
-            self._leave()
+            self.leave()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Saves if it is this epoch's turn; after a bad step training has stopped before this."""
@@ -271,17 +268,23 @@ class Checkpoints(keras.callbacks.Callback):
         due = every and int(self.model.step.numpy()) - self.saved >= every
         if due or self.stop.number or (epoch + 1) % self.model.config.save_every == 0:
             self.save()
-        self._leave()
+        self.leave()
 
     def save(self) -> None:
         """Saves now, under the number of the step, unless that is saved already."""
+        if not self.model.finite():
+            return
         keep = self.model.config.keep_checkpoints
         checkpoints.save(self.run.checkpoints, self.model, self.state(), keep)
+        remote.push(self.run.folder)
         self.saved = int(self.model.step.numpy())
+        self.stop.what_now = f"step {self.saved} is saved; the same command goes on from there."
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Ends training if a signal asked for it.
+
+        Raises:
+            Interrupted: it did.
+        """
         if self.stop.number is not None:
-            raise Interrupted(
-                self.stop.number,
-                f"step {self.saved} is saved; the same command goes on from there.",
-            )
+            raise Interrupted(self.stop.number, self.stop.what_now)

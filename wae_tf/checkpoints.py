@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from wae_tf.errors import RunError
 from wae_tf.models import Wae
+from wae_tf.runs import sync
 
 _MANIFEST = "manifest.json"
 _STATE = "state.json"
@@ -73,9 +74,9 @@ def save(folder: Path, model: Wae, state: dict[str, Any], keep: int) -> Path:
         sums = {path.name: _sum(path) for path in sorted(part.iterdir())}
         (part / _MANIFEST).write_text(json.dumps(sums))
         for path in (*part.iterdir(), part):
-            _sync(path)
+            sync(path)
         os.replace(part, final)
-        _sync(folder)
+        sync(folder)
     except (OSError, tf.errors.OpError) as error:
         shutil.rmtree(part, ignore_errors=True)
         before = steps(folder)
@@ -152,11 +153,3 @@ def _check(path: Path) -> None:
 def _sum(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

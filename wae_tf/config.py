@@ -223,6 +223,12 @@ class Config:
         if not self.mmd_scales or min(self.mmd_scales) <= 0:
             raise FlagError("--mmd_scales takes positive numbers separated by commas.")
         schedule_speed(self.lr_schedule)
+        for name in ("work_dir", "data_dir", "cache_dir"):
+            if "://" in (getattr(self, name) or ""):
+                raise FlagError(
+                    f"--{name}={getattr(self, name)} is an address; of the flags only --work_dir can "
+                    "be one, and in a program wae_tf.remote.local(address) gives a folder for it."
+                )
         for name in ("adam_beta1", "adam_beta2", "batch_norm_decay"):
             if getattr(self, name) >= 1:
                 raise FlagError(f"--{name}={getattr(self, name)} must be below 1.")

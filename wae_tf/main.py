@@ -278,6 +278,10 @@ def _export(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.runs import Run
 
     export.check_formats(values.export_formats)
+    if "://" in (values.export_dir or ""):
+        raise FlagError(
+            f"--export_dir={values.export_dir} is an address; give a folder, and copy it there."
+        )
     model = training.restore_model(config)
     run = Run(config.folder)
     export.export_run(
@@ -317,25 +321,57 @@ def _export_official(config: Config, values: flags.FlagValues) -> None:
     print(f"wrote {prefix}.index and its data, which the official code's Saver restores")
 
 
+def _address(arguments: Sequence[str]) -> str | None:
+    """The address that --work_dir names, if it is one."""
+    if not any("://" in argument or "flagfile" in argument for argument in arguments):
+        return None
+    from wae_tf import remote
+
+    empty = flags.FlagValues()
+    _define(empty)
+    from_files, given = _split_flagfiles(arguments, empty)
+    values = _parse([*from_files, *given])
+    if not remote.is_address(values.work_dir):
+        return None
+    if values.distribute == "multi_worker":
+        raise FlagError(
+            f"--work_dir={values.work_dir} is an address, which goes with one process only, not with "
+            "--distribute=multi_worker; give a folder that all workers see."
+        )
+    return values.work_dir
+
+
+def _run(arguments: Sequence[str]) -> None:
+    values, config = parse(arguments)
+    if values.help:
+        print(f"{__doc__}\n{values.get_help()}")
+        return
+    action = {
+        "train": _train,
+        "evaluate": _evaluate,
+        "sample": _sample,
+        "interpolate": _interpolate,
+        "classifier": _classifier,
+        "export": _export,
+        "export_official": _export_official,
+    }[values.mode]
+    if values.mode not in ("train", "classifier") and config.init_from_official:
+        _adopt(config)
+    action(config, values)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status: 0, 2 for bad flags, 1 for a failed run."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        values, config = parse(sys.argv[1:] if arguments is None else arguments)
-        if values.help:
-            print(f"{__doc__}\n{values.get_help()}")
-            return 0
-        action = {
-            "train": _train,
-            "evaluate": _evaluate,
-            "sample": _sample,
-            "interpolate": _interpolate,
-            "classifier": _classifier,
-            "export": _export,
-            "export_official": _export_official,
-        }[values.mode]
-        if values.mode not in ("train", "classifier") and config.init_from_official:
-            _adopt(config)
-        action(config, values)
+        address = _address(arguments)
+        if address is None:
+            _run(arguments)
+        else:
+            from wae_tf import remote
+
+            with remote.local(address) as folder:
+                _run([*arguments, f"--work_dir={folder}"])
     except UserError as error:
         print(f"wae_tf: {error}", file=sys.stderr)
         return error.status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, NamedTuple
 
 import keras
@@ -17,6 +18,9 @@ from wae_tf.optimizers import FusedAdam
 PIXEL_NOISE = 0.01
 #: Codes whose root mean square is so many times the prior's standard deviation have exploded.
 CODES_EXPLODED = 1e4
+#: An adversary whose loss is below this part of lambda * 2 log 2, balance, has won: the codes learn
+#: next to nothing from it.
+ADVERSARY_WON = 0.02
 #: wae.py:61, bound of the log-variance.
 SPREAD_BOUND = 50.0
 
@@ -467,6 +471,20 @@ class Wae(keras.Model):
         names.append(f"codes over {CODES_EXPLODED:g} times as wide as the prior")
         return step, [name for i, name in enumerate(names) if bits >> i & 1]
 
+    def warning(self) -> tuple[int, str] | None:
+        """The step (zero-based) since which something looks wrong, and what, as a clause; or None."""
+        return None
+
+    def finite(self) -> bool:
+        """Whether all weights and moving moments of the networks are."""
+        networks_ = [n for n in (self.encoder, self.decoder, self.adversary) if n is not None]
+        return all(
+            bool(tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(v))))
+            for network in networks_
+            for v in network.weights
+            if v.dtype.startswith(("float", "bfloat"))
+        )
+
     def _images_of(self, batch: Any) -> tf.Tensor:
         images, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
         if images.shape.rank != 4 or tuple(images.shape[1:]) != self.image_shape:
@@ -579,6 +597,32 @@ class WaeGan(Wae):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.adversary = networks.build_adversary(self.config)
+        # Since when the adversary's loss (1) or gradient (2) has been next to nothing; -1: it is not.
+        self.adversary_since = self._state("adversary_since", (), -1, "int64")
+        self.adversary_fault = self._state("adversary_fault", (), 0, "int32")
+
+    def warning(self) -> tuple[int, str] | None:
+        """Says that the adversary has won or died, since when."""
+        since, fault = int(self.adversary_since.numpy()), int(self.adversary_fault.numpy())
+        if since < 0:
+            return None
+        return since, (
+            "the adversary tells codes from the prior at once, and they learn little from it: try a "
+            "smaller --lr_adv."
+            if fault == 1
+            else "the adversary says the same of every code and learns no more: its units are dead, "
+            "try a smaller --lr_adv or another --seed."
+        )
+
+    def _note_adversary(self, loss: tf.Tensor, gradient: tf.Tensor) -> None:
+        balance = tf.convert_to_tensor(self.wae_lambda) * (2 * math.log(2))
+        won = loss < ADVERSARY_WON * balance
+        dead = (balance > 0) & tf.reduce_all(tf.equal(gradient, 0))
+        fault = tf.where(won, 1, tf.where(dead, 2, 0))
+        same = tf.equal(fault, tf.convert_to_tensor(self.adversary_fault))
+        since = tf.where(fault > 0, self.step, tf.constant(-1, tf.int64))
+        self.adversary_since.assign(tf.where(same, self.adversary_since, since))
+        self.adversary_fault.assign(fault)
 
     def adversary_logits(self, codes: tf.Tensor, parts: int = 1) -> list[tf.Tensor]:
         """Logits [n, 1] of each part [n, z] of the codes; [n, n] under the official Nowozin trick.
@@ -616,7 +660,9 @@ class WaeGan(Wae):
         with tf.GradientTape() as tape:
             loss = self.adversary_loss(images, prior_sample, noise or Noise())
             scaled = self._scaled_loss(self.adversary_optimizer, loss)
-        self.adversary_optimizer.apply(tape.gradient(scaled, variables), variables)
+        gradients = tape.gradient(scaled, variables)
+        self.adversary_optimizer.apply(gradients, variables)
+        self._note_adversary(loss, gradients[0])
         return {"adversary_loss": loss}
 
 

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,16 @@ def write_atomically(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or a folder's names, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def flags_text(config: Config, header: str = "") -> str:
@@ -119,18 +129,25 @@ class Run:
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            except BlockingIOError as error:
                 raise RunError(
                     f"--work_dir={self.folder} is in use by another process that trains there; wait "
                     "for it, or give another --work_dir."
                 ) from error
+            except OSError as error:  # some network file systems
+                raise RunError(
+                    f"--work_dir={self.folder} cannot be locked ({error.strerror}), so a second "
+                    "process could train there unnoticed; give a folder on another file system."
+                ) from error
             try:
                 yield
             finally:
-                self.lock.unlink(missing_ok=True)
-                if new:
+                # The file stays: were it removed, a process that has it open already and one that
+                # makes it anew would each hold a lock. It goes with a folder where nothing began.
+                if new and not self.flags.exists() and not self._foreign():
                     with contextlib.suppress(OSError):
-                        self.folder.rmdir()  # only if the run never began: it is empty
+                        self.lock.unlink()
+                        self.folder.rmdir()
 
     def _unwritable(self, error: OSError) -> RunError:
         return RunError(f"--work_dir={self.folder} cannot be written to: {error.strerror}.")
@@ -193,19 +210,37 @@ class Run:
                 )
             for folder in (self.folder, self.figures, self.checkpoints):
                 folder.mkdir(parents=True, exist_ok=True)
+            self.sweep()
             self.write_flags(config)
         except OSError as error:
             raise self._unwritable(error) from error
 
     def _foreign(self) -> bool:
-        return any(path != self.lock for path in self.folder.iterdir())
+        """Whether the folder holds more than a process killed while it made the folder leaves."""
+        own = (self.lock, *self._temporaries())
+        empty = (self.figures, self.checkpoints)
+        return any(
+            path not in own and not (path in empty and path.is_dir() and not any(path.iterdir()))
+            for path in self.folder.iterdir()
+        )
+
+    def _temporaries(self) -> list[Path]:
+        """What `write_atomically` leaves of these files when it is killed."""
+        written = (self.flags, self.history, self.metrics)
+        return [part for path in written for part in self.folder.glob(f".{path.name}.*")]
+
+    def sweep(self) -> None:
+        """Removes what a killed process left half written."""
+        for path in self._temporaries():
+            path.unlink(missing_ok=True)
 
     def _remove(self) -> None:
-        # Only what a run writes: a stranger's file in the folder stays.
-        for path in (self.flags, self.history, self.metrics, self.report, self.evaluation):
-            path.unlink(missing_ok=True)
-        for folder in (self.figures, self.checkpoints, self.events):
+        # Only what a run writes: a stranger's file in the folder stays. Checkpoints first and flags
+        # last, so that a removal that is killed can be done again, or what is left gone on with.
+        for folder in (self.checkpoints, self.figures, self.events):
             shutil.rmtree(folder, ignore_errors=True)
+        for path in (self.history, self.metrics, self.report, self.evaluation, self.flags):
+            path.unlink(missing_ok=True)
 
     def require(self) -> None:
         """Raises RunError if there is no run here."""
@@ -222,27 +257,46 @@ class Run:
             if new:
                 writer.writerow(HISTORY_COLUMNS)
             writer.writerow([_cell(row.get(name)) for name in HISTORY_COLUMNS])
+            file.flush()
+            os.fsync(file.fileno())  # it must not be younger than the checkpoint that follows
 
-    def cut_history(self, step: int) -> None:
-        """Drops the rows of steps after this one, and a row that was cut off while written."""
+    def cut_history(self, keep: Callable[[int], bool]) -> None:
+        """Drops the rows of steps not to keep, and a row that was cut off while written."""
         if not self.history.exists():
             return
-        with self.history.open(newline="", encoding="utf-8") as file:
-            head, *rows = list(csv.reader(file)) or [list(HISTORY_COLUMNS)]
-        whole = [r for r in rows if len(r) == len(head) and r[1].isdecimal() and int(r[1]) <= step]
+        head, *rows = self._history_rows() or [list(HISTORY_COLUMNS)]
+        whole = [r for r in rows if len(r) == len(head) and r[1].isdecimal() and keep(int(r[1]))]
         text = io.StringIO()
         csv.writer(text).writerows([head, *whole])
         write_atomically(self.history, text.getvalue())
 
     def read_history(self) -> dict[str, list[float]]:
-        """The columns of history.csv; an empty cell is NaN."""
+        """The columns of history.csv; an empty cell is NaN.
+
+        Raises:
+            RunError: it is no table of numbers.
+        """
         columns: dict[str, list[float]] = {name: [] for name in HISTORY_COLUMNS}
-        if self.history.exists():
-            with self.history.open(newline="", encoding="utf-8") as file:
-                for row in csv.DictReader(file):
-                    for name in HISTORY_COLUMNS:
-                        columns[name].append(float(row[name]) if row[name] else math.nan)
+        head, *rows = (self._history_rows() if self.history.exists() else []) or [[]]
+        try:
+            for row in filter(None, rows):
+                cells = dict(zip(head, row, strict=True))
+                for name, column in columns.items():
+                    cell = cells.get(name, "")
+                    column.append(float(cell) if cell else math.nan)
+        except ValueError as error:
+            raise self._no_history() from error
         return columns
+
+    def _history_rows(self) -> list[list[str]]:
+        try:
+            with self.history.open(newline="", encoding="utf-8") as file:
+                return list(csv.reader(file))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise self._no_history() from error
+
+    def _no_history(self) -> RunError:
+        return RunError(f"{self.history} cannot be read as a table of numbers; remove it to go on.")
 
     def read_metrics(self) -> dict[str, float | None]:
         """The numbers in metrics.json; None is one that was not finite."""

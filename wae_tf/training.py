@@ -6,6 +6,7 @@ import contextlib
 import math
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -160,9 +161,10 @@ def train(config: Config, *, overwrite: bool = False) -> dict[str, float]:
     """
     strategy = distribution.make_strategy(config)
     run = Run(config.folder)
-    nothing_yet = "nothing of this run is saved yet; the same command begins it again."
     with contextlib.ExitStack() as stack:
-        stop = stack.enter_context(interruption.listening(nothing_yet))
+        stop = stack.enter_context(
+            interruption.listening("training had not begun; the same command begins or goes on.")
+        )
         stack.enter_context(distribution.peers(strategy))
         if distribution.is_chief(strategy):
             stack.enter_context(run.locked())
@@ -198,9 +200,8 @@ def _train(
     if (replicas := strategy.num_replicas_in_sync) > 1:
         say(f"{replicas} replicas, {config.batch_size // replicas} images of a batch on each")
 
-    # Keras runs whole executions only: one that divides neither epoch nor rest would overrun them.
-    lengths = [n for n in (steps_per_epoch if total >= steps_per_epoch else 0,
-                           total % steps_per_epoch) if n]  # fmt: skip
+    # Keras runs whole executions only: one that does not divide what is left would overrun it.
+    lengths = [steps for *_, steps in spans(max(start, 0), total, steps_per_epoch)] or [1]
     per_execution = _divisor(math.gcd(*lengths), config.steps_per_execution)
     with strategy.scope():  # not around the rest: what the chief makes alone is its own
         model.compile(steps_per_execution=per_execution)
@@ -210,12 +211,14 @@ def _train(
         state = checkpoints.restore(run.checkpoints, start, model)
         say(f"going on from step {start} of {total}")
     else:
+        stop.what_now = "nothing of this run is saved yet; the same command begins it again."
         if config.init_from_official:
             read_official(model)
         elif config.pretrain and config.model != "vae":
             pretrain(model, images.train)
         if chief:
             checkpoints.save(run.checkpoints, model, {}, config.keep_checkpoints)
+    stop.what_now = f"step {max(start, 0)} is saved; the same command goes on from there."
     metrics = fit(model, images, run, total, steps_per_epoch, stop, state)
     if not chief:
         say("done; the chief evaluates")
@@ -244,6 +247,12 @@ def _begin(run: Run, config: Config, images: data.ImageSet, total: int, overwrit
             f"--work_dir={run.folder} holds a run on {known['train_images']} training images, and "
             f"there are {len(images.train)} now; give the same data, or --overwrite to start anew."
         )
+    facts = facts_of(images)
+    if known.get("train_sum", facts["train_sum"]) != facts["train_sum"]:
+        raise DataError(
+            f"--work_dir={run.folder} holds a run on other images than {images.source} has now; give "
+            "the same data, or --overwrite to start anew."
+        )
     step = checkpoints.newest(run.checkpoints, say)
     if step is not None and step >= total and (step > total or known.get("steps") == total):
         raise RunError(
@@ -253,11 +262,14 @@ def _begin(run: Run, config: Config, images: data.ImageSet, total: int, overwrit
     run.write_flags(config)
     for folder in (run.figures, run.checkpoints):
         folder.mkdir(parents=True, exist_ok=True)
+    run.sweep()
     checkpoints.sweep(run.checkpoints)
     step = -1 if step is None else step
     checkpoints.drop_after(run.checkpoints, step)
-    run.cut_history(step)
-    run.update_metrics({}, drop=("diverged_step", "steps"))
+    per_epoch = len(images.train) // config.batch_size
+    # The row of an epoch that --steps had cut short goes too, where this epoch now goes on.
+    run.cut_history(lambda at: at <= step and (at % per_epoch == 0 or at == total))
+    run.update_metrics(facts, drop=("diverged_step", "steps"))
     return step
 
 
@@ -290,9 +302,15 @@ def adopt(config: Config) -> None:
 def create(run: Run, config: Config, images: data.ImageSet, overwrite: bool = False) -> None:
     """Makes the run's folder, and notes there what the model is built for."""
     run.create(config, overwrite)
+    run.update_metrics(facts_of(images))
+
+
+def facts_of(images: data.ImageSet) -> dict[str, int]:
+    """What a run notes of its images: their shape and number, and a sum over a thousand of them."""
     sides = zip(("height", "width", "channels"), images.image_shape, strict=True)
     shape = {f"image_{side}": pixels for side, pixels in sides}
-    run.update_metrics({**shape, "train_images": len(images.train)})
+    some = np.ascontiguousarray(images.train[:: max(1, len(images.train) // 1000)])
+    return {**shape, "train_images": len(images.train), "train_sum": zlib.crc32(some)}
 
 
 def spans(start: int, total: int, steps_per_epoch: int) -> list[tuple[int, int, int, int]]:
@@ -394,6 +412,12 @@ def fit(
             with stop.waits():
                 for span in spans(int(model.step.numpy()), total, steps_per_epoch):
                     go(*span)
+                if chief:
+                    saving.save()
+                    saving.leave()
+                saved = distribution.from_chief(strategy, saving.saved if chief else 0)
+                if saved < total:  # elsewhere the next step's loss shows it
+                    raise callbacks.Trouble(total, "weights not finite")
             break
         except callbacks.Trouble as trouble:
             state = _roll_back(model, run, trouble)
@@ -401,11 +425,10 @@ def fit(
     epochs = -(-total // steps_per_epoch)
     if not chief:
         return {"steps": total, "epochs": epochs}
-    saving.save()
     if config.figure_every and (total % steps_per_epoch or epochs % config.figure_every):
         drawing.draw(epochs)
     history = run.read_history()
-    row = report.row or {name: column[-1] for name, column in history.items()}
+    row = report.row or {name: [math.nan, *column][-1] for name, column in history.items()}
     return {
         "steps": total,
         "epochs": epochs,
@@ -443,7 +466,8 @@ def _roll_back(model: models.Wae, run: Run, trouble: callbacks.Trouble) -> dict[
     model.lr_factor.assign(factor)
     model.rollbacks.assign(count)
     if chief:
-        run.cut_history(step)
+        checkpoints.drop_after(run.checkpoints, step)  # damaged ones, in the way of new ones
+        run.cut_history(lambda at: at <= step)
     say(f"{trouble}; going on from step {step} with {factor:g} of the learning rates")
     return state
 
@@ -471,7 +495,7 @@ def restore_model(config: Config) -> models.Wae:
     run.require()
     known = run.read_metrics()
     names = ("image_height", "image_width", "image_channels", "train_images")
-    if not all(isinstance(known.get(name), int) for name in names):
+    if not all(isinstance(known.get(name), int) and known[name] > 0 for name in names):
         return restore(config)[0]  # a run of before they were noted
     *shape, data_size = (known[name] for name in names)
     return _restored(models.from_config(config, tuple(shape), data_size))
