@@ -156,8 +156,10 @@ def _bias_figure(bias: Sequence[tuple[str, Sequence[tuple[int, float]]]]) -> byt
         counts, values = zip(*points, strict=True)
         ax.plot(counts, values, marker="o", label=title)
     ax.set_xscale("log")
-    counts = sorted({n for _, points in bias for n, _ in points})[-5:]
-    ax.set_xticks(counts, [f"{n:,}" for n in counts])
+    counts = [n for _, points in bias for n, _ in points]
+    ticks = [m * 10**k for k in range(9) for m in (1, 2, 5)]
+    ticks = [t for t in ticks if min(counts) <= t <= max(counts)]
+    ax.set_xticks(ticks, [f"{t:,}" for t in ticks])
     ax.minorticks_off()
     # Logarithmic: the data's own distance is nearly all bias, that of samples hardly any.
     if all(value > 0 for _, points in bias for _, value in points):
