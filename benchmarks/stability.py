@@ -34,7 +34,7 @@ from wae_tf.errors import RunError
 SWEEPS: dict[str, list[Any]] = {
     "wae_lambda": [0.1, 1.0, 10.0, 100.0, 1000.0],
     "recon_scale": [0.005, 0.05, 1.0],
-    "lr": [1e-5, 1e-4, 1e-3, 1e-2],
+    "lr": [1e-5, 1e-4, 1e-3, 1e-2, 3e-2],
     "batch_size": [20, 100, 500],
 }
 #: The official details, each left out.
@@ -52,6 +52,8 @@ DETAILS: dict[str, dict[str, Any]] = {
         "encoder_noise": "gaussian",
         "encoder_clip": "std",
     },
+    "no batch norm": {"batch_norm": False},
+    "no batch norm, lr 1e-2": {"batch_norm": False, "lr": 1e-2},
 }
 FIELDS = (
     "model", "sweep", "value", "seed", "collapsed", "why", "squared_error", "code_mean_max",
