@@ -47,7 +47,8 @@ class Mirror:
         """Fetches all files; nothing where there is no folder yet.
 
         Raises:
-            RunError: it cannot be read, or is of no kind that TensorFlow knows, or holds something else than a run or a classifier.
+            RunError: it cannot be read, is of no kind that TensorFlow knows, or holds something else
+                than a run or a classifier.
         """
         import tensorflow as tf
 
