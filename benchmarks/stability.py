@@ -25,6 +25,7 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from wae_tf import data, evaluation, latent, models, training
 from wae_tf.config import Config
@@ -153,7 +154,7 @@ def draw(rows: list[dict[str, Any]], path: Path, title: str) -> None:
     figure = Figure(figsize=(3.4 * len(names), 7), dpi=100)
     FigureCanvasAgg(figure)
     figure.set_layout_engine("constrained")
-    axes = figure.subplots(2, len(names), squeeze=False)
+    axes = figure.subplots(2, len(names), squeeze=False, sharey="row")
     colours = {"wae_mmd": "#1f5fbf", "wae_gan": "#d62728"}
     for column, name in enumerate(names):
         values = list(dict.fromkeys(row["value"] for row in rows if row["sweep"] == name))
@@ -180,6 +181,9 @@ def draw(rows: list[dict[str, Any]], path: Path, title: str) -> None:
         axes[0, column].set_ylim(0, 1.05)
         axes[0, column].set_title(name)
         axes[1, column].set_yscale("log")
+        axes[1, column].yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+        axes[1, column].yaxis.set_major_formatter("{x:g}")
+        axes[1, column].minorticks_off()
         for ax in axes[:, column]:
             ax.set_xticks(range(len(values)), [""] * len(values))
             ax.grid(axis="y", color="#dddddd")
