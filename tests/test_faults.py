@@ -95,7 +95,7 @@ def uninterrupted(tmp_path_factory):
             if model == "wae_mmd":
                 stored = weights(folders[model])
                 assert stored["model/wae_lambda/.ATTRIBUTES/VARIABLE_VALUE"] != 10
-                assert stored["model/plateau/decay/.ATTRIBUTES/VARIABLE_VALUE"] < 1
+                assert stored["model/plateau_decay/.ATTRIBUTES/VARIABLE_VALUE"] < 1
         return folders[model]
 
     return of
@@ -150,6 +150,29 @@ def test_killed_anywhere_a_run_goes_on_bit_by_bit(model, uninterrupted, tmp_path
                 run(folder, *MODELS[model])
         assert run(folder, *MODELS[model]) == 0, name
         assert_same(folder, whole)
+
+
+@pytest.mark.parametrize("name", ["WaeMmd", "WaeGan", "WaeMmdpp", "Vae"])
+def test_every_variable_is_in_the_checkpoint(name, tmp_path):
+    def make():
+        cls = getattr(models, name)
+        model = small(
+            cls, lr_schedule="plateau", batch_size=4, data_size=8, precision="mixed_float16"
+        )
+        found = [*model.variables, *model.optimizer.variables]
+        return model, found + list(getattr(model.adversary_optimizer, "variables", []))
+
+    model, variables = make()
+    model.step.assign(1)
+    for number, variable in enumerate(variables):
+        if variable is not model.step:
+            variable.assign(np.full(variable.shape, number % 100 + 2))
+    checkpoints.save(tmp_path, model, {}, 1)
+    again, found = make()
+    checkpoints.restore(tmp_path, 1, again)
+    assert len(found) == len(variables) > 30
+    for variable, other in zip(variables, found, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), other.numpy(), err_msg=variable.path)
 
 
 def test_kill_9_again_and_again(uninterrupted, tmp_path):

@@ -106,6 +106,9 @@ class Wae(keras.Model):
         self.plateau = None
         if config.lr_schedule == "plateau":
             self.plateau = schedules.Plateau(self._state, self.steps_per_epoch)
+            # As attributes of the model: what only a plain object holds is in no checkpoint.
+            self.plateau_losses = self.plateau.losses
+            self.plateau_wait, self.plateau_decay = self.plateau.wait, self.plateau.decay
         self._decays = schedules.decay_table(config.lr_schedule, config.epochs)
         self.adversary_optimizer: keras.optimizers.Optimizer | None = None
         self._trackers = {term: keras.metrics.Mean(name=term) for term in ("loss", *self.terms)}
