@@ -115,8 +115,11 @@ def main() -> None:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     status = process.wait()
-                    here += 1
-                    phases[phase(log.read_text())] += 1
+                    if any(line.startswith("done in") for line in log.read_text().splitlines()):
+                        status = 0  # too late: it was only about to leave
+                    else:
+                        here += 1
+                        phases[phase(log.read_text())] += 1
         kills += here
         finished += 1
         done = status == 0 or "finished at step" in log.read_text()  # killed after its last word

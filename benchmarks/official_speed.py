@@ -2,9 +2,11 @@
 
 Python 2.7 and 3; imports nothing of wae_tf; run by speed.py under the official interpreter:
 
-    PYTHON official_speed.py CLONE EXPERIMENT Z_TEST DATA_DIR WORK_DIR STEPS [IMAGES]
+    PYTHON official_speed.py '{"clone": ..., "experiment": "mnist_small", "penalty": "mmd", ...}'
 
-IMAGES: how many CelebA files DATA_DIR has; the official loader counts on all 202,599.
+clone, data_dir, work_dir: folders. steps: how many to time. images: how many CelebA files to train on
+(0: other data; the official loader counts on all 202,599). loaded: read them all before training, as
+the official code has after some epochs: it keeps every image that it has read, as float64.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -17,8 +19,9 @@ import copy  # noqa: E402
 import json  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
-import resource  # noqa: E402
 import sys  # noqa: E402
+
+TEST_IMAGES = 200
 
 
 class Enough(Exception):
@@ -32,11 +35,31 @@ class Unsaved(object):
         """Save nothing."""
 
 
-def main(clone, experiment, z_test, data_dir, work_dir, steps, images="0"):
-    """Train for STEPS steps, print."""
+def peak_mb():
+    """The most memory that this process has had; ru_maxrss begins with that of its parent."""
+    with open("/proc/self/status") as status:
+        lines = [line for line in status if line.startswith("VmHWM")]
+    return int(lines[0].split()[1]) / 1024.0
+
+
+def only_these(datahandler, data_dir, count):
+    """Makes the official loader take the first `count` files of a folder, and some for testing."""
+    names = sorted(n for n in os.listdir(data_dir) if n.endswith(".jpg"))
+
+    def load(self, opts):
+        """As the official loader, for the files that are there."""
+        self.data_shape, self.num_points = (64, 64, 3), count
+        self.data = datahandler.Data(opts, None, names[:count])
+        self.test_data = datahandler.Data(opts, None, names[count : count + TEST_IMAGES])
+
+    datahandler.DataHandler._load_celebA = load
+
+
+def main(o):
+    """Train for a few steps, print."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     sys.dont_write_bytecode = True
-    sys.path.insert(0, clone)
+    sys.path.insert(0, o["clone"])
     import numpy as np
     import tensorflow as tf
 
@@ -46,26 +69,19 @@ def main(clone, experiment, z_test, data_dir, work_dir, steps, images="0"):
     import wae
 
     logging.disable(logging.CRITICAL)
-    opts = copy.deepcopy(getattr(configs, "config_" + experiment))
-    opts.update(z_test=z_test, data_dir=data_dir, work_dir=work_dir, e_pretrain=False)
+    opts = copy.deepcopy(getattr(configs, "config_" + o["experiment"]))
+    work_dir = os.path.abspath(o["work_dir"])
+    opts.update(z_test=o["penalty"], data_dir=os.path.abspath(o["data_dir"]), work_dir=work_dir)
     never = 10**9
-    opts.update(verbose=False, print_every=never, save_every_epoch=never)
+    opts.update(e_pretrain=False, verbose=False, print_every=never, save_every_epoch=never)
     if not os.path.isdir(os.path.join(work_dir, "checkpoints")):
         os.makedirs(os.path.join(work_dir, "checkpoints"))
-    if int(images):
-        handler, count = datahandler.DataHandler, int(images)
-        names = sorted(n for n in os.listdir(data_dir) if n.endswith(".jpg"))[:count]
-
-        def load(self, opts):
-            """As the official loader, for the files that are there."""
-            self.data_order_idx = np.arange(count)
-            self.num_points = count - count // 10
-            paths = [os.path.join(data_dir, name) for name in names]
-            self.data = datahandler.Data(opts, None, paths[: self.num_points])
-            self.test_data = datahandler.Data(opts, None, paths[self.num_points :])
-
-        handler._load_celebA = load
+    if o["images"]:
+        only_these(datahandler, opts["data_dir"], o["images"])
     data = datahandler.DataHandler(opts)
+    if o.get("loaded"):
+        for start in range(0, o["images"], 100):
+            data.data[start : min(start + 100, o["images"])]
     model = wae.WAE(opts, data.num_points)
     times = []
 
@@ -78,7 +94,7 @@ def main(clone, experiment, z_test, data_dir, work_dir, steps, images="0"):
         def run(self, fetches, *args, **named):
             if isinstance(fetches, list) and fetches[0] is model.ae_opt:
                 times.append(time.time())
-                if len(times) > int(steps):
+                if len(times) > o["steps"]:
                     raise Enough
             return self.session.run(fetches, *args, **named)
 
@@ -90,15 +106,17 @@ def main(clone, experiment, z_test, data_dir, work_dir, steps, images="0"):
         model.train(data)
     except Enough:
         pass
-    each = np.diff(times)[len(times) // 4 :]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    each = np.diff(times)
+    each = each[(len(each) + 3) // 4 :]
+    began = float(os.environ.get("SPEED_BEGAN", BEGAN))
     result = {
         "seconds": float(np.median(each)),
-        "first": times[1] - BEGAN,
-        "peak_mb": peak / 1024.0,
+        "mean": float(np.mean(each)),
+        "first": times[1] - began,
+        "peak_mb": peak_mb(),
     }
     print(json.dumps(result))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(json.loads(sys.argv[1]))

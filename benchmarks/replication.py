@@ -39,6 +39,13 @@ PRESETS = {
     ],
 }
 
+#: Distances by key of metrics.json, best known first, and their names for the table.
+DISTANCES = {
+    "fid": "FID",
+    "frechet_mnist_classifier": "Frechet, mnist classifier",
+    "sliced_wasserstein_64": "sliced Wasserstein, 64 px",
+}
+
 #: Column: keys of metrics.json, of which the first that is there counts.
 COLUMNS = {
     "steps": ("steps",),
@@ -47,17 +54,10 @@ COLUMNS = {
     "MMD / null std": ("mmd_test_sigmas",),
     "sharpness, samples": ("sharpness_samples_mean",),
     "sharpness, data": ("sharpness_data_mean",),
-    "distance": ("fid", "frechet_mnist_classifier", "sliced_wasserstein_64"),
-    "distance, reconstructions": (
-        "fid_reconstructions",
-        "frechet_mnist_classifier_reconstructions",
-        "sliced_wasserstein_64_reconstructions",
-    ),
-    "distance, data": (
-        "fid_data",
-        "frechet_mnist_classifier_data",
-        "sliced_wasserstein_64_data",
-    ),
+    "distance by": (),
+    "samples": tuple(DISTANCES),
+    "reconstructions": tuple(f"{key}_reconstructions" for key in DISTANCES),
+    "data": tuple(f"{key}_data" for key in DISTANCES),
     "images/s": ("images_per_second",),
 }
 
@@ -119,6 +119,11 @@ def cell(metrics: dict[str, float], keys: tuple[str, ...]) -> str:
     return "-"
 
 
+def distance_of(metrics: dict[str, float]) -> str:
+    """The name of the distance whose numbers stand in the row."""
+    return next((name for key, name in DISTANCES.items() if metrics.get(key) is not None), "-")
+
+
 def main() -> None:
     """Runs all and writes the tables."""
     parser = argparse.ArgumentParser(
@@ -145,7 +150,9 @@ def main() -> None:
     rows = []
     for preset in presets:
         metrics = measure(preset, options)
-        rows.append([preset, *(cell(metrics, keys) for keys in COLUMNS.values())])
+        cells = [cell(metrics, keys) for keys in COLUMNS.values()]
+        cells[list(COLUMNS).index("distance by")] = distance_of(metrics)
+        rows.append([preset, *cells])
     head = ["preset", *COLUMNS]
     out = Path(options.out)
     with (out / "table.csv").open("w", newline="") as file:

@@ -1,29 +1,39 @@
-"""Milliseconds a step: this project, the official code untouched, and PyTorch, side by side.
+"""Milliseconds a step: this project, the official code untouched, PyTorch and pythae, side by side.
 
     python benchmarks/speed.py --out=OUT --data_dir=MNIST_DIR --celeba_dir=FOLDER_OF_JPEGS \
         --official_dir=CLONE --official_python=PY27 --torch_python=PY_WITH_TORCH
 
 Every contender is a process of its own that trains the official experiment as its users would: input,
-noise, adversary and optimizer included, without pretraining. Within a repetition the contenders take
-turns, and ratios are of the same repetition, so that a machine that slows down slows all. PyTorch runs
-in both memory layouts, and the faster one counts. `peak` is the part of the speed of a 2048^3 float32
-matrix product, measured in the same run, that our step reaches with the products it cannot avoid.
+noise, adversary and optimizer included, without pretraining. Ours is `wae_tf.training.train`, which
+`wae_tf.main` runs. Within a repetition the contenders take turns, and ratios are of the same
+repetition, so that a machine that slows down slows all. PyTorch runs in both memory layouts, and the
+faster one counts. pythae's WAE_MMD has the network of mnist_small; it runs where it is installed
+beside PyTorch. `of matrix peak` is the part of the speed of a 2048^3 float32 matrix product, measured
+by ours in the same repetition, that a contender reaches with the products it cannot avoid
+(`operations` below). Steps are timed after the first quarter, which warms up; the median counts.
+
+Measure on a machine that does nothing else. PyTorch's threads wait for each other by spinning: beside
+other programs that made its small steps 25 times slower here, and OMP_WAIT_POLICY=PASSIVE in the
+environment, which all contenders get, cured it.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-BEGAN = time.time()
+BEGAN = float(os.environ.get("SPEED_BEGAN", time.time()))
+ROOT = Path(__file__).resolve().parent.parent
 
 #: Name: official experiment, penalty, steps of ours and PyTorch, steps of the official code.
 WORK = {
@@ -33,23 +43,41 @@ WORK = {
     "mnist_gan": ("mnist", "gan", 6, 4),
     "celebA_mmd": ("celebA", "mmd", 5, 3),
     "celebA_gan": ("celebA", "gan", 5, 3),
+    "celebA_small_mmd": ("celebA_small", "mmd", 60, 40),
 }
-CELEBA_IMAGES = 2000
+DEFAULT_WORK = [name for name in WORK if not name.startswith("celebA_small")]
+TEST_IMAGES = 200
+
+Run = dict[str, float]
 
 
-def configured(work: str, options: argparse.Namespace) -> Any:
-    """The Config of a piece of work."""
+class Enough(Exception):
+    """As many steps as asked for."""
+
+
+def peak_mb() -> float:
+    """The most memory that this process has had; ru_maxrss begins with that of its parent."""
+    line = next(x for x in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in x)
+    return int(line.split()[1]) / 1024
+
+
+def configured(work: str, options: argparse.Namespace, work_dir: str) -> Any:
+    """The Config of a piece of work: the official experiment, without pretraining and figures."""
     from wae_tf import main
 
     experiment, penalty, *_ = WORK[work]
     celeba = experiment.startswith("celebA")
     arguments = [
-        f"--flagfile=flags/official/{experiment}.flags",
+        f"--flagfile={ROOT}/flags/official/{experiment}.flags",
         f"--model=wae_{penalty}",
         f"--data_dir={options.celeba_dir if celeba else options.data_dir}",
+        f"--cache_dir={options.out}/cache",
+        f"--work_dir={work_dir}",
+        "--nopretrain",
+        "--figure_every=0",
     ]
     if celeba:
-        arguments += [f"--train_size={CELEBA_IMAGES - 200}", "--test_size=200"]
+        arguments += [f"--train_size={options.celeba_images}", f"--test_size={TEST_IMAGES}"]
     return main.parse(arguments)[1]
 
 
@@ -58,7 +86,11 @@ def operations(model: Any, batch: int) -> float:
 
     Forward 2 a multiply-add, backward twice that (input and weights), without the gradient of the
     images; the adversary once over the codes for the encoder (no gradient of its weights) and once
-    over codes and prior sample; the encoder's second pass forward only.
+    over codes and prior sample; the encoder's second pass forward only. Padding counts as pixels.
+
+    Args:
+        model: a `wae_tf.models.Wae`, or anything with its encoder, decoder and adversary.
+        batch: images a step.
     """
 
     def products(network: Any) -> list[float]:
@@ -89,34 +121,9 @@ def operations(model: Any, batch: int) -> float:
     return total
 
 
-def ours(work: str, options: argparse.Namespace) -> dict[str, float]:
-    """Trains in this process with the functions that `wae_tf.main` trains with."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import resource
-
-    import keras
+def matrix_rate() -> float:
+    """Operations a second of TensorFlow's 2048^3 float32 product, the best of several."""
     import tensorflow as tf
-
-    from wae_tf import callbacks, data, training
-
-    config, steps = configured(work, options), WORK[work][2]
-    images = training.load_images(config)
-    model = training.build(config, images)
-    each = min(config.steps_per_execution, max(1, steps // 4))
-    model.compile(steps_per_execution=each)
-    batches = data.batches(
-        images.train, batch_size=config.batch_size, seed=0, pixel_range=config.pixel_range_of_data
-    )
-    times: list[float] = []
-
-    class Note(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-            times.append(time.time())
-
-    watchers = [callbacks.Guard(), callbacks.Speed(config.batch_size), Note()]
-    model.fit(batches, steps_per_epoch=steps, callbacks=watchers, verbose=0, shuffle=False)
-    spent = [(b - a) / each for a, b in itertools.pairwise(times)][len(times) // 4 :]
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
     matrix = tf.random.normal([2048, 2048])
     product = tf.function(lambda a: tf.matmul(a, a))
@@ -126,63 +133,149 @@ def ours(work: str, options: argparse.Namespace) -> dict[str, float]:
         began = time.perf_counter()
         product(matrix).numpy()
         rates.append(2 * 2048**3 / (time.perf_counter() - began))
-    seconds = statistics.median(spent)
+    return max(rates)
+
+
+def ours(work: str, options: argparse.Namespace) -> Run:
+    """Trains in this process as `wae_tf.main` does, until there are steps enough."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+
+    from wae_tf import models, training
+
+    steps = options.steps or WORK[work][2]
+    notes: list[tuple[int, float]] = []  # steps done, and when
+    seen: dict[str, Any] = {}
+
+    class Note(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+            notes.append((int(self.model.step.numpy()), time.time()))
+            seen.update(model=self.model, peak_mb=peak_mb())
+            if notes[-1][0] >= steps:
+                raise Enough
+
+    fit = models.Wae.fit
+
+    def watched(self: Any, *args: Any, callbacks: Any = (), **named: Any) -> Any:
+        return fit(self, *args, callbacks=[*callbacks, Note()], **named)
+
+    models.Wae.fit = watched
+    with tempfile.TemporaryDirectory(dir=options.out) as folder:
+        config = configured(work, options, f"{folder}/run")
+        with contextlib.suppress(Enough):
+            training.train(config)
+    each = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in itertools.pairwise(notes)]
+    each = each[(len(each) + 3) // 4 :]
     return {
-        "seconds": seconds,
-        "first": times[0] - BEGAN,
-        "peak_mb": peak_mb,
-        "gflop": operations(model, config.batch_size) / 1e9,
-        "matrix_gflops": max(rates) / 1e9,
+        "seconds": statistics.median(each),
+        "mean": statistics.mean(each),
+        "first": notes[0][1] - BEGAN,
+        "peak_mb": seen["peak_mb"],
+        "gflop": operations(seen["model"], config.batch_size) / 1e9,
+        "matrix_gflops": matrix_rate() / 1e9,
     }
 
 
-def torch_options(work: str, options: argparse.Namespace, channels_last: bool) -> str:
-    """What torch_speed.py needs to know."""
-    config = configured(work, options)
+def torch_settings(work: str, options: argparse.Namespace) -> dict[str, Any]:
+    """What torch_speed.py needs to know of a piece of work."""
+    config = configured(work, options, "nowhere")
     celeba = config.dataset == "celeba"
     fields = (
         "encoder_arch", "decoder_arch", "encoder_layers", "decoder_layers", "adversary_layers",
         "adversary_filters", "zdim", "lr", "lr_adv", "batch_size", "prior_scale", "wae_lambda",
+        "init_std",
     )  # fmt: skip
-    return json.dumps(
-        {name: getattr(config, name) for name in fields}
-        | {
-            "filters": config.encoder_filters,
-            "noise": config.encoder_noise,
-            "penalty": WORK[work][1],
-            "shape": [64, 64, 3] if celeba else [28, 28, 1],
-            "symmetric": config.pixel_range_of_data == "symmetric",
-            "images": CELEBA_IMAGES if celeba else 60_000,
-            "channels_last": channels_last,
-        }
-    )
+    return {name: getattr(config, name) for name in fields} | {
+        "filters": config.encoder_filters,
+        "kernel": config.filter_size,
+        "noise": config.encoder_noise,
+        "penalty": WORK[work][1],
+        "gan_trick": config.gan_trick == "official",
+        "shape": [64, 64, 3] if celeba else [28, 28, 1],
+        "symmetric": config.pixel_range_of_data == "symmetric",
+        "images": options.celeba_images if celeba else 60_000,
+        "steps": options.steps or WORK[work][2],
+    }
+
+
+def own_command(work: str, options: argparse.Namespace, *more: str) -> list[str]:
+    """The command of this project's part."""
+    keys = ("data_dir", "celeba_dir", "out", "celeba_images", "steps")
+    flags = [f"--{key}={getattr(options, key)}" for key in keys if getattr(options, key)]
+    return [sys.executable, str(Path(__file__).resolve()), f"--only={work}", *flags, *more]
+
+
+def official_command(
+    work: str, options: argparse.Namespace, *, loaded: bool = False, images: int | None = None
+) -> list[str]:
+    """The command of the official code's part; loaded: all images read before."""
+    experiment, penalty, _, steps = WORK[work]
+    celeba = experiment.startswith("celebA")
+    settings = {
+        "clone": os.path.abspath(options.official_dir),
+        "experiment": experiment,
+        "penalty": penalty,
+        "data_dir": os.path.abspath(options.celeba_dir if celeba else options.data_dir),
+        "work_dir": f"{options.out}/official",
+        "steps": options.steps or steps,
+        "images": (images or options.celeba_images) if celeba else 0,
+        "loaded": loaded,
+    }
+    script = Path(__file__).with_name("official_speed.py").resolve()
+    return [options.official_python, str(script), json.dumps(settings)]
 
 
 def contenders(work: str, options: argparse.Namespace) -> dict[str, list[str]]:
     """The command of each."""
-    here = Path(__file__).parent
-    experiment, penalty, steps, official_steps = WORK[work]
-    celeba = experiment.startswith("celebA")
-    own = [sys.executable, __file__, f"--only={work}", f"--data_dir={options.data_dir}"]
-    found = {"wae_tf": [*own, f"--celeba_dir={options.celeba_dir}", f"--out={options.out}"]}
+    found = {"wae_tf": own_command(work, options)}
     if options.official_python:
-        found["official"] = [
-            options.official_python, str(here / "official_speed.py"), options.official_dir, experiment,
-            penalty, options.celeba_dir if celeba else options.data_dir, f"{options.out}/official",
-            str(official_steps), str(CELEBA_IMAGES if celeba else 0),
-        ]  # fmt: skip
+        found["official"] = official_command(work, options)
     if options.torch_python:
-        for name, last in (("PyTorch", False), ("PyTorch channels_last", True)):
-            if last and experiment == "mnist_small":
-                continue
-            found[name] = [
-                options.torch_python, str(here / "torch_speed.py"),
-                torch_options(work, options, last), str(steps),
-            ]  # fmt: skip
+        # In a process of its own: this one must not import TensorFlow.
+        described = subprocess.run(
+            own_command(work, options, "--describe"), capture_output=True, text=True, check=True
+        )
+        settings = json.loads(described.stdout.strip().splitlines()[-1])
+        script = str(Path(__file__).with_name("torch_speed.py").resolve())
+        kinds: dict[str, dict[str, Any]] = {"PyTorch": {"channels_last": False}}
+        if settings["encoder_arch"] != "mlp":
+            kinds["PyTorch channels_last"] = {"channels_last": True}
+        if work == "mnist_small_mmd":
+            there = subprocess.run(
+                [options.torch_python, "-c", "import pythae"], capture_output=True, check=False
+            )
+            if there.returncode:
+                print("pythae is not installed beside PyTorch and is left out", flush=True)
+            else:
+                kinds["pythae"] = {"channels_last": False, "trainer": "pythae"}
+        for name, more in kinds.items():
+            found[name] = [options.torch_python, script, json.dumps(settings | more)]
     return found
 
 
-def table(results: dict[str, dict[str, list[dict[str, float]]]]) -> str:
+def measure(name: str, command: list[str]) -> Run:
+    """Runs a contender; its numbers."""
+    environment = os.environ | {
+        "SPEED_BEGAN": str(time.time()),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+    }
+    if command[0] != sys.executable:
+        del environment["PYTHONPATH"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        sys.exit(f"{name} failed:\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def without_slower_layout(found: dict[str, list[Run]]) -> dict[str, list[Run]]:
+    """The contenders, PyTorch in its faster memory layout alone."""
+    layouts = [name for name in found if name.startswith("PyTorch")]
+    medians = {name: statistics.median(r["seconds"] for r in found[name]) for name in layouts}
+    slower = sorted(layouts, key=medians.__getitem__)[1:]
+    return {name: runs for name, runs in found.items() if name not in slower}
+
+
+def table(results: dict[str, dict[str, list[Run]]], batch: int = 100) -> str:
     """Markdown: a line a piece of work and contender."""
     lines = [
         "| work | contender | ms a step | images/s | wae_tf is faster by | of matrix peak | peak memory, MB "
@@ -191,60 +284,88 @@ def table(results: dict[str, dict[str, list[dict[str, float]]]]) -> str:
     ]
     for work, found in results.items():
         own = found["wae_tf"]
-        for name, runs in found.items():
+        for name, runs in without_slower_layout(found).items():
+            pairs = list(zip(runs, own, strict=True))
             seconds = statistics.median(r["seconds"] for r in runs)
-            ratio = statistics.median(
-                r["seconds"] / o["seconds"] for r, o in zip(runs, own, strict=True)
+            ratio = statistics.median(r["seconds"] / o["seconds"] for r, o in pairs)
+            reached = statistics.median(
+                o["gflop"] / o["matrix_gflops"] / r["seconds"] for r, o in pairs
             )
-            reached = statistics.median(o["gflop"] / o["matrix_gflops"] for o in own) / seconds
             lines.append(
-                f"| {work} | {name} | {1e3 * seconds:,.3g} | {100 / seconds:,.4g} | "
+                f"| {work} | {name} | {1e3 * seconds:,.3g} | {batch / seconds:,.4g} | "
                 f"{'' if name == 'wae_tf' else f'{ratio:.2f}x'} | {100 * reached:.0f}% | "
                 f"{statistics.median(r['peak_mb'] for r in runs):,.0f} | "
                 f"{statistics.median(r['first'] for r in runs):.1f} |"
             )
+    peaks = [r["matrix_gflops"] for found in results.values() for r in found["wae_tf"]]
+    lines.append("")
+    lines.append(
+        f"Matrix peak {min(peaks):.0f} to {max(peaks):.0f} GFLOP/s; GFLOP a step: "
+        + ", ".join(f"{work} {found['wae_tf'][0]['gflop']:.4g}" for work, found in results.items())
+        + f"; {max(len(found['wae_tf']) for found in results.values())} repetitions."
+    )
     return "\n".join(lines)
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags that memory.py has too."""
+    parser.add_argument("--out", required=True, help="folder for the results and decoded images")
+    parser.add_argument("--celeba_dir", help="folder of CelebA JPEGs")
+    parser.add_argument("--official_dir", default="official")
+    parser.add_argument("--official_python", help="Python 2.7 with TensorFlow 1.15")
+    parser.add_argument("--steps", type=int, help="steps of every contender, for a quick look")
+    parser.add_argument("--celeba_images", type=int, default=2000, help="CelebA: to train on")
+
+
+def warm_cache(options: argparse.Namespace, work: str) -> None:
+    """Decodes CelebA once, so that no contender's start-up includes it."""
+    measure("decoding", own_command(work, options, "--decode"))
+
+
 def main() -> None:
-    """Runs all contenders in turn and writes OUT/speed.json and OUT/table.md."""
+    """Runs all contenders in turn and writes OUT/results.json and OUT/table.md."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--out", required=True)
+    add_arguments(parser)
     parser.add_argument("--data_dir", help="folder of MNIST's idx files, unzipped")
-    parser.add_argument("--celeba_dir", help="folder of CelebA JPEGs, at least 2,000")
-    parser.add_argument("--official_dir", default="official")
-    parser.add_argument("--official_python", help="Python 2.7 with TensorFlow 1.15")
     parser.add_argument("--torch_python", help="a Python with PyTorch")
-    parser.add_argument("--work", default=",".join(WORK), help="which, separated by commas")
+    parser.add_argument("--work", default=",".join(DEFAULT_WORK), help="which, with commas between")
     parser.add_argument("--repeats", type=int, default=3)
+    for hidden in ("describe", "decode"):
+        parser.add_argument(f"--{hidden}", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.only:
-        print(json.dumps(ours(options.only, options)))
-        return
-    out = Path(options.out)
+    out = Path(options.out).resolve()
     out.mkdir(parents=True, exist_ok=True)
-    results: dict[str, dict[str, list[dict[str, float]]]] = {}
-    for work in options.work.split(","):
+    options.out = str(out)
+    if options.only:
+        if options.describe:
+            print(json.dumps(torch_settings(options.only, options)))
+        elif options.decode:
+            from wae_tf import training
+
+            training.load_images(configured(options.only, options, "nowhere"))
+            print("{}")
+        else:
+            print(json.dumps(ours(options.only, options)))
+        return
+    works = options.work.split(",")
+    if unknown := [work for work in works if work not in WORK]:
+        sys.exit(f"--work={','.join(unknown)} is not known; accepted: {', '.join(WORK)}.")
+    if celeba := [work for work in works if work.startswith("celebA")]:
+        warm_cache(options, celeba[0])
+    results: dict[str, dict[str, list[Run]]] = {}
+    for work in works:
         found = results.setdefault(work, {})
+        commands = contenders(work, options)
         for repeat in range(options.repeats):
-            for name, command in contenders(work, options).items():
-                done = subprocess.run(command, capture_output=True, text=True, check=False)
-                if done.returncode:
-                    sys.exit(f"{name} failed on {work}:\n{done.stderr[-2000:]}")
-                run = json.loads(done.stdout.strip().splitlines()[-1])
+            for name, command in commands.items():
+                run = measure(f"{name} on {work}", command)
                 found.setdefault(name, []).append(run)
                 print(f"{work} {name} {repeat + 1}: {1e3 * run['seconds']:.4g} ms", flush=True)
-        torch_runs = {n: r for n, r in found.items() if n.startswith("PyTorch")}
-        if len(torch_runs) > 1:
-            slower = max(
-                torch_runs, key=lambda n: statistics.median(r["seconds"] for r in torch_runs[n])
-            )
-            del found[slower]
-        (out / "speed.json").write_text(json.dumps(results, indent=1))
-        (out / "table.md").write_text(table(results) + "\n")
+            (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+            (out / "table.md").write_text(table(results) + "\n")
     print(table(results))
 
 

@@ -2,15 +2,23 @@
 
 Imports nothing of wae_tf; run by speed.py under a Python with PyTorch:
 
-    PYTHON torch_speed.py '{"arch": "dcgan", "filters": 1024, ...}' STEPS
+    PYTHON torch_speed.py '{"encoder_arch": "dcgan", ..., "steps": 6}'
+
+The uint8 images lie in memory, which spares PyTorch a decoder: random bytes, for speed does not depend
+on them. torch.compile is not used: eager is what such code runs. Convolutions of stride 2 pad evenly,
+as PyTorch users have it, where TensorFlow's SAME puts the odd pixel last: the same work, half a pixel
+apart. `trainer` "pythae" trains the same networks by pythae's WAE_MMD and its own trainer instead.
 """
 
 import time
 
 BEGAN = time.time()
 
+import contextlib  # noqa: E402
+import itertools  # noqa: E402
 import json  # noqa: E402
-import resource  # noqa: E402
+import math  # noqa: E402
+import os  # noqa: E402
 import sys  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -19,26 +27,15 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 
-class SameConv(nn.Module):
-    """4x4 convolution of stride 2 with TensorFlow's SAME padding."""
-
-    def __init__(self, inputs, outputs):
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 4, stride=2)
-
-    def forward(self, x):
-        """Pads by hand: PyTorch has no SAME for strides."""
-        side = x.shape[-1]
-        total = max((-(-side // 2) - 1) * 2 + 4 - side, 0)
-        before, after = total // 2, total - total // 2
-        return self.conv(F.pad(x, (before, after, before, after)))
+class Enough(Exception):
+    """As many steps as asked for."""
 
 
 def encoder(o):
     """Features, then a linear layer to the code (twice as wide if gaussian)."""
     heads = o["zdim"] * (2 if o["noise"] == "gaussian" else 1)
     height, width, channels = o["shape"]
-    parts, count = [], o["encoder_layers"]
+    parts, count, kernel = [], o["encoder_layers"], o["kernel"]
     if o["encoder_arch"] == "mlp":
         size = height * width * channels
         parts.append(nn.Flatten())
@@ -48,7 +45,11 @@ def encoder(o):
     else:
         for i in range(count):
             outputs = o["filters"] // 2 ** (count - 1 - i)
-            parts += [SameConv(channels, outputs), nn.BatchNorm2d(outputs), nn.ReLU()]
+            padding = kernel // 2 - (kernel % 2 == 0 and height % 2 == 0)
+            parts += [
+                nn.Conv2d(channels, outputs, kernel, stride=2, padding=padding),
+                nn.BatchNorm2d(outputs), nn.ReLU(),
+            ]  # fmt: skip
             channels, height, width = outputs, -(-height // 2), -(-width // 2)
         parts.append(nn.Flatten())
         size = channels * height * width
@@ -58,7 +59,7 @@ def encoder(o):
 def decoder(o):
     """mlp or dcgan_mod."""
     height, width, channels = o["shape"]
-    parts, count, filters = [], o["decoder_layers"], o["filters"]
+    parts, count, filters, kernel = [], o["decoder_layers"], o["filters"], o["kernel"]
     if o["decoder_arch"] == "mlp":
         size = o["zdim"]
         for _ in range(count):
@@ -74,22 +75,42 @@ def decoder(o):
         parts += [nn.Linear(o["zdim"], filters * small[0] * small[1])]
         parts += [nn.Unflatten(1, (filters, *small)), nn.ReLU()]
         for i in range(count - 1):
-            outputs = filters // 2 ** (i + 1)
+            inputs, outputs = filters // 2**i, filters // 2 ** (i + 1)
             parts += [
-                nn.ConvTranspose2d(filters // 2**i, outputs, 4, stride=2, padding=1),
+                nn.ConvTranspose2d(
+                    inputs, outputs, kernel, stride=2, padding=(kernel - 1) // 2,
+                    output_padding=kernel % 2,
+                ),
                 nn.BatchNorm2d(outputs), nn.ReLU(),
             ]  # fmt: skip
-        parts.append(nn.Conv2d(filters // 2 ** (count - 1), channels, 4, padding="same"))
+        parts.append(nn.Conv2d(filters // shrink, channels, kernel, padding="same"))
     return nn.Sequential(*parts, nn.Tanh() if o["symmetric"] else nn.Sigmoid())
 
 
 def adversary(o):
-    """Four hidden layers."""
+    """Some hidden layers."""
     parts, size = [], o["zdim"]
     for _ in range(o["adversary_layers"]):
         parts += [nn.Linear(size, o["adversary_filters"]), nn.ReLU()]
         size = o["adversary_filters"]
     return nn.Sequential(*parts, nn.Linear(size, 1))
+
+
+def initial(network, std):
+    """The official initial weights, near enough."""
+    for module in network.modules():
+        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            nn.init.normal_(module.weight, std=std)
+            nn.init.zeros_(module.bias)
+    return network
+
+
+def sampled(out, noise):
+    """The code of the encoder's output."""
+    if noise != "gaussian":
+        return out
+    mean, logvar = out.chunk(2, 1)
+    return mean + torch.randn_like(mean) * (1e-8 + logvar.clamp(-50, 50).exp()).sqrt()
 
 
 def mmd(q, p, o):
@@ -108,61 +129,166 @@ def mmd(q, p, o):
     return stat
 
 
-def main(options, steps):
-    """Train for a few steps, print."""
-    o, steps = json.loads(options), int(steps)
-    torch.manual_seed(0)
+def bce(logits, one):
+    """Cross-entropy against one label."""
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, one))
+
+
+def data(o):
+    """Random bytes [N, C, H, W]."""
+    height, width, channels = o["shape"]
+    shape = (o["images"], channels, height, width)
+    return torch.from_numpy(np.random.RandomState(0).randint(0, 256, shape, np.uint8))
+
+
+def batches(images, o):
+    """Shuffled batches of floats, epoch after epoch."""
+    while True:
+        for rows in torch.randperm(len(images)).split(o["batch_size"]):
+            if len(rows) == o["batch_size"]:
+                x = images[rows].float() / 255
+                yield (x - 0.5) * 2 if o["symmetric"] else x
+
+
+def plain(o, times):
+    """Trains by a loop of its own, and notes the time after each step."""
     layout = torch.channels_last if o["channels_last"] else torch.contiguous_format
-    e, d = encoder(o).to(memory_format=layout), decoder(o).to(memory_format=layout)
+    e = initial(encoder(o), o["init_std"]).to(memory_format=layout)
+    d = initial(decoder(o), o["init_std"]).to(memory_format=layout)
     both = torch.optim.Adam([*e.parameters(), *d.parameters()], o["lr"], betas=(0.5, 0.999))
     a = a_opt = None
     if o["penalty"] == "gan":
-        a = adversary(o)
+        a = initial(adversary(o), o["init_std"])
         a_opt = torch.optim.Adam(a.parameters(), o["lr_adv"], betas=(0.5, 0.999))
-    height, width, channels = o["shape"]
-    images = torch.from_numpy(
-        np.random.RandomState(0).randint(0, 256, (o["images"], channels, height, width), np.uint8)
-    )
     n, z = o["batch_size"], o["zdim"]
 
     def encode(x):
         if o["noise"] == "add_noise":
             x = x + nn.init.trunc_normal_(torch.empty_like(x), std=0.01, a=-0.02, b=0.02)
-        out = e(x)
-        if o["noise"] != "gaussian":
-            return out
-        mean, logvar = out.chunk(2, 1)
-        return mean + torch.randn_like(mean) * (1e-8 + logvar.clamp(-50, 50).exp()).sqrt()
+        return sampled(e(x), o["noise"])
 
-    def bce(logits, one):
-        return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, one))
+    def logits(codes, parts=1):
+        found = a(codes).chunk(parts)
+        if not o["gan_trick"]:
+            return found
+        constant = 0.5 * math.log(2 * math.pi)
+        return [  # broadcasts to [n, n], as in the official code
+            logit - (code**2).sum(1) / 2 / o["prior_scale"] ** 2 - constant
+            for logit, code in zip(found, codes.chunk(parts), strict=True)
+        ]
 
-    times = [time.time()]
-    for _ in range(steps):
-        x = images[torch.randperm(len(images))[:n]].float() / 255
-        x = ((x - 0.5) * 2 if o["symmetric"] else x).to(memory_format=layout)
+    for x in itertools.islice(batches(data(o), o), o["steps"] + 1):
+        x = x.to(memory_format=layout)
         prior = torch.randn(n, z) * o["prior_scale"]
         codes = encode(x)
         loss = 0.05 * ((d(codes) - x) ** 2).sum((1, 2, 3)).mean()
-        loss = loss + o["wae_lambda"] * (mmd(codes, prior, o) if a is None else bce(a(codes), 1.0))
+        penalty = mmd(codes, prior, o) if a is None else bce(logits(codes)[0], 1.0)
+        loss = loss + o["wae_lambda"] * penalty
         both.zero_grad()
         loss.backward()
         both.step()
         if a is not None:
             with torch.no_grad():
                 codes = encode(x)
-            logits = a(torch.cat([prior, codes]))
-            adv = o["wae_lambda"] * (bce(logits[:n], 1.0) + bce(logits[n:], 0.0))
+            real, fake = logits(torch.cat([prior, codes]), 2)
+            adv = o["wae_lambda"] * (bce(real, 1.0) + bce(fake, 0.0))
             a_opt.zero_grad()
             adv.backward()
             a_opt.step()
         loss.item()  # a loop that shows its loss
         times.append(time.time())
-    each = np.diff(times)[steps // 4 :]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    first = times[1] - BEGAN
-    print(json.dumps({"seconds": float(np.median(each)), "first": first, "peak_mb": peak}))
+
+
+def pythae(o, times):
+    """Trains the same encoder and decoder by pythae's WAE_MMD and its trainer."""
+    import logging
+    import tempfile
+
+    from pythae.data.datasets import BaseDataset
+    from pythae.models import WAE_MMD, WAE_MMD_Config
+    from pythae.models.base.base_utils import ModelOutput
+    from pythae.models.nn import BaseDecoder, BaseEncoder
+    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+    from pythae.trainers.training_callbacks import TrainingCallback
+
+    logging.disable(logging.CRITICAL)
+    height, width, channels = o["shape"]
+
+    class Encoder(BaseEncoder):
+        def __init__(self):
+            super().__init__()
+            self.net = initial(encoder(o), o["init_std"])
+
+        def forward(self, x):
+            """pythae wants the code in an output of its own."""
+            return ModelOutput(embedding=sampled(self.net(x), o["noise"]))
+
+    class Decoder(BaseDecoder):
+        def __init__(self):
+            super().__init__()
+            self.net = initial(decoder(o), o["init_std"])
+
+        def forward(self, z):
+            """As above."""
+            return ModelOutput(reconstruction=self.net(z))
+
+    class Note(TrainingCallback):
+        def on_train_step_end(self, training_config, **kwargs):
+            """Notes the time."""
+            times.append(time.time())
+            if len(times) > o["steps"]:
+                raise Enough
+
+    config = WAE_MMD_Config(
+        input_dim=(channels, height, width), latent_dim=o["zdim"], kernel_choice="imq",
+        reg_weight=o["wae_lambda"], kernel_bandwidth=o["prior_scale"], reconstruction_loss_scale=0.05,
+    )  # fmt: skip
+    images = data(o).float() / 255
+    with tempfile.TemporaryDirectory() as folder:
+        settings = BaseTrainerConfig(
+            output_dir=folder, num_epochs=100, learning_rate=o["lr"], no_cuda=True,
+            per_device_train_batch_size=o["batch_size"], optimizer_cls="Adam",
+            optimizer_params={"betas": (0.5, 0.999)},
+        )  # fmt: skip
+        trainer = BaseTrainer(
+            WAE_MMD(config, Encoder(), Decoder()),
+            BaseDataset(images, torch.ones(len(images))),
+            training_config=settings,
+            callbacks=[Note()],
+        )
+        trainer.train(log_output_dir=folder)
+
+
+def peak_mb():
+    """The most memory that this process has had; ru_maxrss begins with that of its parent."""
+    with open("/proc/self/status") as status:
+        line = next(line for line in status if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+def main(o):
+    """Train for a few steps, print."""
+    torch.manual_seed(0)
+    times = []
+    with contextlib.suppress(Enough):
+        (pythae if o.get("trainer") == "pythae" else plain)(o, times)
+    peak = peak_mb()
+    each = np.diff(times)
+    each = each[(len(each) + 3) // 4 :]
+    matrix, rates = torch.randn(2048, 2048), []
+    for _ in range(12):
+        began = time.perf_counter()
+        matrix @ matrix
+        rates.append(2 * 2048**3 / (time.perf_counter() - began))
+    result = {
+        "seconds": float(np.median(each)),
+        "mean": float(np.mean(each)),
+        "first": times[0] - float(os.environ.get("SPEED_BEGAN", BEGAN)),
+        "peak_mb": peak,
+        "matrix_gflops": max(rates) / 1e9,
+    }
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(json.loads(sys.argv[1]))

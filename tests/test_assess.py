@@ -132,9 +132,12 @@ def test_evaluation_says_what_its_numbers_are_of(folder):
     assert "test accuracy" in facts["digits classifier"]
     assert re.search("sha256 [0-9a-f]{64}", facts["digits classifier"])
     assert "--inception=NETWORK" in evaluation["left_out"][0]
-    (title, points), = evaluation["bias"]  # fmt: skip
-    assert "digits classifier" in title
-    assert [n for n, _ in points] == [75, 150, 300]
+    (title, points), (other, real) = evaluation["bias"]
+    assert title == "Frechet distance, digits classifier, samples"
+    assert other == "Frechet distance, digits classifier, data"
+    assert [n for n, _ in points] == [n for n, _ in real] == [75, 150, 300]
+    # Real pictures of the same kind: what is left falls with the count, so it was bias.
+    assert real[0][1] > 1.5 * real[-1][1] > 0
 
 
 def test_report_is_one_whole_page(folder):

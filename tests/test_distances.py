@@ -178,3 +178,34 @@ def test_nearest_training_images(rng):
     direct = np.linalg.norm(flat[1][:, None] - flat[0][None], axis=-1)
     np.testing.assert_array_equal(where, np.argsort(direct, axis=1)[:, :4])
     np.testing.assert_allclose(apart, np.sort(direct, axis=1)[:, :4], atol=2e-3)
+
+
+class Recorded:
+    """An array that is only ever read in slices, as a memory map too large to hold."""
+
+    def __init__(self, images):
+        self.images, self.most = images, 0
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, rows):
+        part = self.images[rows]
+        self.most = max(self.most, len(part))
+        return part
+
+
+def test_images_are_streamed_and_progress_is_told(digits, monkeypatch):
+    ticks = iter(range(0, 10_000, 6))
+    monkeypatch.setattr(distances.time, "monotonic", lambda: next(ticks))
+    source, lines = Recorded(digits[:95]), []
+    found = distances.features(NETWORK, source, batch_size=10, progress=lines.append, what="tests")
+    assert found.features.shape == (95, 20)
+    assert source.most == 10
+    assert lines == [  # told every other batch: 6 seconds each by this clock, told after 10
+        "edges: 20 of 95 tests, 45 s left",
+        "edges: 40 of 95 tests, 33 s left",
+        "edges: 60 of 95 tests, 21 s left",
+        "edges: 80 of 95 tests, 9 s left",
+        "edges: 95 of 95 tests, 0 s left",
+    ]

@@ -337,7 +337,7 @@ def test_a_run_that_diverged_is_refused(tmp_path, capsys):
     explode = ["--lr=1e6", "--init_std=1", "--nobatch_norm", "--optimizer=sgd", "--nopretrain"]
     folder = f"--work_dir={tmp_path / 'run'}"
     assert main.main([folder, *flags, *TRAINING, *explode, "--epochs=40"]) == 1
-    assert "not finite at step" in capsys.readouterr().err
+    assert "codes over 10000 times as wide as the prior at step" in capsys.readouterr().err
     # Even where a checkpoint of before the divergence is there.
     source = models.from_config(main.parse(["--mode=sample", folder])[1], (28, 28, 1), 200)
     source.compile()

@@ -1,10 +1,13 @@
 """The network of --inception: a small stand-in of the same interface, as SavedModel and frozen graph."""
 
+import hashlib
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from wae_tf import distances, inception
+from wae_tf import assess, distances, inception
 from wae_tf.errors import DataError, FlagError
 
 RNG = np.random.RandomState(0)
@@ -71,6 +74,29 @@ def test_saved_model(saved):
     assert network.settings["resize"] == "tf1_bilinear to 299x299"
     assert inception.load(saved).identity == network.identity
     assert inception.load(saved, "bilinear").settings != network.settings
+
+
+def test_identity_is_the_hash_of_the_weights(tmp_path, saved):
+    path = tmp_path / "graph.pb"
+    source = frozen(path, True)
+    assert inception.load(source).identity == hashlib.sha256(path.read_bytes()).hexdigest()
+    copy = tmp_path / "copy"
+    shutil.copytree(saved, copy)
+    assert inception.load(str(copy)).identity == inception.load(saved).identity
+    other = save(tmp_path / "other", lambda x: tiny(x + 1.0))
+    assert inception.load(other).identity != inception.load(saved).identity
+
+
+def test_only_inceptions_own_resize_is_called_fid(saved):
+    def names(resize):
+        options = assess.Options(inception=saved, inception_resize=resize)
+        network = inception.load(saved, resize)
+        return assess._metric_names(network, options), assess._titles(network, options)["frechet"]
+
+    plain = {"frechet": "fid", "kernel": "kid", "score": "inception_score"}
+    assert names("tf1_bilinear") == (plain, "FID")
+    assert names("bicubic")[0]["frechet"] == "fid_bicubic"
+    assert names("bicubic")[1] == "FID (bicubic)"
 
 
 @pytest.mark.parametrize("batch_of_one", [True, False])

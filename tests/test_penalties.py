@@ -211,3 +211,21 @@ def test_priors():
     assert priors.kernel_width("normal", 5, 2.0) == 40.0
     assert priors.kernel_width("sphere", 5, 2.0) == 2.0
     assert priors.kernel_width("uniform", 5, 2.0) == 5.0
+
+
+def test_blocks_of_rows_give_the_value_and_gradient_of_the_whole(monkeypatch, rng):
+    q, p = (tf.constant(rng.randn(70, 5), tf.float64) for _ in range(2))
+
+    @tf.function
+    def both(q, p):
+        with tf.GradientTape() as tape:
+            tape.watch((q, p))
+            value = penalties.mmd(q, p, width=10.0)
+        return value, *tape.gradient(value, (q, p))
+
+    whole = both(q, p)
+    monkeypatch.setattr(penalties, "BLOCKWISE_ABOVE", 30)
+    monkeypatch.setattr(penalties, "BLOCK_ROWS", 32)
+    blocks = tf.function(both.python_function)(q, p)
+    for expected, got in zip(whole, blocks, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-15)

@@ -73,7 +73,8 @@ class Assessment:
         rows: the table of pictures.
         model_rows: (quantity, measured, what the ideal would give).
         facts: (what, text): counts, split, networks and their hashes, resize.
-        bias: for each network, (title, [(n, Frechet distance of the first n samples)]).
+        bias: (title, [(n, Frechet distance of the first n pictures)]), of samples and data by each
+            network.
         left_out: sentences on what could not be computed.
         sampler: where the samples' codes came from.
         codes: mean and standard deviation of each coordinate of the test codes.
@@ -231,7 +232,8 @@ def assess(
     ]
     for network in nets:
         settings = "; ".join(f"{k.replace('_', ' ')} {v}" for k, v in network.settings.items())
-        facts.append((network.title, f"sha256 {network.identity}; {settings}; by TF-GAN 2.1"))
+        seen = "" if network.name == "inception" else "; trained on the training images"
+        facts.append((network.title, f"sha256 {network.identity}; {settings}{seen}; by TF-GAN 2.1"))
     if images.test_labels is None:
         facts.append(
             (
@@ -291,7 +293,9 @@ def _by_network(
         metrics[f"{names['kernel']}_error{column}"] = found["kernel_error"]
         if math.isfinite(found["kernel_error"]):
             cells["kernel"][part] += f" ± {number(found['kernel_error'], 2)}"
-    bias.append((titles["frechet"], distances.count_bias(sets["samples"].features, real.features)))
+    for part in ("samples", "data"):
+        points = distances.count_bias(sets[part].features, real.features)
+        bias.append((f"{titles['frechet']}, {part}", points))
     better = {"frechet": "lower", "kernel": "lower", "score": "higher"}
     return [Row(titles[kind], **cells[kind], better=better[kind]) for kind in names]
 

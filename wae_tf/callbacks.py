@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Any
@@ -217,6 +218,7 @@ class Figures(keras.callbacks.Callback):
                 pictures = to_unit(images, pixel_range)
                 if pictures.shape[-1] in (1, 3):
                     tf.summary.image(name, pictures, max_outputs=8)
+        gc.collect()  # figures hold each other in cycles, some 20 MB a drawing
 
 
 class Checkpoints(keras.callbacks.Callback):

@@ -106,7 +106,7 @@ def served_model(model: Wae) -> Wae:
     if trouble is not None:
         step, terms = trouble
         raise RunError(
-            f"nothing was exported: {' and '.join(terms)} not finite at step {step + 1}; train "
+            f"nothing was exported: {' and '.join(terms)} at step {step + 1}; train "
             "again with a smaller --lr or --wae_lambda."
         )
     config = dataclasses.replace(model.config, precision="float32")

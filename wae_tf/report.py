@@ -156,13 +156,20 @@ def _bias_figure(bias: Sequence[tuple[str, Sequence[tuple[int, float]]]]) -> byt
         counts, values = zip(*points, strict=True)
         ax.plot(counts, values, marker="o", label=title)
     ax.set_xscale("log")
-    ax.set_xticks([n for n, _ in bias[0][1]], [f"{n:,}" for n, _ in bias[0][1]])
+    counts = [n for _, points in bias for n, _ in points]
+    ticks = [m * 10**k for k in range(9) for m in (1, 2, 5)]
+    ticks = [t for t in ticks if min(counts) <= t <= max(counts)]
+    ax.set_xticks(ticks, [f"{t:,}" for t in ticks])
     ax.minorticks_off()
-    ax.set_ylim(bottom=0)
-    ax.set_xlabel("samples")
+    # Logarithmic: the data's own distance is nearly all bias, that of samples hardly any.
+    if all(value > 0 for _, points in bias for _, value in points):
+        ax.set_yscale("log")
+        low, high = ax.get_ylim()
+        ax.set_ylim(low / 1.5, high * 4)  # room for the legend
+    ax.set_xlabel("pictures")
     ax.set_ylabel("Frechet distance")
     ax.grid(color="#dddddd")
-    ax.legend(fontsize=9)
+    ax.legend(fontsize=8, frameon=False, loc="upper right")
     return _png(figure)
 
 
@@ -242,8 +249,10 @@ def write(run: Run, config: Config, assessment: Assessment) -> Path:
     metrics = assessment.metrics
     steps = metrics.get("steps")
     parameters = metrics.get("parameters")
+    epochs = metrics.get("epochs")
+    epochs = f"{epochs:,} epoch{'s' if epochs != 1 else ''}, " if epochs else ""
     lead = [
-        f"{config.dataset}, {metrics.get('epochs', '?')} epochs, {steps:,} steps" if steps else "",
+        f"{config.dataset}, {epochs}{steps:,} steps" if steps else "",
         f"{parameters:,} parameters" if parameters else "",
         f"trained in {metrics['seconds'] / 60:.1f} min" if metrics.get("seconds") else "",
         f"seed {config.seed}",
@@ -272,7 +281,8 @@ def write(run: Run, config: Config, assessment: Assessment) -> Path:
             (1, 2, 3),
         ),
         '<p class="note">A Frechet distance is biased by the number of pictures: compare columns '
-        "and runs of equal counts only. The column of data is what as many real pictures get."
+        "and runs of equal counts only. The column of data is what real pictures, of the training "
+        "set, get; how many is said below."
         "</p></section>",
         '<section class="card"><h2>Codes and objective</h2>',
         _table(["quantity", "measured", "ideal"], assessment.model_rows, (1, 2)),
@@ -289,7 +299,7 @@ def write(run: Run, config: Config, assessment: Assessment) -> Path:
         parts.append(
             _picture(
                 _bias_figure(shown),
-                "The same model, measured with fewer samples.",
+                "The same pictures, fewer of them, against the same test images.",
                 "Bias of the distance with the count",
             )
         )

@@ -250,6 +250,7 @@ class Replay:
     ) -> None:
         model = self._reset()
         values = model.losses(images, prior_sample, noise, training=training)
+        del values["code_width"]  # the guard's, not the official code's
         values["objective"] = values.pop("loss")
         if isinstance(model, models.WaeGan):
             values["adversary_loss"] = model.adversary_loss(images, prior_sample, noise, training)
