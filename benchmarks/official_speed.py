@@ -119,4 +119,7 @@ def main(o):
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    # str() of every text: the official code takes no unicode in Python 2.
+    given = json.loads(sys.argv[1])
+    texts = ("clone", "experiment", "penalty", "data_dir", "work_dir")
+    main(dict(given, **{name: str(given[name]) for name in texts}))
