@@ -44,7 +44,7 @@ def quick_schedules():
     """Schedules that move within 15 steps as they else do within thousands."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schedules, "LAMBDA_EVERY", 4)
-        for name, value in (("START", 0), ("WINDOW", 1), ("PATIENCE", 1)):
+        for name, value in (("START", 0), ("WINDOW", 1), ("PATIENCE", 0)):
             patch.setattr(schedules, f"PLATEAU_{name}", value)
         yield
 
