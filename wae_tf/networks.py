@@ -10,6 +10,7 @@ from keras import layers
 
 from wae_tf.config import Config
 from wae_tf.errors import FlagError
+from wae_tf.normalization import FusedBatchNormalization
 
 
 class _Builder:
@@ -77,7 +78,7 @@ class _Builder:
         """Batch normalisation, biased variance (ops.py:16-24)."""
         if not self.config.batch_norm:
             return x
-        return layers.BatchNormalization(
+        return FusedBatchNormalization(
             momentum=self.config.batch_norm_decay,
             epsilon=self.config.batch_norm_eps,
             synchronized=self.synchronized,

@@ -16,7 +16,7 @@ _SUFFIXES = {
     "Dense": {"kernel": "W", "bias": "b"},
     "Conv2D": {"kernel": "filter", "bias": "b"},
     "Conv2DTranspose": {"kernel": "filter", "bias": "b"},
-    "BatchNormalization": {
+    "FusedBatchNormalization": {
         name: name for name in ("gamma", "beta", "moving_mean", "moving_variance")
     },
 }
