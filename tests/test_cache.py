@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wae_tf import cache, data
+from wae_tf import cache, data, pictures, splits
 from wae_tf.errors import DataError
 
 
@@ -129,3 +129,86 @@ def test_long_decoding_tells_how_far_it_is(folder, tmp_path, monkeypatch, capsys
     load(folder, tmp_path / "cache")
     shown = capsys.readouterr().err
     assert "folder: decoded 10 of 10 images, " in shown and "images/s, 0 s left" in shown
+
+
+@pytest.fixture
+def interrupted(folder, tmp_path, monkeypatch):
+    """A decode that a signal has ended after six of ten pictures, in stretches of two."""
+    decode, done = pictures.decode_picture, []
+
+    def limited(data, **kwargs):
+        if len(done) == 6:
+            raise KeyboardInterrupt
+        done.append(1)
+        return decode(data, **kwargs)
+
+    monkeypatch.setattr(pictures, "_CHUNK", 2)
+    monkeypatch.setattr(cache, "_NOTED_EVERY", 0.0)
+    monkeypatch.setattr(pictures.os, "sched_getaffinity", lambda _: {0}, raising=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(pictures, "decode_picture", limited)
+        with pytest.raises(KeyboardInterrupt):
+            load(folder, tmp_path / "cache")
+    return folder
+
+
+def test_an_interrupted_decode_goes_on(interrupted, tmp_path, decodes, capsys):
+    suffixes = sorted(p.suffix for p in (tmp_path / "cache").iterdir())
+    assert suffixes == [".note", ".part"]
+    resumed = load(interrupted, tmp_path / "cache")
+    assert len(decodes) == 2  # stretches of two
+    assert "folder: going on with 6 of 10 images decoded before" in capsys.readouterr().err
+    whole = load(interrupted, tmp_path / "other")
+    np.testing.assert_array_equal(resumed.train, whole.train)
+    np.testing.assert_array_equal(resumed.test, whole.test)
+    records = [
+        json.loads(next((tmp_path / where).glob("*.json")).read_text())
+        for where in ("cache", "other")
+    ]
+    assert records[0] == records[1]
+    assert sorted(p.suffix for p in (tmp_path / "cache").iterdir()) == [".json", ".npy"]
+
+
+@pytest.mark.parametrize("damage", ["note torn", "part short", "other size", "files changed"])
+def test_what_does_not_fit_is_decoded_anew(interrupted, tmp_path, decodes, damage):
+    part, note = (next((tmp_path / "cache").glob(f"*.{kind}")) for kind in ("part", "note"))
+    if damage == "note torn":
+        note.write_text(note.read_text()[:-3])
+    elif damage == "part short":
+        part.write_bytes(part.read_bytes()[:50])
+    elif damage == "other size":
+        note.write_text(note.read_text().replace("[10, 4, 4, 1]", "[10, 4, 4, 3]"))
+    else:
+        os.utime(interrupted / "3.png", (1, 1))
+    assert values(load(interrupted, tmp_path / "cache")) == list(range(0, 200, 20))
+    assert len(decodes) == 5
+
+
+def test_bad_pictures_stop_and_are_skipped_without_decoding_again(
+    folder, tmp_path, monkeypatch, decodes
+):
+    monkeypatch.setattr(pictures, "_CHUNK", 1)
+    monkeypatch.setattr(cache, "_NOTED_EVERY", 0.0)
+    order = [f"{i}.png" for i in splits.numpy_order(10)]
+    for name in order[4], order[7]:
+        (folder / name).write_bytes((folder / name).read_bytes()[:-30])
+    with pytest.raises(DataError, match=f"{order[4]} is damaged"):
+        load(folder, tmp_path / "cache")
+    assert len(decodes) == 4
+    decodes.clear()
+    images = load(folder, tmp_path / "cache", skip_bad_images=True)
+    assert len(decodes) == 4 and set(images.skipped) == {order[4], order[7]}
+    assert len(values(images)) == 8
+    again = load(folder, tmp_path / "cache", skip_bad_images=True)
+    assert again.skipped == images.skipped
+
+
+def test_two_processes_decode_beside_each_other(interrupted, tmp_path, decodes):
+    """The second does not touch what the first has locked."""
+    path = next((tmp_path / "cache").glob("*.part"))
+    held = path.read_bytes()
+    with cache._locked(path) as file:
+        assert file is not None and cache._locked(path) is None
+        assert values(load(interrupted, tmp_path / "cache")) == list(range(0, 200, 20))
+        assert len(decodes) == 5
+        assert path.read_bytes() == held

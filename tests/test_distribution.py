@@ -5,10 +5,12 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from wae_tf.config import Config
 from wae_tf.errors import FlagError
@@ -66,6 +68,25 @@ with strategy.scope():
         if model.adversary is not None:
             result[name + "/adversary"] = model.adversary(codes).numpy().tolist()
     distribution.barrier(strategy)
+    if many != "multi_worker":
+        # Half precision: the gradients of one replica alone overflow, and both leave the step out.
+        def half(pixels):
+            config = Config(**small, **cases["gan"], precision="mixed_float16", optimizer="sgd")
+            model = models.from_config(config, (8, 8, 1), 60)
+            model.compile()
+            batches = tf.data.Dataset.from_tensors(pixels).repeat()
+            make = lambda rows: batches.map(lambda b: b[rows[0] : rows[1]])
+            before = [v.numpy() for v in model.autoencoder_variables]
+            model.fit(distribution.shared(strategy, 8, make), steps_per_epoch=2, verbose=0)
+            moved = [np.abs(v.numpy() - b).max() for v, b in zip(model.autoencoder_variables, before)]
+            skipped = [int(model.step.numpy()) - int(o.iterations.numpy())
+                       for o in (model.optimizer, model.adversary_optimizer)]
+            return skipped, float(max(moved)), float(model.optimizer.dynamic_scale.numpy())
+        good = images[:8].astype("float32") / 255
+        result["half"] = half(good)
+        great = good.copy()
+        great[6] *= 2.0**30  # in the second half: inf in the half-precision networks
+        result["spoiled"] = half(great)
 with open(out, "w") as file:
     json.dump(result, file)
 """
@@ -114,7 +135,7 @@ def tf_config(addresses, index):
 def compare(got, one):
     assert got["replicas"] == 2 and one["replicas"] == 1
     for name, expected in one.items():
-        if name in ("replicas", "chief") or name not in got:
+        if name in ("replicas", "chief", "half", "spoiled") or name not in got:
             continue
         if name.endswith(("/codes", "/logits", "/adversary")):
             difference = np.abs(np.subtract(got[name], expected)).max()
@@ -134,6 +155,18 @@ def test_two_replicas_of_one_machine_are_one_device(one_device, tmp_path):
     compare(got, one_device)
 
 
+def test_replicas_leave_out_the_same_updates_in_half_precision(one_device, tmp_path):
+    out = tmp_path / "result.json"
+    finish(start("mirrored", out, steps=2))
+    got = json.loads(out.read_text())
+    for result in (got, one_device):
+        (skipped, moved, scale) = result["half"]
+        assert skipped == [0, 0] and moved > 0
+        (skipped, moved, smaller) = result["spoiled"]
+        assert skipped[0] == 2 and moved == 0 and smaller == scale / 4
+    assert got["half"][1] == pytest.approx(one_device["half"][1], rel=0.02)
+
+
 def test_two_processes_are_one_device(one_device, tmp_path):
     addresses = [f"127.0.0.1:{port}" for port in ports(2)]
     outs = [tmp_path / f"{i}.json" for i in range(2)]
@@ -147,6 +180,56 @@ def test_two_processes_are_one_device(one_device, tmp_path):
     for result in results:
         compare(result, one_device)
     assert results[0]["gan/adversary"] == results[1]["gan/adversary"]
+
+
+def test_killed_workers_go_on_bit_by_bit(tmp_path):
+    """Both workers of a run are killed and started again; weights and history are those of no kill."""
+    flags = [
+        "--distribute=multi_worker", "--train_size=80", "--test_size=20", "--batch_size=8",
+        "--epochs=3", "--zdim=3", "--encoder_arch=mlp", "--decoder_arch=mlp",
+        "--encoder_filters=8", "--decoder_filters=8", "--encoder_layers=1", "--decoder_layers=1",
+        "--pretrain_steps=2", "--pretrain_size=20", "--pictures=4", "--picture_columns=2",
+        "--figure_every=0", "--save_every_steps=1", "--keep_checkpoints=2",
+    ]  # fmt: skip
+
+    def workers(folder):
+        addresses = [f"127.0.0.1:{port}" for port in ports(2)]
+        return [
+            subprocess.Popen(
+                [sys.executable, "-m", "wae_tf.main", f"--work_dir={folder}", *flags],
+                env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CONFIG": tf_config(addresses, i)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for i in range(2)
+        ]
+
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for worker in workers(whole):
+        finish(worker)
+    running = workers(killed)
+    until = time.monotonic() + 120
+    while time.monotonic() < until and not list(killed.glob("checkpoints/step-0000001?")):
+        time.sleep(0.02)
+    for worker in running:
+        worker.kill()
+    for worker in running:
+        worker.communicate()
+    steps = [int(path.name.split("-")[1]) for path in killed.glob("checkpoints/step-*")]
+    assert steps and max(steps) < 30
+    again = workers(killed)
+    texts = [worker.communicate(timeout=240)[0] for worker in again]
+    assert [worker.returncode for worker in again] == [0, 0], texts
+    assert "going on from step" in texts[0]
+    left, right = (
+        tf.train.load_checkpoint(str(folder / "checkpoints" / "step-00000030" / "model"))
+        for folder in (whole, killed)
+    )
+    names = [n for n in left.get_variable_to_shape_map() if "OBJECT_GRAPH" not in n]
+    assert len(names) > 20
+    for name in names:
+        np.testing.assert_array_equal(left.get_tensor(name), right.get_tensor(name), err_msg=name)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"cluster": {"worker": []}}'])

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import wae_tf
-from wae_tf import networks, penalties
+from wae_tf import data, networks, penalties
 from wae_tf.models import Noise, parameter_count
 
 SMALL = {
@@ -316,3 +316,45 @@ def test_the_fused_adam_is_keras_adam(rng):
     np.testing.assert_allclose(after(FusedAdam), after(keras.optimizers.Adam), rtol=2e-6, atol=2e-7)
     with pytest.raises(ValueError, match="amsgrad"):
         FusedAdam(amsgrad=True)
+
+
+@pytest.mark.parametrize("pixel_range", ["unit", "symmetric"])
+def test_held_images_give_the_steps_of_fed_ones(pixel_range):
+    pixels = np.random.default_rng(3).integers(0, 256, (40, 6, 6, 1), dtype=np.uint8)
+    common = {"batch_size": 8, "seed": 5, "start_step": 2}
+    after = []
+    for held in (False, True):
+        model = make(wae_tf.WaeGan, pixel_range=pixel_range)
+        if held:
+            model.hold(pixels)
+            batches = data.index_batches(len(pixels), **common)
+        else:
+            batches = data.batches(pixels, pixel_range=pixel_range, **common)
+        model.fit(batches, steps_per_epoch=6, verbose=0)
+        after.append([v.numpy() for v in model.weights])
+    for fed, own in zip(*after, strict=True):
+        np.testing.assert_array_equal(fed, own)
+
+
+def test_held_images_are_in_no_checkpoint(tmp_path):
+    model = make()
+    model.hold(np.zeros((50, 6, 6, 1), np.uint8))
+    tf.train.Checkpoint(model=model).write(str(tmp_path / "c"))
+    shapes = tf.train.load_checkpoint(str(tmp_path / "c")).get_variable_to_shape_map()
+    assert [50, 6, 6, 1] not in shapes.values()
+
+
+def test_updates_that_overflow_half_are_left_out_and_counted(images):
+    model = make(wae_tf.WaeGan, precision="mixed_float16")
+    assert model.skipped_steps() == 0
+    model.optimizer.dynamic_scale.assign(2.0**40)  # gradients overflow, the loss does not
+    before = [v.numpy() for v in model.autoencoder_variables]
+    model.fit(images[:8], batch_size=8, verbose=0)
+    assert model.skipped_steps() == 1 and model.trouble() is None
+    assert float(model.optimizer.dynamic_scale.numpy()) == 2.0**39
+    for value, old in zip(model.autoencoder_variables, before, strict=True):
+        np.testing.assert_array_equal(value, old)
+    model.optimizer.dynamic_scale.assign(2.0**10)
+    model.fit(images[:8], batch_size=8, verbose=0)
+    assert model.skipped_steps() == 1
+    assert make().skipped_steps() == 0

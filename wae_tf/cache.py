@@ -9,11 +9,16 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
 
 from wae_tf.errors import DataError
 
@@ -22,18 +27,29 @@ VERSION = 1
 
 _DAY = 24 * 3600.0
 
+#: Seconds of decoding that a kill may cost.
+_NOTED_EVERY = 5.0
+
 
 class Writer:
-    """The array under construction. Holds one chunk of images at most; shows progress on stderr."""
+    """The array under construction. Holds one chunk of images at most; shows progress on stderr.
 
-    def __init__(self, name: str, file: Any, folder: Path):
+    Attributes:
+      taken: how many pictures an interrupted process has gone through before this one.
+      skipped: the names of those among them that could not be decoded.
+    """
+
+    def __init__(self, name: str, file: Any, folder: Path, note: Path | None, digest: str):
         self._name = name
         self._file = file
         self._folder = folder
-        self._rows = self._count = 0
+        self._note_file = note
+        self._digest = digest
+        self._rows = self._count = self._found = 0
         self._shape: tuple[int, ...] = ()
-        self._began = self._told = time.monotonic()
+        self._began = self._told = self._noted = time.monotonic()
         self._period = 2.0
+        self.taken, self.skipped = 0, list[str]()
 
     def start(self, rows: int, shape: tuple[int, ...]) -> None:
         """Names the largest number of images to come and the shape of one.
@@ -43,8 +59,9 @@ class Writer:
         """
         self._rows, self._shape = rows, tuple(int(n) for n in shape)
         self._row_bytes = int(np.prod(self._shape))
-        needed, free = rows * self._row_bytes, shutil.disk_usage(self._folder).free
-        if needed > free:
+        self._resume()
+        needed = (rows - self._count) * self._row_bytes
+        if needed > (free := shutil.disk_usage(self._folder).free):
             raise DataError(
                 f"{self._folder} has {free / 1e9:.1f} GB free and the decoded images need "
                 f"{needed / 1e9:.1f} GB: give another --cache_dir."
@@ -52,9 +69,47 @@ class Writer:
         self._header(rows)
         self._data = self._file.tell()
 
+    def _resume(self) -> None:
+        """Takes what an interrupted process has noted to be in the file, if it fits."""
+        if self._note_file is None:
+            return
+        try:
+            note = json.loads(self._note_file.read_text())
+            count, taken, skipped = note["count"], note["taken"], list(note["skipped"])
+            fits = note["digest"] == self._digest and note["shape"] == [self._rows, *self._shape]
+            size = self._file.seek(0, os.SEEK_END)
+            if fits and 0 <= count == taken - len(skipped) and size >= count * self._row_bytes:
+                self._count = self._found = count
+                self.taken, self.skipped = taken, skipped
+                print(
+                    f"{self._name}: going on with {count:,} of {self._rows:,} images decoded before",
+                    file=sys.stderr,
+                    flush=True,
+                )
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+
     def append(self, images: np.ndarray) -> None:
         """Adds uint8 [k, *shape] images after those that are there."""
         self.put(images, self._count)
+
+    def note(self, taken: int, skipped: list[str]) -> None:
+        """Notes every few seconds how far it is, so that a process after this one can go on.
+
+        Args:
+          taken: pictures gone through, in an order that the key fixes, all appended but `skipped`.
+          skipped: names of those that could not be decoded.
+        """
+        if self._note_file is None or time.monotonic() - self._noted < _NOTED_EVERY:
+            return
+        self._file.flush()
+        os.fsync(self._file.fileno())  # the note must not be on the disk before the images
+        note = {"digest": self._digest, "shape": [self._rows, *self._shape], "count": self._count}
+        text = json.dumps({**note, "taken": taken, "skipped": skipped})
+        part = self._note_file.with_name(self._note_file.name + "~")
+        part.write_text(text)
+        os.replace(part, self._note_file)
+        self._noted = time.monotonic()
 
     def put(self, images: np.ndarray, place: int) -> None:
         """Writes uint8 [k, *shape] images at `place`, in any order; each place once."""
@@ -68,7 +123,7 @@ class Writer:
         if now - self._told > self._period:
             # Rare whole lines, not a bar: the output may be a log file.
             self._told, self._period = now, 10.0
-            rate = self._count / (now - self._began)
+            rate = (self._count - self._found) / (now - self._began)
             print(
                 f"{self._name}: decoded {self._count:,} of {self._rows:,} images, "
                 f"{rate:,.0f} images/s, {(self._rows - self._count) / rate:,.0f} s left",
@@ -133,34 +188,29 @@ def open_or_build(
     if found is not None:
         return found
 
-    # The process's own name until complete: neither a kill nor a second process can leave half of
-    # it. The facts come last; without them the array does not count.
-    suffix = f".{os.getpid()}.{time.time_ns()}.tmp"
-    array_part, facts_part = (Path(f"{f}{suffix}") for f in (array_file, facts_file))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(folder, array_file.stem)
-        with open(array_part, "wb") as file:
-            writer = Writer(name, file, folder)
+        _remove_abandoned(folder, name)
+        with _part(array_file) as (file, part, note):
+            writer = Writer(name, file, folder, note, digest)
             facts = fill(writer)
             shape = writer.finish()
             file.flush()
             os.fsync(file.fileno())  # before its name: after a power cut it would count as whole
-        facts_part.write_text(
-            json.dumps({"digest": digest, "key": key, "shape": shape, "facts": facts})
-        )
-        facts_file.unlink(missing_ok=True)
-        os.replace(array_part, array_file)
-        os.replace(facts_part, facts_file)
+            # The facts come last; without them the array does not count.
+            record = {"digest": digest, "key": key, "shape": shape, "facts": facts}
+            facts_part = part.with_name(f"{part.name}.json")
+            facts_part.write_text(json.dumps(record))
+            facts_file.unlink(missing_ok=True)
+            if fcntl is None:  # Windows renames no open file
+                file.close()
+            os.replace(part, array_file)
+            os.replace(facts_part, facts_file)
     except OSError as error:
         raise DataError(
             f"The cache folder {folder} cannot be written ({error.strerror or error}): "
             "give a writable --cache_dir."
         ) from error
-    finally:
-        for part in (array_part, facts_part):
-            with contextlib.suppress(OSError):
-                part.unlink()
     found = _read(array_file, facts_file, digest)
     if found is None:
         raise DataError(f"The cache file {array_file} changed while it was written: run again.")
@@ -181,11 +231,68 @@ def _read(array_file: Path, facts_file: Path, digest: str) -> tuple[np.ndarray, 
     return None
 
 
-def _remove_abandoned(folder: Path, stem: str) -> None:
-    """Removes a day-old unfinished array of the same key, which a killed process left."""
-    for part in folder.glob(f"{stem}.*.tmp"):
+@contextlib.contextmanager
+def _part(array_file: Path) -> Iterator[tuple[Any, Path, Path | None]]:
+    """The unfinished array, open, its path, and where to note how far it is.
+
+    Its name is the key's, so that a later process can go on with it; one that comes meanwhile finds
+    it locked and makes one of its own name, without notes. What a failure leaves stays if anything
+    was noted, except where the disk is full.
+    """
+    path = Path(f"{array_file}.part")
+    file = _locked(path)
+    note = path.with_name(f"{path.name}.note") if file else None
+    if file is None:
+        path = Path(f"{array_file}.{os.getpid()}.{time.time_ns()}.tmp")
+        file = path.open("w+b")
+    with file:
         try:
-            if time.time() - part.stat().st_mtime > _DAY:
-                part.unlink()
+            yield file, path, note
+        except OSError:  # most likely a full disk
+            _remove(note)
+            raise
+        else:
+            _remove(note)
+        finally:
+            if _is_at(file, path) and not (note and note.exists()):
+                _remove(path)
+            _remove(path.with_name(f"{path.name}.json"))
+
+
+def _locked(path: Path) -> Any:
+    """The file, made if need be, open and locked; None where another process has it."""
+    if fcntl is None:
+        return None
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_at(file, path):  # not what the process that had it has renamed since
+            return file
+    except OSError:  # locked, or a file system without locks
+        pass
+    file.close()
+    return None
+
+
+def _is_at(file: Any, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except (OSError, ValueError):  # gone, or closed
+        return False
+
+
+def _remove(path: Path | None) -> None:
+    if path is not None:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _remove_abandoned(folder: Path, name: str) -> None:
+    """Removes what killed processes left of the data set: a week old, or a day where none can go on."""
+    for path in folder.glob(f"{name}-*"):
+        age = {".tmp": _DAY, ".part": 7 * _DAY, ".note": 7 * _DAY}.get(path.suffix)
+        try:
+            if age and time.time() - path.stat().st_mtime > age:
+                path.unlink()
         except OSError:  # another process was quicker
             continue

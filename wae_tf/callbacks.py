@@ -154,6 +154,7 @@ class Report(keras.callbacks.Callback):
             "sharpness": sharpness,
             "seconds": time.perf_counter() - self._start,
             "rollbacks": int(model.rollbacks.numpy()),
+            "skipped_steps": model.skipped_steps(),
         }
         self.run.append_history(self.row)
         self.curves.data["sharpness_step"].append(step)

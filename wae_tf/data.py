@@ -22,7 +22,9 @@ __all__ = [
     "ImageSet",
     "batch_indices",
     "batches",
+    "index_batches",
     "load",
+    "looked_up",
     "to_float",
     "to_unit",
 ]
@@ -227,6 +229,53 @@ def batches(
         .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .prefetch(tf.data.AUTOTUNE)
     )
+
+
+def index_batches(
+    size: int,
+    *,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    rows: tuple[int, int] | None = None,
+) -> tf.data.Dataset:
+    """The indices that `batches` draws, for a model that holds the images on its device.
+
+    Args:
+      size: the number of images.
+      batch_size: images a batch.
+      seed: the run's seed, any int.
+      start_step: the first step.
+      rows: (first, last): only these rows of each batch.
+
+    Returns:
+      A data set of int64 [batch_size] or [last - first], prefetched.
+
+    Raises:
+      DataError: the batch is larger than the data.
+    """
+    first, last = rows or (0, batch_size)
+    _check_batch(size, batch_size)
+    return (
+        tf.data.Dataset.counter(start_step)
+        .map(
+            lambda step: batch_indices(seed, step, size, batch_size)[first:last],
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def looked_up(images_uint8: tf.Tensor, pixel_range: str) -> tf.Tensor:
+    """As to_float of a tensor, by a table: on GPUs, where float64 is slow.
+
+    Args:
+      images_uint8: uint8 of any shape.
+      pixel_range: `symmetric` or `unit`.
+    """
+    _check_range(pixel_range)
+    return tf.gather(tf.constant(_TABLES[pixel_range]), tf.cast(images_uint8, tf.int32))
 
 
 def _row_reader(images: np.ndarray) -> Any:

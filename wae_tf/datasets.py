@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -414,13 +415,19 @@ def _from_npy(
 def _decode(
     writer: cache.Writer, items: Any, function: Any, *, skip_bad: bool, where: object
 ) -> dict[str, Any]:
-    """Decodes pictures into the cache, in order; returns the names that came and that did not."""
-    order, skipped = [], []
+    """Decodes pictures into the cache, in order; returns the names that came and that did not.
+
+    Those that an interrupted process has decoded are there already.
+    """
+    items, skipped = iter(items), list(writer.skipped)
+    before = [name for name, _ in itertools.islice(items, writer.taken)]
+    order = [name for name in before if name not in set(skipped)]
     for good, images, bad in pictures.map_in_order(items, function, skip_bad=skip_bad, where=where):
         if images:
             writer.append(np.stack(images))
         order += good
         skipped += bad
+        writer.note(len(order) + len(skipped), skipped)
     if len(order) < 2:
         raise DataError(
             f"{where} has {len(order)} readable image{'' if len(order) == 1 else 's'} "

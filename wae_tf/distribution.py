@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Callable
 from typing import Any
@@ -208,6 +209,15 @@ def mean(value: tf.Tensor) -> tf.Tensor:
     """The mean over the replicas, differentiable."""
     count = replicas()
     return value if count == 1 else _summed(value) / count
+
+
+def spoiled_together(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    """The gradients, all NaN where any replica has one that is not finite: all skip that step."""
+    if replicas() == 1:
+        return gradients
+    finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in gradients])
+    spoiled = _summed(tf.where(finite, 0.0, 1.0)) > 0
+    return [g * tf.cast(tf.where(spoiled, math.nan, 1.0), g.dtype) for g in gradients]
 
 
 def _summed(value: tf.Tensor) -> tf.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -112,6 +113,7 @@ class Wae(keras.Model):
         self._decays = schedules.decay_table(config.lr_schedule, config.epochs)
         self.adversary_optimizer: keras.optimizers.Optimizer | None = None
         self._trackers = {term: keras.metrics.Mean(name=term) for term in ("loss", *self.terms)}
+        self._held: Callable[[], tf.Variable] | None = None
         self._tested = keras.metrics.Sum(name="tested")  # batches tested since the last reset
         self.built = True
 
@@ -408,6 +410,12 @@ class Wae(keras.Model):
         count = distribution.replicas()
         return optimizer.scale_loss(loss if count == 1 else loss / count)
 
+    def _apply(self, optimizer: Any, gradients: list, variables: list) -> None:
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            # Keras asks each replica of its own gradients, before they are summed.
+            gradients = distribution.spoiled_together(gradients)
+        optimizer.apply(gradients, variables)
+
     def update(
         self,
         images: tf.Tensor,
@@ -435,7 +443,7 @@ class Wae(keras.Model):
             logs = self.losses(images, prior_sample, noise)
             scaled = self._scaled_loss(self.optimizer, logs["loss"])
         variables = self.autoencoder_variables
-        self.optimizer.apply(tape.gradient(scaled, variables), variables)
+        self._apply(self.optimizer, tape.gradient(scaled, variables), variables)
         logs |= self.update_adversary(images, prior_sample, adversary_noise)
 
         step = tf.convert_to_tensor(self.step)
@@ -474,6 +482,12 @@ class Wae(keras.Model):
         names.append(f"codes over {CODES_EXPLODED:g} times as wide as the prior")
         return step, [name for i, name in enumerate(names) if bits >> i & 1]
 
+    def skipped_steps(self) -> int:
+        """Updates left out because their gradients overflowed half precision, of both optimizers."""
+        optimizers = (o for o in (self.optimizer, self.adversary_optimizer) if o is not None)
+        scaled = [o for o in optimizers if isinstance(o, keras.optimizers.LossScaleOptimizer)]
+        return sum(int(self.step.numpy()) - int(o.iterations.numpy()) for o in scaled)
+
     def warning(self) -> tuple[int, str] | None:
         """The step (zero-based) since which something looks wrong, and what, as a clause; or None."""
         return None
@@ -488,8 +502,27 @@ class Wae(keras.Model):
             if v.dtype.startswith(("float", "bfloat"))
         )
 
+    def hold(self, images_uint8: np.ndarray) -> None:
+        """Keeps images on the model's device, so that batches can be indices (`data.index_batches`).
+
+        Args:
+            images_uint8: uint8 [N, H, W, C]; on many devices each gets them all.
+        """
+        with self.distribute_strategy.scope():
+            held = tf.Variable(images_uint8, trainable=False, name="held_images")
+        self._held = lambda: held  # not the variable, which checkpoints would hold too
+
+    @property
+    def holds_images(self) -> bool:
+        """Whether `hold` was called."""
+        return self._held is not None
+
     def _images_of(self, batch: Any) -> tf.Tensor:
         images, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        if images.shape.rank == 1 and images.dtype == tf.int64 and self.holds_images:
+            images = data.looked_up(
+                tf.gather(self._held(), images), self.config.pixel_range_of_data
+            )
         if images.shape.rank != 4 or tuple(images.shape[1:]) != self.image_shape:
             raise ValueError(
                 f"images of shape {tuple(images.shape)} do not fit: this model takes "
@@ -566,7 +599,7 @@ class Wae(keras.Model):
             loss = penalties.moment_matching(codes, prior_sample, self.config.pretrain_size)
             scaled = self._scaled_loss(optimizer, loss)
         gradients = tape.gradient(scaled, variables, unconnected_gradients="zero")
-        optimizer.apply(gradients, variables)
+        self._apply(optimizer, gradients, variables)
         return loss
 
 
@@ -664,7 +697,7 @@ class WaeGan(Wae):
             loss = self.adversary_loss(images, prior_sample, noise or Noise())
             scaled = self._scaled_loss(self.adversary_optimizer, loss)
         gradients = tape.gradient(scaled, variables)
-        self.adversary_optimizer.apply(gradients, variables)
+        self._apply(self.adversary_optimizer, gradients, variables)
         self._note_adversary(loss, gradients[0])
         return {"adversary_loss": loss}
 

@@ -53,6 +53,7 @@ HISTORY_COLUMNS = (
     "sharpness",
     "seconds",
     "rollbacks",
+    "skipped_steps",
 )
 
 

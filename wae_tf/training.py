@@ -32,6 +32,9 @@ from wae_tf.runs import Run
 #: wae.py:449, the pretraining loss below which it stops.
 PRETRAINED_BELOW = 0.1
 
+#: Bytes of images that a GPU keeps: all of CelebA at 64x64 (2.2 GB), and little beside its memory.
+MOST_ON_GPU = 3 << 30
+
 #: After so many rollbacks a run stops: its learning rates are a thousandth by then.
 MOST_ROLLBACKS = 10
 
@@ -137,6 +140,11 @@ def pretrain(model: models.Wae, images: np.ndarray, report: Callable[[str], None
     return loss
 
 
+def _fits_on_gpu(images: np.ndarray) -> bool:
+    """Whether the bytes can stay on the GPUs, which then gather batches themselves."""
+    return bool(tf.config.list_physical_devices("GPU")) and images.nbytes <= MOST_ON_GPU
+
+
 def _divisor(number: int, at_most: int) -> int:
     return max(d for d in range(1, min(number, at_most) + 1) if number % d == 0)
 
@@ -219,7 +227,11 @@ def _train(
         if chief:
             checkpoints.save(run.checkpoints, model, {}, config.keep_checkpoints)
     stop.what_now = f"step {max(start, 0)} is saved; the same command goes on from there."
+    if _fits_on_gpu(images.train):
+        model.hold(images.train)
     metrics = fit(model, images, run, total, steps_per_epoch, stop, state)
+    if skipped := metrics.get("skipped_steps"):
+        say(f"{skipped} updates were left out: their gradients overflowed half precision")
     if not chief:
         say("done; the chief evaluates")
         return metrics
@@ -386,13 +398,14 @@ def fit(
 
     def go(start: int, first_epoch: int, last_epoch: int, steps: int) -> None:
         def part(rows: tuple[int, int]) -> tf.data.Dataset:
+            common = {"batch_size": config.batch_size, "seed": config.seed, "rows": rows}
+            if model.holds_images:
+                return data.index_batches(len(images.train), start_step=start, **common)
             return data.batches(
                 images.train,
-                batch_size=config.batch_size,
-                seed=config.seed,
                 pixel_range=config.pixel_range_of_data,
                 start_step=start,
-                rows=rows,
+                **common,
             )
 
         within = start % steps_per_epoch
@@ -438,6 +451,7 @@ def fit(
         "reconstruction": row["reconstruction"],
         "wae_lambda": float(model.wae_lambda.numpy()),
         "rollbacks": int(model.rollbacks.numpy()),
+        "skipped_steps": model.skipped_steps(),
         "seconds": time.perf_counter() - began,
     }
 

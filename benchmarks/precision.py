@@ -1,0 +1,186 @@
+"""Training curves in half precision against float32: is the difference that of another seed?
+
+    python benchmarks/precision.py --out=OUT --data_dir=MNIST_DIR [--steps=400] [--seeds=3]
+
+WAE-MMD and WAE-GAN on MNIST with small networks (--arch, --filters), every precision with every seed.
+Writes OUT/precision.csv (a row a run), OUT/precision.png (the curves, means of ten steps) and
+OUT/table.md. Other seeds give other numbers; a precision is called within the spread where its mean
+over the seeds differs from float32's by less than twice the standard error of the difference,
+sqrt(s1^2/n + s2^2/n). Milliseconds a step are of this machine: CPUs may have no fast half precision.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from wae_tf import data, evaluation, models, training
+from wae_tf.config import Config
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+COLOURS = {"float32": "#333333", "mixed_bfloat16": "#1f5fbf", "mixed_float16": "#d62728"}
+#: What is compared: of the curves, at half and at the end, and of the finished model.
+QUANTITIES = (
+    "half_reconstruction", "half_penalty", "end_reconstruction", "end_penalty",
+    "test_reconstruction", "test_penalty", "sharpness",
+)  # fmt: skip
+#: Steps that a point of the curves is the mean of.
+STEPS_A_POINT = 10
+
+
+def run(config: Config, images: data.ImageSet, steps: int) -> tuple[dict[str, Any], np.ndarray]:
+    """Trains one model; its numbers, and its curves [points, 2]."""
+    model = models.from_config(config, images.image_shape, len(images.train))
+    training.pretrain(model, images.train, report=lambda line: None)
+    model.compile(steps_per_execution=STEPS_A_POINT)
+    batches = data.batches(
+        images.train,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        pixel_range=config.pixel_range_of_data,
+    )
+    points, times = [], []
+
+    class Note(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+            logs = logs or {}
+            points.append([logs["reconstruction"], logs["penalty"]])
+            times.append(time.perf_counter())
+            self.model.reset_metrics()  # so that a point is the mean of its own steps
+
+    model.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=[Note()])
+    curves = np.asarray(points, np.float64)
+    half = curves[len(curves) // 2 - len(curves) // 10 : len(curves) // 2].mean(axis=0)
+    end = curves[-max(1, len(curves) // 10) :].mean(axis=0)
+    test = images.test[:2000]
+    tested = evaluation.terms_on(model, test, config.batch_size)
+    samples = evaluation.samples(model, 1000, seed=config.seed)
+    return {
+        "half_reconstruction": half[0],
+        "half_penalty": half[1],
+        "end_reconstruction": end[0],
+        "end_penalty": end[1],
+        "test_reconstruction": tested["test_reconstruction"],
+        "test_penalty": tested["penalty"],
+        "sharpness": float(evaluation.sharpness(samples).mean()),
+        "skipped_steps": model.skipped_steps(),
+        "ms_a_step": 1e3 * float(np.median(np.diff(times))) / STEPS_A_POINT,
+    }, curves
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown: means and deviations over the seeds, and the difference in standard errors."""
+    lines = [
+        "| model | quantity | float32 | mixed_bfloat16 | mixed_float16 | differences, in standard "
+        "errors | within the spread |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for model in dict.fromkeys(row["model"] for row in rows):
+
+        def of(precision: str, name: str, model: str = model) -> np.ndarray:
+            some = [r for r in rows if (r["model"], r["precision"]) == (model, precision)]
+            return np.array([float(r[name]) for r in some])
+
+        here = [p for p in PRECISIONS if len(of(p, "seed"))]
+        for name in QUANTITIES:
+            plain, cells, apart = of("float32", name), [], []
+            for precision in here:
+                values = of(precision, name)
+                cells.append(f"{values.mean():.5f} ± {values.std(ddof=1):.5f}")
+                if precision != "float32":
+                    error = math.sqrt((values.var(ddof=1) + plain.var(ddof=1)) / len(values))
+                    apart.append((values.mean() - plain.mean()) / error)
+            verdict = "yes" if max(map(abs, apart)) <= 2 else "no"
+            shown = ", ".join(f"{a:+.1f}" for a in apart)
+            lines.append(f"| {model} | {name} | {' | '.join(cells)} | {shown} | {verdict} |")
+        for name, form in (("skipped_steps", "{:.1f}"), ("ms_a_step", "{:.3g}")):
+            cells = [form.format(of(precision, name).mean()) for precision in here]
+            lines.append(f"| {model} | {name} | {' | '.join(cells)} | | |")
+    return "\n".join(lines)
+
+
+def draw(curves: dict[tuple[str, str, int], np.ndarray], path: Path, title: str) -> None:
+    """A panel a model and term, a line a run."""
+    names = list(dict.fromkeys(model for model, _, _ in curves))
+    figure = Figure(figsize=(9, 3.6 * len(names)), dpi=100)
+    FigureCanvasAgg(figure)
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots(len(names), 2, squeeze=False)
+    for row, name in enumerate(names):
+        for column, term in enumerate(("reconstruction", "penalty")):
+            ax = axes[row, column]
+            for (model, precision, seed), points in curves.items():
+                if model == name:
+                    steps = STEPS_A_POINT * (np.arange(len(points)) + 1)
+                    label = precision if seed == 0 else None
+                    colour = COLOURS[precision]
+                    ax.plot(steps, points[:, column], color=colour, lw=0.9, alpha=0.8, label=label)
+            ax.set_title(f"{name}, {term}")
+            ax.set_xlabel("step")
+            ax.grid(color="#dddddd")
+            if term == "reconstruction":
+                ax.set_yscale("log")
+    axes[0, 0].legend()
+    figure.suptitle(title)
+    figure.savefig(path)
+
+
+def main() -> None:
+    """Runs everything, writes, prints the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--data_dir", required=True, help="folder of MNIST's four idx files")
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--arch", default="mlp", choices=("mlp", "dcgan"))
+    parser.add_argument("--filters", type=int, default=128)
+    parser.add_argument("--precisions", default=",".join(PRECISIONS))
+    options = parser.parse_args()
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    images = data.load("mnist", data_dir=options.data_dir)
+    rows, curves = [], {}
+    for seed in range(options.seeds):
+        for model in ("wae_mmd", "wae_gan"):
+            for precision in options.precisions.split(","):
+                config = Config(
+                    dataset="mnist", model=model, seed=seed, precision=precision,
+                    encoder_arch=options.arch,
+                    decoder_arch=options.arch if options.arch == "mlp" else "dcgan_mod",
+                    encoder_filters=options.filters, decoder_filters=options.filters,
+                    encoder_layers=3, decoder_layers=3, adversary_filters=options.filters,
+                    pretrain_size=500,
+                )  # fmt: skip
+                numbers, points = run(config, images, options.steps)
+                row = {"model": model, "precision": precision, "seed": seed, **numbers}
+                rows.append(row)
+                curves[model, precision, seed] = points
+                with (out / "precision.csv").open("w", newline="") as file:
+                    writer = csv.DictWriter(file, list(row))
+                    writer.writeheader()
+                    writer.writerows(rows)
+                print(
+                    f"{model} {precision} seed {seed}: test reconstruction "
+                    f"{row['test_reconstruction']:.4f}, {row['ms_a_step']:.3g} ms a step, "
+                    f"{row['skipped_steps']} skipped",
+                    flush=True,
+                )
+    what = f"MNIST, {options.arch} of {options.filters}, {options.seeds} seeds"
+    draw(curves, out / "precision.png", what)
+    (out / "table.md").write_text(table(rows) + "\n")
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
