@@ -30,6 +30,7 @@ import json, os, sys, time
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 sys.dont_write_bytecode = True
 clone, folder, names = json.loads(sys.stdin.read())
+folder, names = str(folder), [str(name) for name in names]
 sys.path.insert(0, clone)
 import datahandler
 opts = {"data_dir": folder, "input_normalize_sym": False, "celebA_crop": "closecrop",

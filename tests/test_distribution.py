@@ -74,6 +74,8 @@ with strategy.scope():
             config = Config(**small, **cases["gan"], precision="mixed_float16", optimizer="sgd")
             model = models.from_config(config, (8, 8, 1), 60)
             model.compile()
+            for optimizer in (model.optimizer, model.adversary_optimizer):
+                optimizer.dynamic_scale.assign(2.0**6)
             batches = tf.data.Dataset.from_tensors(pixels).repeat()
             make = lambda rows: batches.map(lambda b: b[rows[0] : rows[1]])
             before = [v.numpy() for v in model.autoencoder_variables]

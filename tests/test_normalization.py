@@ -36,13 +36,14 @@ def _stepped(kind: type, shape: tuple[int, ...], dtype: str = "float32", **more:
 def test_equals_the_derived_gradient(dtype: str) -> None:
     own = _stepped(FusedBatchNormalization, (16, 5, 7, 6), dtype)
     keras_ = _stepped(keras.layers.BatchNormalization, (16, 5, 7, 6), dtype)
-    one_unit = 2**-10 if dtype == "mixed_float16" else 0  # of the last rounding, to half
+    # Half precision rounds once more, and may fall the other way.
+    limit = 2**-9 if dtype == "mixed_float16" else 0
     for ours, theirs in zip(own[:3], keras_[:3], strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=one_unit)
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=limit)
     # Rounding of the upstream gradient apart, which in half precision is that of the outputs.
     for ours, theirs in zip(own[3:], keras_[3:], strict=True):
-        limit = 2e-6 * float(tf.reduce_max(tf.abs(theirs)))
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=limit)
+        least = 2e-6 * float(tf.reduce_max(tf.abs(theirs)))
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=max(least, limit))
 
 
 @pytest.mark.parametrize("shape", [(8, 6), (8, 3, 3, 6)])

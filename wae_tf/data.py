@@ -175,8 +175,16 @@ def batch_indices(seed: int, step: Any, size: int, batch_size: int) -> tf.Tensor
     return tf.reshape(tf.unique(draws).y[:batch_size], [batch_size])
 
 
+def in_memory(images_uint8: np.ndarray) -> np.ndarray | tf.Tensor:
+    """The images as a tensor that several `batches` can share; as they are where that is too much."""
+    if images_uint8.nbytes > _IN_MEMORY:
+        return images_uint8
+    with tf.device("/cpu:0"):
+        return tf.constant(images_uint8)
+
+
 def batches(
-    images_uint8: np.ndarray,
+    images_uint8: np.ndarray | tf.Tensor,
     *,
     batch_size: int,
     seed: int,
@@ -189,8 +197,8 @@ def batches(
     A run that resumes at a step therefore sees what an uninterrupted one sees.
 
     Args:
-      images_uint8: uint8 [N, H, W, C]; a memory map is read by rows from its file, so that its
-        pages never count as the process's memory.
+      images_uint8: uint8 [N, H, W, C], an array or from `in_memory`; a large memory map is read by
+        rows from its file, so that its pages never count as the process's memory.
       batch_size: images a batch.
       seed: the run's seed, any int.
       pixel_range: `symmetric` or `unit`, see to_float.
@@ -207,9 +215,8 @@ def batches(
     first, last = rows or (0, batch_size)
     _check_batch(size, batch_size)
     _check_range(pixel_range)
-    if images_uint8.nbytes <= _IN_MEMORY:
-        with tf.device("/cpu:0"):
-            held = tf.constant(images_uint8)
+    held = images_uint8 if tf.is_tensor(images_uint8) else in_memory(images_uint8)
+    if tf.is_tensor(held):
 
         def gather(indices: tf.Tensor) -> tf.Tensor:
             return tf.gather(held, indices)

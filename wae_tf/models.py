@@ -43,6 +43,25 @@ class Encoding(NamedTuple):
     matrix: tf.Tensor | None = None  # [n, z, z], implicit noise
 
 
+class _Once:
+    """A metric that every replica moves by the same numbers.
+
+    Keras's keep a part on each replica and add them up when read, over the network where there are
+    several workers: the chief could not save a checkpoint without the others.
+    """
+
+    def add_variable(self, *args: Any, **kwargs: Any) -> keras.Variable:
+        return super().add_variable(*args, **(kwargs | {"aggregation": "only_first_replica"}))
+
+
+class _Mean(_Once, keras.metrics.Mean):
+    pass
+
+
+class _Sum(_Once, keras.metrics.Sum):
+    pass
+
+
 @keras.saving.register_keras_serializable("wae_tf")
 class Wae(keras.Model):
     """A Wasserstein auto-encoder: reconstruction cost + lambda * penalty (arXiv 1711.01558, eq. 4).
@@ -112,9 +131,9 @@ class Wae(keras.Model):
             self.plateau_wait, self.plateau_decay = self.plateau.wait, self.plateau.decay
         self._decays = schedules.decay_table(config.lr_schedule, config.epochs)
         self.adversary_optimizer: keras.optimizers.Optimizer | None = None
-        self._trackers = {term: keras.metrics.Mean(name=term) for term in ("loss", *self.terms)}
+        self._trackers = {term: _Mean(name=term) for term in ("loss", *self.terms)}
         self._held: Callable[[], tf.Variable] | None = None
-        self._tested = keras.metrics.Sum(name="tested")  # batches tested since the last reset
+        self._tested = _Sum(name="tested")  # batches tested since the last reset
         self.built = True
 
     #: The parts of the objective, in the order of the bits of `bad_terms`.

@@ -396,13 +396,15 @@ def fit(
             watcher.set_model(model)  # there may be no step left to fit, and still a figure to draw
         verbose = 1 if sys.stdout.isatty() else 2
 
+    held = None if model.holds_images else data.in_memory(images.train)
+
     def go(start: int, first_epoch: int, last_epoch: int, steps: int) -> None:
         def part(rows: tuple[int, int]) -> tf.data.Dataset:
             common = {"batch_size": config.batch_size, "seed": config.seed, "rows": rows}
             if model.holds_images:
                 return data.index_batches(len(images.train), start_step=start, **common)
             return data.batches(
-                images.train,
+                held,
                 pixel_range=config.pixel_range_of_data,
                 start_step=start,
                 **common,
