@@ -10,7 +10,7 @@ repetition, so that a machine that slows down slows all. PyTorch runs in both me
 faster one counts. pythae's WAE_MMD has the network of mnist_small; it runs where it is installed
 beside PyTorch. `of matrix peak` is the part of the speed of a 2048^3 float32 matrix product, measured
 by ours in the same repetition, that a contender reaches with the products it cannot avoid
-(`operations` below). Steps are timed after the first quarter, which warms up; the median counts.
+(`wae_tf.models.operations`). Steps are timed after the first quarter, which warms up; the median counts.
 
 Measure on a machine that does nothing else. PyTorch's threads wait for each other by spinning: beside
 other programs that made its small steps 25 times slower here, and OMP_WAIT_POLICY=PASSIVE in the
@@ -81,46 +81,6 @@ def configured(work: str, options: argparse.Namespace, work_dir: str) -> Any:
     return main.parse(arguments)[1]
 
 
-def operations(model: Any, batch: int) -> float:
-    """Floating-point operations of the matrix products and convolutions of one training step.
-
-    Forward 2 a multiply-add, backward twice that (input and weights), without the gradient of the
-    images; the adversary once over the codes for the encoder (no gradient of its weights) and once
-    over codes and prior sample; the encoder's second pass forward only. Padding counts as pixels.
-
-    Args:
-        model: a `wae_tf.models.Wae`, or anything with its encoder, decoder and adversary.
-        batch: images a step.
-    """
-
-    def products(network: Any) -> list[float]:
-        found = []
-        for layer in network.layers:
-            kernel = getattr(layer, "kernel", None)
-            if kernel is None:
-                continue
-            places = 1
-            if len(kernel.shape) == 4:
-                # A transposed convolution multiplies at every place of its input.
-                transposed = "Transpose" in type(layer).__name__
-                shape = (layer.input if transposed else layer.output).shape
-                places = shape[1] * shape[2]
-            size = 1
-            for side in kernel.shape:
-                size *= side
-            found.append(2.0 * size * places)
-        return found
-
-    encoder, decoder = products(model.encoder), products(model.decoder)
-    total = batch * (3 * sum(encoder + decoder) - encoder[0])
-    if model.adversary is not None:
-        adversary = products(model.adversary)
-        total += batch * 2 * sum(adversary)  # the encoder's penalty: forward, input gradient
-        total += 2 * batch * (3 * sum(adversary) - adversary[0])
-        total += batch * sum(encoder)
-    return total
-
-
 def matrix_rate() -> float:
     """Operations a second of TensorFlow's 2048^3 float32 product, the best of several."""
     import tensorflow as tf
@@ -171,7 +131,7 @@ def ours(work: str, options: argparse.Namespace) -> Run:
         "mean": statistics.mean(each),
         "first": notes[0][1] - BEGAN,
         "peak_mb": seen["peak_mb"],
-        "gflop": operations(seen["model"], config.batch_size) / 1e9,
+        "gflop": models.operations(seen["model"], config.batch_size) / 1e9,
         "matrix_gflops": matrix_rate() / 1e9,
     }
 

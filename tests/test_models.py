@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 import wae_tf
-from wae_tf import data, networks, penalties
+from wae_tf import data, models, networks, penalties
+from wae_tf.config import Config
 from wae_tf.models import Noise, parameter_count
 
 SMALL = {
@@ -358,3 +359,59 @@ def test_updates_that_overflow_half_are_left_out_and_counted(images):
     model.fit(images[:8], batch_size=8, verbose=0)
     assert model.skipped_steps() == 1
     assert make().skipped_steps() == 0
+
+
+def test_operations_of_a_step_by_hand():
+    config = Config(
+        model="wae_gan", zdim=3, encoder_filters=4, decoder_filters=4, encoder_layers=2,
+        decoder_layers=2, adversary_filters=5, adversary_layers=2, filter_size=4,
+    )  # fmt: skip
+    model = models.from_config(config, (8, 8, 1), 100)
+    # Multiply-adds an image. Encoder: 8x8 -> 4x4x2 -> 2x2x4 -> 3; decoder: 3 -> 4x4x4, a transposed
+    # convolution to 8x8x2 (each of 4x4 inputs meets 4x4 places), one of stride 1 to 8x8x1.
+    first = 4 * 4 * 16 * 1 * 2
+    encoder = first + 2 * 2 * 16 * 2 * 4 + 16 * 3
+    decoder = 3 * 64 + 4 * 4 * 16 * 4 * 2 + 8 * 8 * 16 * 2 * 1
+    adversary_first = 3 * 5
+    adversary = adversary_first + 5 * 5 + 5
+    expected = 2 * 10 * (3 * (encoder + decoder) - first)
+    expected += 2 * 10 * (2 * adversary + 2 * (3 * adversary - adversary_first) + encoder)
+    assert models.operations(model, 10) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("cls", [wae_tf.WaeMmd, wae_tf.WaeGan])
+def test_executions_in_one_program_are_the_steps_one_by_one(cls):
+    pixels = np.random.default_rng(3).integers(0, 256, (40, 6, 6, 1), dtype=np.uint8)
+    common = {"batch_size": 8, "seed": 5}
+
+    def trained(most, parts, held=True):
+        """Steps a call and steps, part after part; the last part's logs and all weights."""
+        model = make(cls, jit=True, encoder_noise="gaussian")
+        start, logs = 0, {}
+        for together, steps in parts:
+            model.steps_per_execution = together
+            if most:
+                model.take_executions(most)
+            several = {"steps": together} if most else {}
+            if held:
+                model.hold(pixels)
+                batches = data.index_batches(40, start_step=start, **common, **several)
+            else:
+                batches = data.batches(pixels, pixel_range="unit", start_step=start, **common)
+                batches = batches.batch(together) if most else batches
+            history = model.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False)
+            logs = {name: values[0] for name, values in history.history.items()}
+            start += steps
+        return logs, [v.numpy() for v in model.weights]
+
+    logs, weights = trained(None, [(1, 6)])
+    for other in (trained(3, [(3, 6)]), trained(6, [(6, 6)]), trained(3, [(3, 6)], held=False)):
+        assert other[0] == pytest.approx(logs, rel=1e-5)  # XLA fuses a loop's body its own way
+        for one, two in zip(weights, other[1], strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
+    # The same program whatever the steps of an execution: equal bit by bit.
+    whole = trained(4, [(4, 4), (2, 2)])
+    for parts in ([(2, 4), (1, 2)], [(1, 6)], [(3, 6)]):
+        again = trained(4, parts)
+        for one, two in zip(whole[1], again[1], strict=True):
+            np.testing.assert_array_equal(one, two)

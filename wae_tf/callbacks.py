@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -114,7 +115,7 @@ class Curves(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Reads the last step's terms, every few steps."""
         step = int(self.model.step.numpy())
-        if step % self.every == 0:
+        if step // self.every > (self.data["step"] or [0])[-1] // self.every:
             latest = self.model.latest.numpy()
             self.data["step"].append(step)
             self.data["reconstruction"].append(float(latest[1]))
@@ -165,10 +166,12 @@ class Report(keras.callbacks.Callback):
                     tf.summary.scalar(name, value)
             tf.summary.scalar("wae_lambda", model.wae_lambda.numpy())
             tf.summary.scalar("learning_rate", float(model.optimizer.learning_rate.numpy()))
+        rate = self.speed.images_per_second
+        speed = "" if math.isnan(rate) else f", {rate:.0f} images/s"  # the first call compiles
         print(
             f"epoch {epoch + 1}: step {step}, test reconstruction "
             f"{measured['test_reconstruction']:.4f}, test penalty {measured['penalty']:.4f}, "
-            f"sharpness {sharpness:.5f}, {self.speed.images_per_second:.0f} images/s",
+            f"sharpness {sharpness:.5f}{speed}",
             flush=True,
         )
         warning = model.warning()

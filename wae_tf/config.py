@@ -169,7 +169,12 @@ class Config:
         "workers of TF_CONFIG",
         choices=("none", "mirrored", "multi_worker"),
     )
-    steps_per_execution: int = _field(1, "steps a call of the compiled function", minimum=1)
+    steps_per_execution: int | None = _field(
+        None,
+        "steps a call of the compiled function (default: what takes about a quarter of a second, 20 "
+        "at most, and no more than --save_every_steps)",
+        minimum=1,
+    )
 
     on_nonfinite: str = _field(
         "stop",

@@ -36,7 +36,8 @@ DEFAULT_PIXEL_RANGE = {
     name: "symmetric" if name in ("celeba", "folder") else "unit" for name in DATASETS
 }
 
-_IN_MEMORY = 256 << 20  # bytes of images that a tensor may hold; above, rows are read from the file
+#: Bytes of images that a tensor may hold; above, rows are read from the file.
+MOST_IN_MEMORY = 256 << 20
 
 
 def load(
@@ -177,7 +178,7 @@ def batch_indices(seed: int, step: Any, size: int, batch_size: int) -> tf.Tensor
 
 def in_memory(images_uint8: np.ndarray) -> np.ndarray | tf.Tensor:
     """The images as a tensor that several `batches` can share; as they are where that is too much."""
-    if images_uint8.nbytes > _IN_MEMORY:
+    if images_uint8.nbytes > MOST_IN_MEMORY:
         return images_uint8
     with tf.device("/cpu:0"):
         return tf.constant(images_uint8)
@@ -245,6 +246,7 @@ def index_batches(
     seed: int,
     start_step: int = 0,
     rows: tuple[int, int] | None = None,
+    steps: int | None = None,
 ) -> tf.data.Dataset:
     """The indices that `batches` draws, for a model that holds the images on its device.
 
@@ -254,22 +256,26 @@ def index_batches(
       seed: the run's seed, any int.
       start_step: the first step.
       rows: (first, last): only these rows of each batch.
+      steps: so many batches in an element.
 
     Returns:
-      A data set of int64 [batch_size] or [last - first], prefetched.
+      A data set of int64 [batch_size] or [last - first], with `steps` before it, prefetched.
 
     Raises:
       DataError: the batch is larger than the data.
     """
     first, last = rows or (0, batch_size)
     _check_batch(size, batch_size)
+
+    def indices(step: tf.Tensor) -> tf.Tensor:
+        return batch_indices(seed, step, size, batch_size)[first:last]
+
+    def several(step: tf.Tensor) -> tf.Tensor:
+        return tf.stack([indices(step + number) for number in range(steps)])
+
     return (
-        tf.data.Dataset.counter(start_step)
-        .map(
-            lambda step: batch_indices(seed, step, size, batch_size)[first:last],
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
+        tf.data.Dataset.counter(start_step, steps or 1)
+        .map(several if steps else indices, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .prefetch(tf.data.AUTOTUNE)
     )
 

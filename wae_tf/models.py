@@ -133,6 +133,7 @@ class Wae(keras.Model):
         self.adversary_optimizer: keras.optimizers.Optimizer | None = None
         self._trackers = {term: _Mean(name=term) for term in ("loss", *self.terms)}
         self._held: Callable[[], tf.Variable] | None = None
+        self._most_steps: int | None = None
         self._tested = _Sum(name="tested")  # batches tested since the last reset
         self.built = True
 
@@ -190,7 +191,7 @@ class Wae(keras.Model):
         kwargs.setdefault(
             "jit_compile", bool(tf.config.list_physical_devices("GPU")) if jit is None else jit
         )
-        kwargs.setdefault("steps_per_execution", self.config.steps_per_execution)
+        kwargs.setdefault("steps_per_execution", self.config.steps_per_execution or 1)
         super().compile(
             optimizer=self._scaled(optimizer or self.make_optimizer(self.config.lr)),
             auto_scale_loss=False,
@@ -567,16 +568,59 @@ class Wae(keras.Model):
             adversary_noise = self.draw_noise(count, step, "adversary")
         return self._track(self.update(images, prior_sample, noise, adversary_noise))
 
+    def take_executions(self, most: int) -> None:
+        """Lets `fit` take a data set whose elements are all batches [steps, n, ...] of an execution.
+
+        XLA then compiles the loop over the steps, not a step: weights stay where they are from step
+        to step, and nothing is launched in between. The program is one whatever the number of steps
+        of an execution, so it does not change what a run that goes on computes.
+
+        Args:
+            most: the most steps that an element may have.
+        """
+        self._most_steps = most
+        self.train_function = None
+
+    @property
+    def takes_executions_whole(self) -> bool:
+        """Whether `take_executions` was called."""
+        return self._most_steps is not None
+
+    def _make_program(self) -> Callable[[Any], dict[str, tf.Tensor]]:
+        most = self._most_steps
+
+        @tf.function(jit_compile=True)
+        def steps(batches: tf.Tensor, count: tf.Tensor) -> dict[str, tf.Tensor]:
+            def step(number: tf.Tensor) -> tf.Tensor:
+                self.train_step(batches[number])
+                return number + 1
+
+            tf.while_loop(lambda number: number < count, step, [0], parallel_iterations=1)
+            return {term: tracker.result() for term, tracker in self._trackers.items()}
+
+        @tf.function
+        def execution(iterator: Any) -> dict[str, tf.Tensor]:
+            batches = next(iterator)
+            count = tf.shape(batches)[0]
+            rest = [[0, 0]] * (len(batches.shape) - 1)
+            batches = tf.pad(batches, [[0, most - count], *rest])
+            return steps(tf.ensure_shape(batches, [most, *batches.shape[1:]]), count)
+
+        return execution
+
     def make_train_function(self, force: bool = False) -> None:
-        """Keras's compiled step, or one for many replicas.
+        """Keras's compiled step; one for many replicas; or one for whole executions.
 
         Keras's own averages logs over replicas, which fails across workers; here every replica has
         the same logs, and the first one's are taken.
         """
         strategy = self.distribute_strategy
-        if strategy.num_replicas_in_sync == 1:
+        if strategy.num_replicas_in_sync == 1 and self._most_steps is None:
             return super().make_train_function(force)
         if self.train_function is not None and not force:
+            return self.train_function
+        if strategy.num_replicas_in_sync == 1:
+            self.train_function = self._make_program()
             return self.train_function
 
         def on_all(batch: Any) -> dict[str, tf.Tensor]:
@@ -782,6 +826,26 @@ _CLASSES = {
 def from_config(config: Config, image_shape: tuple[int, int, int], data_size: int) -> Wae:
     """The model that the config names, for images of this shape."""
     return _CLASSES[config.model](image_shape, config, data_size=data_size)
+
+
+def operations(model: Wae, batch_size: int) -> float:
+    """Floating-point operations of a training step's matrix products and convolutions.
+
+    Forward 2 a multiply-add, backward twice that (input and weights), without the gradient of the
+    images; the adversary once over the codes for the encoder (no gradient of its weights) and once
+    over codes and prior sample; the encoder's second pass forward only.
+
+    Args:
+        model: of any kind.
+        batch_size: images a step.
+    """
+    encoder, decoder = networks.operations(model.encoder), networks.operations(model.decoder)
+    total = 3 * sum(encoder + decoder) - encoder[0]
+    if model.adversary is not None:
+        adversary = networks.operations(model.adversary)
+        total += 2 * sum(adversary)  # the encoder's penalty: forward, input gradient
+        total += 2 * (3 * sum(adversary) - adversary[0]) + sum(encoder)
+    return batch_size * total
 
 
 def parameter_count(model: Wae) -> int:

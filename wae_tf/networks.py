@@ -8,6 +8,7 @@ import math
 import keras
 from keras import layers
 
+from wae_tf import convolutions
 from wae_tf.config import Config
 from wae_tf.errors import FlagError
 from wae_tf.normalization import FusedBatchNormalization
@@ -23,6 +24,7 @@ class _Builder:
         self.policy = config.precision
         # Heads and the decoder's last layer stay full under mixed precision.
         self.full = config.full_precision
+        self.convolutions = layers if config.jit else convolutions
 
     def _seed(self, name: str) -> int:
         digest = hashlib.sha256(f"{self.config.seed}/{self.scope}/{name}".encode()).digest()
@@ -49,7 +51,7 @@ class _Builder:
 
     def conv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
         """A convolution; its initial filters are truncated normal (ops.py:114)."""
-        return layers.Conv2D(
+        return self.convolutions.Conv2D(
             filters,
             size or self.config.filter_size,
             strides=stride,
@@ -64,7 +66,7 @@ class _Builder:
 
     def deconv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
         """A transposed convolution; its bias starts at 0 whatever init_bias says (ops.py:149)."""
-        return layers.Conv2DTranspose(
+        return self.convolutions.Conv2DTranspose(
             filters,
             size or self.config.filter_size,
             strides=stride,
@@ -284,3 +286,22 @@ def build_adversary(config: Config) -> keras.Model:
     for i in range(config.adversary_layers):
         x = net.activation(net.linear(x, config.adversary_filters, f"h{i + 1}_lin"), "relu")
     return keras.Model(codes, net.linear(x, 1, "hfinal_lin", last=True), name="adversary")
+
+
+def operations(network: keras.Model) -> list[float]:
+    """Floating-point operations of each layer's product for one input, two a multiply-add.
+
+    Padding counts as pixels; what is no matrix product or convolution is left out.
+    """
+    found = []
+    for layer in network.layers:
+        kernel = getattr(layer, "kernel", None)
+        if kernel is None:
+            continue
+        places = 1
+        if len(kernel.shape) == 4:
+            # A transposed convolution multiplies at every place of its input.
+            transposed = isinstance(layer, layers.Conv2DTranspose)
+            places = math.prod((layer.input if transposed else layer.output).shape[1:3])
+        found.append(2.0 * math.prod(kernel.shape) * places)
+    return found

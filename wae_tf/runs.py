@@ -23,7 +23,8 @@ from wae_tf.config import Config
 from wae_tf.errors import RunError
 
 #: What may differ between a run and its continuation: where things are, how long it takes, what it
-#: shows. Numbers follow from none of them (--distribute: up to rounding).
+#: shows. Numbers follow from none of them (--distribute, and --steps_per_execution with --jit: up to
+#: rounding).
 MAY_CHANGE = (
     "work_dir",
     "data_dir",

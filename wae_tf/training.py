@@ -35,6 +35,11 @@ PRETRAINED_BELOW = 0.1
 #: Bytes of images that a GPU keeps: all of CelebA at 64x64 (2.2 GB), and little beside its memory.
 MOST_ON_GPU = 3 << 30
 
+#: Floating-point operations of the steps that one call makes, where --steps_per_execution does not say:
+#: a quarter of a second of two cores, or of a GPU at a tenth of an H100's TF32 peak. More than 20 steps
+#: a call bring no more.
+EXECUTION_ON_CPU, EXECUTION_ON_GPU, MOST_STEPS_PER_EXECUTION = 5e10, 1e13, 20
+
 #: After so many rollbacks a run stops: its learning rates are a thousandth by then.
 MOST_ROLLBACKS = 10
 
@@ -140,13 +145,31 @@ def pretrain(model: models.Wae, images: np.ndarray, report: Callable[[str], None
     return loss
 
 
-def _fits_on_gpu(images: np.ndarray) -> bool:
-    """Whether the bytes can stay on the GPUs, which then gather batches themselves."""
-    return bool(tf.config.list_physical_devices("GPU")) and images.nbytes <= MOST_ON_GPU
+def _device_can_hold(images: np.ndarray, looped: bool) -> bool:
+    """Whether the bytes can stay with the model, which then gathers batches itself.
+
+    On GPUs; and on CPUs where all steps of an execution are one program, into which floats would be
+    copied. Else a CPU's other threads may as well gather them.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return images.nbytes <= MOST_ON_GPU
+    return looped and images.nbytes <= data.MOST_IN_MEMORY
 
 
 def _divisor(number: int, at_most: int) -> int:
     return max(d for d in range(1, min(number, at_most) + 1) if number % d == 0)
+
+
+def _usual_steps_per_execution(model: models.Wae) -> int:
+    """Steps that are over in about a quarter of a second: a signal and the screen wait no longer."""
+    config = model.config
+    if model.distribute_strategy.num_replicas_in_sync > 1:  # there each step is a call anyway
+        return 1
+    gpu = bool(tf.config.list_physical_devices("GPU"))
+    most = EXECUTION_ON_GPU if gpu else EXECUTION_ON_CPU
+    steps = int(most / models.operations(model, config.batch_size))
+    steps = max(1, min(steps, MOST_STEPS_PER_EXECUTION))
+    return _divisor(config.save_every_steps, steps) if config.save_every_steps else steps
 
 
 def build(config: Config, images: data.ImageSet) -> models.Wae:
@@ -210,7 +233,8 @@ def _train(
 
     # Keras runs whole executions only: one that does not divide what is left would overrun it.
     lengths = [steps for *_, steps in spans(max(start, 0), total, steps_per_epoch)] or [1]
-    per_execution = _divisor(math.gcd(*lengths), config.steps_per_execution)
+    most = config.steps_per_execution or _usual_steps_per_execution(model)
+    per_execution = _divisor(math.gcd(*lengths), most)
     with strategy.scope():  # not around the rest: what the chief makes alone is its own
         model.compile(steps_per_execution=per_execution)
 
@@ -227,7 +251,10 @@ def _train(
         if chief:
             checkpoints.save(run.checkpoints, model, {}, config.keep_checkpoints)
     stop.what_now = f"step {max(start, 0)} is saved; the same command goes on from there."
-    if _fits_on_gpu(images.train):
+    looped = model.jit_compile and most > 1 and strategy.num_replicas_in_sync == 1
+    if looped:
+        model.take_executions(most)
+    if _device_can_hold(images.train, looped):
         model.hold(images.train)
     metrics = fit(model, images, run, total, steps_per_epoch, stop, state)
     if skipped := metrics.get("skipped_steps"):
@@ -401,14 +428,17 @@ def fit(
     def go(start: int, first_epoch: int, last_epoch: int, steps: int) -> None:
         def part(rows: tuple[int, int]) -> tf.data.Dataset:
             common = {"batch_size": config.batch_size, "seed": config.seed, "rows": rows}
+            together = model.steps_per_execution if model.takes_executions_whole else None
             if model.holds_images:
-                return data.index_batches(len(images.train), start_step=start, **common)
-            return data.batches(
+                count = len(images.train)
+                return data.index_batches(count, start_step=start, steps=together, **common)
+            found = data.batches(
                 held,
                 pixel_range=config.pixel_range_of_data,
                 start_step=start,
                 **common,
             )
+            return found.batch(together, drop_remainder=True) if together else found
 
         within = start % steps_per_epoch
         means = [v.numpy() for v in checkpoints.means_of(model)] if within else []

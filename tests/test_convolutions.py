@@ -1,0 +1,151 @@
+"""Convolutions as matrix products are TensorFlow's own convolutions, in training; else they are those."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import wae_tf
+from wae_tf import convolutions
+
+# (H, W, channels, depth, filter, stride): even and odd filters, sides that do not divide, and a
+# stride beyond the filter, where some pixels meet no place.
+SHAPES = [
+    (4, 4, 3, 5, 4, 2), (8, 8, 3, 5, 5, 2), (7, 7, 2, 3, 4, 2), (7, 5, 2, 3, 5, 3),
+    (6, 6, 3, 2, 1, 1), (6, 6, 3, 2, 1, 2), (9, 9, 1, 2, 2, 3), (6, 6, 3, 2, 4, 1), (5, 5, 3, 2, 5, 1),
+    (3, 3, 2, 2, 5, 2),
+]  # fmt: skip
+
+
+def close(got, expected):
+    assert got.shape == expected.shape
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+
+
+def normal(shape, seed):
+    return tf.random.stateless_normal(shape, [seed, 0])
+
+
+@pytest.mark.parametrize("height, width, channels, depth, size, stride", SHAPES)
+def test_products_are_the_convolutions(height, width, channels, depth, size, stride):
+    large = normal([2, height, width, channels], 0)
+    filters = normal([size, size, channels, depth], 1)
+    expected = tf.nn.conv2d(large, filters, stride, "SAME")
+    close(convolutions.convolved(large, filters, stride), expected)
+    small = normal(expected.shape, 2)
+    back = tf.nn.conv2d_transpose(small, filters, large.shape, stride, "SAME")
+    close(convolutions.spread(small, filters, stride, (height, width)), back)
+    if stride == 1:
+        close(convolutions._spread_by_rows(small, filters, 1, (height, width)), back)
+    gradient = tf.raw_ops.Conv2DBackpropFilter(
+        input=large,
+        filter_sizes=filters.shape,
+        out_backprop=small,
+        strides=[1, stride, stride, 1],
+        padding="SAME",
+    )
+    close(convolutions.filters_gradient(large, small, size, stride), gradient)
+
+
+def test_a_product_by_hand():
+    # One place over a 2x2 image with a 2x2 filter: the sum of products; back: the filter itself.
+    image = tf.constant([[[[1.0], [2.0]], [[3.0], [4.0]]]])
+    filters = tf.reshape(tf.constant([10.0, 20.0, 30.0, 40.0]), [2, 2, 1, 1])
+    assert convolutions.convolved(image, filters, 2).numpy().item() == 300
+    spread = convolutions.spread(tf.constant([[[[3.0]]]]), filters, 2, (2, 2))
+    assert spread.numpy().ravel().tolist() == [30, 60, 90, 120]
+    gradient = convolutions.filters_gradient(image, tf.constant([[[[2.0]]]]), 2, 2)
+    assert gradient.numpy().ravel().tolist() == [2, 4, 6, 8]
+
+
+#: What each setting of the thresholds makes of the layers below.
+PLANS = {
+    "all": {"LARGE_FILTERS": 0, "FEW_PLACES": 99, "FEW_PLACES_OF_GRADIENT": 99},
+    "gradient": {"LARGE_FILTERS": 0, "FEW_PLACES": 0, "FEW_PLACES_OF_GRADIENT": 99},
+    "by rows": {"LARGE_FILTERS": 1 << 40},
+}
+
+
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose"])
+def test_layers_train_as_keras_own(name, stride, plan, monkeypatch):
+    import keras
+
+    for threshold, value in PLANS[plan].items():
+        monkeypatch.setattr(convolutions, threshold, value)
+    images = normal([3, 6, 6, 2], 3)
+    found = []
+    for module in (convolutions, keras.layers):
+        layer = getattr(module, name)(3, 4, strides=stride, padding="same")
+        layer.build(images.shape)
+        layer.kernel.assign(normal(layer.kernel.shape, 4))
+        layer.bias.assign([1.0, 2.0, 3.0])
+        called = {"training": True} if module is convolutions else {}
+
+        @tf.function
+        def pass_(layer=layer, called=called):
+            with tf.GradientTape() as tape:
+                tape.watch(images)
+                outputs = layer(images, **called)
+                value = tf.reduce_sum(tf.sin(outputs))
+            return outputs, tape.gradient(value, [images, *layer.trainable_variables])
+
+        outputs, gradients = pass_()
+        found.append([outputs, *gradients])
+        operations = [op.type for op in pass_.get_concrete_function().graph.get_operations()]
+        if module is convolutions and plan != "by rows":
+            assert ("Conv2DBackpropFilter" in operations) is False
+            assert ("ExtractImagePatches" in operations) is True
+    for got, expected in zip(*found, strict=True):
+        close(got, expected)
+
+
+def test_inference_and_xla_have_the_plain_operations(monkeypatch):
+    for threshold, value in PLANS["all"].items():
+        monkeypatch.setattr(convolutions, threshold, value)
+
+    def operations(training, jit):
+        model = wae_tf.WaeMmd(
+            (8, 8, 1), zdim=2, encoder_filters=4, decoder_filters=4, encoder_layers=2,
+            decoder_layers=2, jit=jit,
+        )  # fmt: skip
+        network = tf.function(lambda x: model.encoder(x, training=training)["mean"])
+        graph = network.get_concrete_function(tf.TensorSpec([2, 8, 8, 1])).graph
+        return {op.type for op in graph.get_operations()}
+
+    assert "ExtractImagePatches" in operations(True, None)
+    for training, jit in ((False, None), (True, True)):
+        assert "Conv2D" in operations(training, jit)
+        assert "ExtractImagePatches" not in operations(training, jit)
+
+
+def test_the_papers_networks_take_products_where_they_were_measured_faster():
+    from wae_tf.config import Config
+    from wae_tf.networks import build_decoder, build_encoder
+
+    def plans(image_shape, **fields):
+        config = Config(encoder_filters=1024, decoder_filters=1024, **fields)
+        found = {}
+        for build in (build_encoder, build_decoder):
+            for layer in build(config, image_shape).layers:
+                if isinstance(layer, convolutions.Conv2D):
+                    channels, places = layer.input.shape[-1], layer.output.shape[1:3]
+                    plan = convolutions._Plan(layer, tuple(places), channels, transposed=False)
+                elif isinstance(layer, convolutions.Conv2DTranspose):
+                    places = layer.input.shape[1:3]
+                    plan = convolutions._Plan(layer, tuple(places), layer.filters, transposed=True)
+                else:
+                    continue
+                kinds = [k for k in ("all", "gradient", "by_rows") if getattr(plan, k)]
+                found[layer.name] = kinds[0] if kinds else None
+        return found
+
+    # configs.py:90-95 and :38-43; the sides are those of the layers' smaller images.
+    assert plans((28, 28, 1), filter_size=4) == {
+        "h0_conv": None, "h1_conv": None, "h2_conv": None, "h3_conv": "all",
+        "h0_deconv": "gradient", "h1_deconv": None, "hfinal_deconv": "by_rows",
+    }  # fmt: skip
+    assert plans((64, 64, 3), filter_size=5, decoder_layers=4) == {
+        "h0_conv": None, "h1_conv": None, "h2_conv": None, "h3_conv": "all",
+        "h0_deconv": "gradient", "h1_deconv": None, "h2_deconv": None, "hfinal_deconv": "by_rows",
+    }  # fmt: skip
