@@ -33,7 +33,8 @@ STEPS = {"mnist_small": (200, 100), "mnist": (2, 2), "celebA": (1, 2), "celebA_s
 KINDS = (
     ("weight gradients of convolutions", r"Conv2DBackpropFilter"),
     ("convolutions and their input gradients", r"Conv"),
-    ("matrix products", r"MatMul|dot"),
+    ("patches of convolutions", r"ExtractImagePatches"),
+    ("matrix products, of convolutions too", r"MatMul|dot"),
     ("Adam", r"ApplyAdam"),
     ("batch norm", r"_bn|BatchNorm|batchnorm|moments"),
     ("random numbers", r"[Rr]andom|[Ss]tateless|rng"),

@@ -3,9 +3,11 @@
 import gzip
 import hashlib
 import io
+import os
 import pickle
 import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -143,6 +145,47 @@ def test_bad_idx_files(mnist):
     packed.unlink()
     (folder / "train-images-idx3-ubyte").write_bytes(idx(images[:30, :20]))
     refused(r"holds \[30, 20, 28\]: images of 28x28", "mnist", data_dir=folder)
+
+
+LAYOUT_NAMES = ("mnist", "cifar10", "celeba", "dsprites", "folder")
+
+
+@pytest.mark.parametrize("name", LAYOUT_NAMES)
+def test_what_may_not_be_read_is_a_sentence(name, tmp_path, monkeypatch):
+    """As a folder of mode 000, which root may read all the same."""
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    real = Path.is_file
+
+    def refuse(path, *args, **named):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", lambda p: real(p) if p == locked else refuse(p))
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "walk", refuse)
+    sentence = r"cannot be read( as a folder)? \(.*Permission denied"
+    refused(sentence, name, data_dir=locked, cache_dir=tmp_path / "cache")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("name", LAYOUT_NAMES)
+def test_a_locked_folder_is_a_sentence(name, tmp_path):
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0)
+    refused("cannot be read", name, data_dir=locked, cache_dir=tmp_path / "cache")
+
+
+def test_links_in_circles_are_followed_once(tmp_path, rng):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(3):
+        pixels = rng.randint(0, 256, (8, 8), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    (folder / "round").symlink_to(folder)
+    images = data.load("folder", data_dir=folder, cache_dir=tmp_path / "cache")
+    assert len(images.train) + len(images.test) == 3
+    (folder / "itself.png").symlink_to(folder / "itself.png")
+    refused(r"itself\.png", "folder", data_dir=folder, cache_dir=tmp_path / "cache")
 
 
 def test_missing_and_empty_folders(tmp_path):

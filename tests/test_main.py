@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wae_tf import main
+from wae_tf import main, models, training
+from wae_tf.config import Config
 
 TINY = [
     "--encoder_arch=mlp",
@@ -226,3 +227,16 @@ def test_module_runs_as_a_program(tmp_path):
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert result.returncode == 2
     assert result.stderr.strip().splitlines()[-1].startswith("wae_tf: --dataset=svhn is not known")
+
+
+def test_usual_steps_of_an_execution(monkeypatch):
+    def usual(**fields):
+        config = Config(encoder_arch="mlp", decoder_arch="mlp", **fields)
+        return training._usual_steps_per_execution(models.from_config(config, (28, 28, 1), 1000))
+
+    assert usual() == 20
+    config = Config(encoder_arch="mlp", decoder_arch="mlp")
+    operations = models.operations(models.from_config(config, (28, 28, 1), 1000), 100)
+    monkeypatch.setattr(training, "EXECUTION_ON_CPU", 7.5 * operations)
+    assert usual() == 7
+    assert usual(batch_size=1000) == 1

@@ -229,3 +229,30 @@ def test_blocks_of_rows_give_the_value_and_gradient_of_the_whole(monkeypatch, rn
     blocks = tf.function(both.python_function)(q, p)
     for expected, got in zip(whole, blocks, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-15)
+
+
+def test_the_large_median_is_the_small_ones_entry(rng, monkeypatch):
+    entries = rng.randn(40, 40).astype(np.float32)
+    entries[3] = entries[4]  # ties
+    entries[5, :3] = [0, -0.0, 1e-40]
+    descending = np.sort(entries, axis=None)[::-1]
+    q, p = (tf.constant(rng.randn(40, 3), tf.float32) for _ in range(2))
+
+    @tf.function
+    def kth(k):
+        return penalties._kth_largest(tf.constant(entries), k)
+
+    @tf.function
+    def median(codes):
+        with tf.GradientTape() as tape:
+            tape.watch(codes)
+            value = penalties.mmd(codes, p, kernel="rbf", width=0.0)
+        return value, tape.gradient(value, codes)
+
+    small = [t.numpy() for t in tf.function(median.python_function)(q)]
+    monkeypatch.setattr(penalties, "COUNTED_ABOVE", 30)
+    for k in (1, 2, 700, 780, 1599, 1600):
+        assert kth(tf.constant(k)).numpy() == descending[k - 1]
+    value, gradient = median(q)
+    assert value.numpy() == small[0]
+    np.testing.assert_allclose(gradient, small[1], rtol=0, atol=1e-6 * np.abs(small[1]).max())

@@ -172,7 +172,7 @@ class Config:
     steps_per_execution: int | None = _field(
         None,
         "steps a call of the compiled function (default: what takes about a quarter of a second, 20 "
-        "at most, and no more than --save_every_steps)",
+        "at most, and a divisor of --save_every_steps)",
         minimum=1,
     )
 

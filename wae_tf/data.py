@@ -105,18 +105,22 @@ def load(
                 f"--data_dir={data_dir} is a file: {dataset} expects a folder with "
                 f"{datasets.LAYOUTS[dataset]}."
             )
-    if dataset == "digits":
-        images = datasets.digits(test_size)
-    elif dataset in ("mnist", "fashion_mnist"):
-        images = datasets.mnist(dataset, path)
-    elif dataset == "cifar10":
-        images = datasets.cifar10(path)
-    elif dataset == "celeba":
-        images = datasets.celeba(path, cache_dir, crop, skip_bad_images)
-    elif dataset == "dsprites":
-        images = datasets.dsprites(path, cache_dir)
-    else:
-        images = datasets.folder(path, cache_dir, image_size, test_size, skip_bad_images)
+    try:
+        if dataset == "digits":
+            images = datasets.digits(test_size)
+        elif dataset in ("mnist", "fashion_mnist"):
+            images = datasets.mnist(dataset, path)
+        elif dataset == "cifar10":
+            images = datasets.cifar10(path)
+        elif dataset == "celeba":
+            images = datasets.celeba(path, cache_dir, crop, skip_bad_images)
+        elif dataset == "dsprites":
+            images = datasets.dsprites(path, cache_dir)
+        else:
+            images = datasets.folder(path, cache_dir, image_size, test_size, skip_bad_images)
+    except OSError as error:  # a folder within that may not be looked into, a link to itself
+        where = error.filename or data_dir or dataset
+        raise DataError(f"{where} cannot be read ({error.strerror or error}).") from error
     return _first(images, train_size, test_size)
 
 

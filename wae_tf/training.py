@@ -168,8 +168,7 @@ def _usual_steps_per_execution(model: models.Wae) -> int:
     gpu = bool(tf.config.list_physical_devices("GPU"))
     most = EXECUTION_ON_GPU if gpu else EXECUTION_ON_CPU
     steps = int(most / models.operations(model, config.batch_size))
-    steps = max(1, min(steps, MOST_STEPS_PER_EXECUTION))
-    return _divisor(config.save_every_steps, steps) if config.save_every_steps else steps
+    return max(1, min(steps, MOST_STEPS_PER_EXECUTION))
 
 
 def build(config: Config, images: data.ImageSet) -> models.Wae:
@@ -233,7 +232,10 @@ def _train(
 
     # Keras runs whole executions only: one that does not divide what is left would overrun it.
     lengths = [steps for *_, steps in spans(max(start, 0), total, steps_per_epoch)] or [1]
-    most = config.steps_per_execution or _usual_steps_per_execution(model)
+    most = config.steps_per_execution
+    if most is None:
+        most = _usual_steps_per_execution(model)
+        lengths.append(config.save_every_steps or 0)  # no save comes late
     per_execution = _divisor(math.gcd(*lengths), most)
     with strategy.scope():  # not around the rest: what the chief makes alone is its own
         model.compile(steps_per_execution=per_execution)
