@@ -4,8 +4,8 @@
         --official_python=PY27 [--images=1250,2500,5000,10000] [--work=celebA_mmd,celebA_small_mmd]
 
 Where the folder has too few files, links repeat them. The official code keeps every image that it has
-read, as float64; its own loader reads them all here before two steps of training, the state that it
-is in after a few epochs. This project's runs two steps as well; it has decoded the images into its
+read, as float64; its own loader reads them all here before three steps of training, the state that it
+is in after a few epochs. This project's runs three steps as well; it has decoded the images into its
 cache before and reads rows of that file. Memory is the process's peak (VmHWM), in MB.
 """
 
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--work", default="celebA_mmd,celebA_small_mmd")
     options = parser.parse_args()
     out = Path(options.out).resolve()
-    options.out, options.data_dir, options.steps = str(out), None, options.steps or 2
+    options.out, options.data_dir, options.steps = str(out), None, options.steps or 3
     counts = [int(count) for count in options.images.split(",")]
     # Ours takes a tenth of the numbers for testing, as the official split has it.
     links = out / "links"

@@ -140,6 +140,7 @@ def test_a_mapped_file_is_read_by_rows(tmp_path, rng, monkeypatch):
     part = np.load(tmp_path / "images.npy", mmap_mode="r")[7:][:30]  # a view of a view
     want = take(data.batches(part, batch_size=6, seed=1, pixel_range="unit"), 5)
     monkeypatch.setattr(data, "MOST_IN_MEMORY", 0)
+    monkeypatch.setattr(data, "MOST_MAPPED_IN_MEMORY", 0)
     got = take(data.batches(part, batch_size=6, seed=1, pixel_range="unit"), 5)
     np.testing.assert_array_equal(got, want)
     in_memory = take(data.batches(images[7:37], batch_size=6, seed=1, pixel_range="unit"), 5)

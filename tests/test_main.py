@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -222,11 +223,48 @@ def test_a_diverging_run_stops_with_the_last_good_checkpoint(tmp_path, capsys):
     assert len(error.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("mode", ["train", "sample", "export"])
+def test_a_folder_that_may_not_be_touched_is_a_sentence(mode, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "locked" / "run"
+    real = Path.stat
+
+    def refuse(path, **named):
+        if "locked" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **named)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert main.main([f"--work_dir={folder}", f"--mode={mode}"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("wae_tf: ") and error.strip().endswith("Permission denied.")
+    assert str(folder) in error and len(error.strip().splitlines()) == 1
+
+
 def test_module_runs_as_a_program(tmp_path):
     command = [sys.executable, "-m", "wae_tf.main", "--dataset=svhn"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert result.returncode == 2
     assert result.stderr.strip().splitlines()[-1].startswith("wae_tf: --dataset=svhn is not known")
+
+
+@pytest.mark.parametrize("count, extra", [(3, []), (7, ["--test_size=3"])])
+def test_a_handful_of_pictures_is_enough(count, extra, tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(count):
+        pixels = np.random.RandomState(number).randint(0, 256, (8, 8), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    flags = ["--dataset=folder", f"--data_dir={folder}", f"--cache_dir={tmp_path}/cache"]
+    flags += [f"--work_dir={tmp_path}/run", *TINY, "--batch_size=2", "--steps=2", *extra]
+    flags = [f for f in flags if not f.startswith("--train_size") and f != "--test_size=60"]
+    if count == 3:
+        assert main.main(flags) == 2
+        assert "--batch_size=2 is larger than the 1 training images" in capsys.readouterr().err
+        assert main.main([*flags, "--test_size=1"]) == 1
+        assert "leave 1 test image: at least 2 are needed" in capsys.readouterr().err
+        return
+    assert main.main(flags) == 0
+    assert (tmp_path / "run/figures/progress_0001.png").is_file()
 
 
 def test_usual_steps_of_an_execution(monkeypatch):

@@ -36,8 +36,9 @@ DEFAULT_PIXEL_RANGE = {
     name: "symmetric" if name in ("celeba", "folder") else "unit" for name in DATASETS
 }
 
-#: Bytes of images that a tensor may hold; above, rows are read from the file.
-MOST_IN_MEMORY = 256 << 20
+#: Bytes of images that a tensor may hold: of an array, which is in memory anyway, and of a mapped file,
+#: whose rows are read by position instead, so that memory does not grow with the images.
+MOST_IN_MEMORY, MOST_MAPPED_IN_MEMORY = 256 << 20, 32 << 20
 
 
 def load(
@@ -180,9 +181,22 @@ def batch_indices(seed: int, step: Any, size: int, batch_size: int) -> tf.Tensor
     return tf.reshape(tf.unique(draws).y[:batch_size], [batch_size])
 
 
+def fits_in_memory(images_uint8: np.ndarray) -> bool:
+    """Whether a tensor may hold the images."""
+    mapped = isinstance(_root(images_uint8), np.memmap)
+    return images_uint8.nbytes <= (MOST_MAPPED_IN_MEMORY if mapped else MOST_IN_MEMORY)
+
+
+def _root(images: np.ndarray) -> np.ndarray:
+    """The array that this one is a part of."""
+    while isinstance(images.base, np.ndarray):
+        images = images.base
+    return images
+
+
 def in_memory(images_uint8: np.ndarray) -> np.ndarray | tf.Tensor:
     """The images as a tensor that several `batches` can share; as they are where that is too much."""
-    if images_uint8.nbytes > MOST_IN_MEMORY:
+    if not fits_in_memory(images_uint8):
         return images_uint8
     with tf.device("/cpu:0"):
         return tf.constant(images_uint8)
@@ -297,9 +311,7 @@ def looked_up(images_uint8: tf.Tensor, pixel_range: str) -> tf.Tensor:
 
 def _row_reader(images: np.ndarray) -> Any:
     """A function int64 [k] -> uint8 [k, H, W, C] that reads rows, a mapped file's by position."""
-    root = images
-    while isinstance(root.base, np.ndarray):
-        root = root.base
+    root = _root(images)
     mapped = isinstance(root, np.memmap) and images.flags.c_contiguous and hasattr(os, "preadv")
     if not mapped:
         return lambda indices: images[indices]

@@ -55,8 +55,11 @@ def draw_progress(
         title: above the figure.
     """
     config = model.config
-    columns = min(config.picture_columns, len(train), len(test))
-    count = _fitting(min(config.pictures, len(train), len(test)), columns)
+    available = min(config.pictures, len(train), len(test))
+    columns = min(config.picture_columns, available)
+    if not _fitting(available, columns):  # a single row of an odd number
+        columns -= columns % 2
+    count = _fitting(available, columns)
     train, test = _shown(model, train[:count]), _shown(model, test[:count])
     codes_train = evaluation.codes(model, train)
     codes_test = evaluation.codes(model, test)

@@ -378,6 +378,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("wae_tf: interrupted.", file=sys.stderr)
         return 130
+    except OSError as error:  # a file that is there and may not be touched, a full disk
+        if error.filename is None:
+            raise
+        print(f"wae_tf: {error.filename} cannot be used: {error.strerror}.", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -122,8 +122,8 @@ class Run:
         if fcntl is None:  # no POSIX: no lock
             yield
             return
-        new = not self.folder.exists()
         try:
+            new = not self.folder.exists()
             self.folder.mkdir(parents=True, exist_ok=True)
             file = self.lock.open("a")
         except OSError as error:

@@ -53,7 +53,7 @@ def load_images(config: Config) -> data.ImageSet:
     """The config's images, with a line on where they come from.
 
     Raises:
-        DataError: they cannot be had.
+        DataError: they cannot be had, or fewer than two are for testing.
         FlagError: fewer training images than a batch takes.
     """
     images = data.load(
@@ -66,6 +66,11 @@ def load_images(config: Config) -> data.ImageSet:
         test_size=config.test_size,
         skip_bad_images=config.skip_bad_images,
     )
+    if len(images.test) < 2:
+        raise DataError(
+            f"{images.source} leave {len(images.test)} test image: at least 2 are needed, for the "
+            "penalty and the figures; give more images, or a larger --test_size."
+        )
     if len(images.train) < config.batch_size:
         raise FlagError(
             f"--batch_size={config.batch_size} is larger than the {len(images.train)} training "
@@ -153,7 +158,7 @@ def _device_can_hold(images: np.ndarray, looped: bool) -> bool:
     """
     if tf.config.list_physical_devices("GPU"):
         return images.nbytes <= MOST_ON_GPU
-    return looped and images.nbytes <= data.MOST_IN_MEMORY
+    return looped and data.fits_in_memory(images)
 
 
 def _divisor(number: int, at_most: int) -> int:
