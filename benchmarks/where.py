@@ -44,7 +44,7 @@ KINDS = (
 CONTAINERS = re.compile(
     r"Executor|Execute|KernelAndDevice|multi_step|one_step|BlockUntilReady|FunctionRun|Callback|"
     r"StatefulPartitionedCall:|InstantiatedCaptured|Await|^call$|while|^Session|Thunk|PjRt|"
-    r"PartitionedCall$|Iterator::|Produce|TFE_|Eager"
+    r"PartitionedCall$|Iterator::|Produce|TFE_|Eager|^execution$"
 )
 
 

@@ -85,7 +85,7 @@ def assert_same(one, other):
 MODELS = {
     "wae_mmd": ["--model=wae_mmd", "--lr_schedule=plateau", "--lambda_schedule=adaptive"],
     "wae_gan": ["--model=wae_gan", "--encoder_noise=implicit", "--lr_schedule=3"],
-    "vae": ["--model=vae", "--steps_per_execution=5", "--lr_schedule=manual_smooth"],
+    "vae": ["--model=vae", "--jit", "--steps_per_execution=5", "--lr_schedule=manual_smooth"],
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wae_tf import main, models, training
+from wae_tf import callbacks, main, models, training
 from wae_tf.config import Config
 
 TINY = [
@@ -245,6 +245,27 @@ def test_module_runs_as_a_program(tmp_path):
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert result.returncode == 2
     assert result.stderr.strip().splitlines()[-1].startswith("wae_tf: --dataset=svhn is not known")
+
+
+def test_speed_leaves_the_first_call_out(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: clock[0])
+    speed = callbacks.Speed(batch_size=10)
+
+    def epoch(*calls):
+        speed.on_epoch_begin(0)
+        for batch, seconds in calls:
+            clock[0] += seconds
+            speed.on_train_batch_end(batch, logs := {})
+        speed.on_epoch_end(0)
+        return logs
+
+    # A call an epoch: the first compiles for 100 s, the second makes 15 steps in 3 s.
+    assert epoch((14, 100.0)) == {} and np.isnan(speed.images_per_second)
+    assert epoch((14, 3.0)) == {"images/s": 50.0}
+    assert speed.images_per_second == 50.0
+    assert epoch((4, 1.0), (9, 1.0)) == {"images/s": 50.0}
+    assert speed.images_per_second == 50.0
 
 
 @pytest.mark.parametrize("count, extra", [(3, []), (7, ["--test_size=3"])])

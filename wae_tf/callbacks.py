@@ -66,21 +66,22 @@ class Speed(keras.callbacks.Callback):
         self.batch_size = batch_size
         self.seconds = 0.0
         self.steps = 0
-        self._epoch_start = self._epoch_steps = 0.0
+        self._compiling = True  # the very first call, which is left out of the clock
+        self._epoch_start = 0.0
+        self._epoch_steps = self._left_out = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Starts the epoch's clock."""
-        self._epoch_start, self._epoch_steps = time.perf_counter(), 0
-        self._compiling = self.steps == 0
+        self._epoch_start, self._epoch_steps, self._left_out = time.perf_counter(), 0, 0
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Counts; the very first step compiles and is left out of the clock."""
+        """Counts, and shows the epoch's speed so far."""
         if self._compiling:
             self._compiling = False
             self._epoch_start = time.perf_counter()
-            self._first = batch + 1
+            self._left_out = batch + 1
             return
-        self._epoch_steps = batch + 1 - getattr(self, "_first", 0)
+        self._epoch_steps = batch + 1 - self._left_out
         if logs is not None:
             elapsed = time.perf_counter() - self._epoch_start
             logs["images/s"] = self._epoch_steps * self.batch_size / max(elapsed, 1e-9)
@@ -88,8 +89,7 @@ class Speed(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Adds the epoch to the total."""
         self.seconds += time.perf_counter() - self._epoch_start
-        self.steps += int(self._epoch_steps)
-        self._first = 0
+        self.steps += self._epoch_steps
 
     @property
     def images_per_second(self) -> float:

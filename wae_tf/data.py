@@ -25,6 +25,7 @@ __all__ = [
     "index_batches",
     "load",
     "looked_up",
+    "row_reader",
     "to_float",
     "to_unit",
 ]
@@ -241,7 +242,7 @@ def batches(
             return tf.gather(held, indices)
 
     else:
-        read = _row_reader(images_uint8)
+        read = row_reader(images_uint8)
 
         def gather(indices: tf.Tensor) -> tf.Tensor:
             return tf.numpy_function(read, [indices], tf.uint8, stateful=False)
@@ -309,7 +310,7 @@ def looked_up(images_uint8: tf.Tensor, pixel_range: str) -> tf.Tensor:
     return tf.gather(tf.constant(_TABLES[pixel_range]), tf.cast(images_uint8, tf.int32))
 
 
-def _row_reader(images: np.ndarray) -> Any:
+def row_reader(images: np.ndarray) -> Any:
     """A function int64 [k] -> uint8 [k, H, W, C] that reads rows, a mapped file's by position."""
     root = _root(images)
     mapped = isinstance(root, np.memmap) and images.flags.c_contiguous and hasattr(os, "preadv")
