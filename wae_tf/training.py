@@ -358,7 +358,11 @@ def facts_of(images: data.ImageSet) -> dict[str, int]:
     # By position: touching a mapped file's pages would map much of it.
     read = data.row_reader(images.train)
     some = read(np.arange(0, len(images.train), max(1, len(images.train) // 1000)))
-    return {**shape, "train_images": len(images.train), "train_sum": zlib.crc32(np.ascontiguousarray(some))}
+    return {
+        **shape,
+        "train_images": len(images.train),
+        "train_sum": zlib.crc32(np.ascontiguousarray(some)),
+    }
 
 
 def spans(start: int, total: int, steps_per_epoch: int) -> list[tuple[int, int, int, int]]:
