@@ -314,7 +314,8 @@ def folder(
             raise _wrong_layout("folder", data_dir)
     if len(images) < 2:
         raise DataError(f"{data_dir} has {len(images)} image: at least 2 are needed.")
-    test = min(10_000, max(2, len(images) // 10)) if test_size is None else test_size
+    usual = min(10_000, max(2, len(images) // 10), len(images) - 1)
+    test = usual if test_size is None else test_size
     train = len(images) - _checked_test_size(test, len(images))
     return ImageSet(
         "folder", images[:train], images[train:], None, None,
