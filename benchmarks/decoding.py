@@ -5,8 +5,8 @@
 
 Images a second from opening the files to having them, each in a process of its own, in turns; ratios
 are of the same repetition. Ours writes its cache to the disk meanwhile, once for all runs to come; the
-official loader (datahandler.py:188-207, its own Data object, untouched) decodes anew in every run, with
-the Pillow of its interpreter; the tf.data pipeline decodes, crops and resizes with TensorFlow's ops as
+official loader (official datahandler.py:188-207, its own Data object, untouched) decodes anew in every
+run, with the Pillow of its interpreter; the tf.data pipeline decodes, crops and resizes with TensorFlow's ops as
 its guides show, in parallel, and does not give the official pixels. Files are read once before, so
 that the disk is out of the matter.
 """
@@ -23,6 +23,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from wae_tf.data import load
 
 OFFICIAL = """
 from __future__ import print_function
@@ -45,13 +47,12 @@ print(time.time() - began)
 
 def own(folder: Path, names: list[str]) -> float:
     """Seconds of our decoding, the cache written and synced."""
-    from wae_tf import data
 
     with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryDirectory() as links:
         for name in names:
             os.symlink(folder / name, Path(links) / name)
         began = time.perf_counter()
-        images = data.load("celeba", data_dir=links, cache_dir=cache)
+        images = load.load("celeba", data_dir=links, cache_dir=cache)
         assert len(images.train) + len(images.test) == len(names)
         return time.perf_counter() - began
 

@@ -15,6 +15,10 @@ import tempfile
 import threading
 from pathlib import Path
 
+from wae_tf.cli.arguments import parse
+from wae_tf.training import train
+from wae_tf.training.callbacks import Checkpoints
+
 
 def main() -> None:
     """Trains, prints."""
@@ -25,13 +29,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10_000)
     options = parser.parse_args()
 
-    from wae_tf import callbacks, training
-    from wae_tf.main import parse
-
     seen: list[tuple[int, float, int, int]] = []
-    plain = callbacks.Checkpoints.on_epoch_end
+    plain = Checkpoints.on_epoch_end
 
-    def watched(self: callbacks.Checkpoints, epoch: int, logs: dict | None = None) -> None:
+    def watched(self: Checkpoints, epoch: int, logs: dict | None = None) -> None:
         plain(self, epoch, logs)
         status = Path("/proc/self/status").read_text().splitlines()
         (resident,) = [int(line.split()[1]) for line in status if line.startswith("VmRSS")]
@@ -40,11 +41,11 @@ def main() -> None:
         seen.append(row)
         print("step {:,}: {:,.0f} MB, {} open files, {} threads".format(*row), flush=True)
 
-    callbacks.Checkpoints.on_epoch_end = watched
+    Checkpoints.on_epoch_end = watched
     with tempfile.TemporaryDirectory() as folder:
         arguments = ["--flagfile=flags/official/mnist_small.flags", "--figure_every=2"]
         arguments += [f"--data_dir={options.data_dir}", f"--work_dir={folder}/run"]
-        training.train(parse([*arguments, f"--steps={options.steps}"])[1])
+        train.train(parse([*arguments, f"--steps={options.steps}"])[1])
     first, last = seen[min(2, len(seen) - 1)], seen[-1]
     print(
         f"from step {first[0]:,} to {last[0]:,}: memory {last[1] - first[1]:+,.1f} MB, open files "

@@ -23,8 +23,13 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from wae_tf import data, evaluation, models, training
 from wae_tf.config import Config
+from wae_tf.data import load
+from wae_tf.data.batches import image_batches
+from wae_tf.data.image_set import ImageSet
+from wae_tf.evaluation import brief
+from wae_tf.models import by_name, passes
+from wae_tf.training import pretraining
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 COLOURS = {"float32": "#333333", "mixed_bfloat16": "#1f5fbf", "mixed_float16": "#d62728"}
@@ -37,12 +42,12 @@ QUANTITIES = (
 STEPS_A_POINT = 10
 
 
-def run(config: Config, images: data.ImageSet, steps: int) -> tuple[dict[str, Any], np.ndarray]:
+def run(config: Config, images: ImageSet, steps: int) -> tuple[dict[str, Any], np.ndarray]:
     """Trains one model; its numbers, and its curves [points, 2]."""
-    model = models.from_config(config, images.image_shape, len(images.train))
-    training.pretrain(model, images.train, report=lambda line: None)
+    model = by_name.from_config(config, images.image_shape, len(images.train))
+    pretraining.pretrain(model, images.train, report=lambda line: None)
     model.compile(steps_per_execution=STEPS_A_POINT)
-    batches = data.batches(
+    batches = image_batches(
         images.train,
         batch_size=config.batch_size,
         seed=config.seed,
@@ -62,8 +67,8 @@ def run(config: Config, images: data.ImageSet, steps: int) -> tuple[dict[str, An
     half = curves[len(curves) // 2 - len(curves) // 10 : len(curves) // 2].mean(axis=0)
     end = curves[-max(1, len(curves) // 10) :].mean(axis=0)
     test = images.test[:2000]
-    tested = evaluation.terms_on(model, test, config.batch_size)
-    samples = evaluation.samples(model, 1000, seed=config.seed)
+    tested = brief.terms_on(model, test, config.batch_size)
+    samples = passes.samples(model, 1000, seed=config.seed)
     return {
         "half_reconstruction": half[0],
         "half_penalty": half[1],
@@ -71,7 +76,7 @@ def run(config: Config, images: data.ImageSet, steps: int) -> tuple[dict[str, An
         "end_penalty": end[1],
         "test_reconstruction": tested["test_reconstruction"],
         "test_penalty": tested["penalty"],
-        "sharpness": float(evaluation.sharpness(samples).mean()),
+        "sharpness": float(brief.sharpness(samples).mean()),
         "skipped_steps": model.skipped_steps(),
         "ms_a_step": 1e3 * float(np.median(np.diff(times))) / STEPS_A_POINT,
     }, curves
@@ -149,7 +154,7 @@ def main() -> None:
     options = parser.parse_args()
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    images = data.load("mnist", data_dir=options.data_dir)
+    images = load.load("mnist", data_dir=options.data_dir)
     rows, curves = [], {}
     for seed in range(options.seeds):
         for model in ("wae_mmd", "wae_gan"):

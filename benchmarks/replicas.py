@@ -22,6 +22,11 @@ import sys
 import time
 from pathlib import Path
 
+from wae_tf.config import Config
+from wae_tf.data import batches
+from wae_tf.models import by_name
+from wae_tf.training import distribution
+
 WARM, TIMED = 3, 8
 
 
@@ -30,9 +35,6 @@ def step_seconds(model_name: str, kind: str, replicas: int, batch: int, filters:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import numpy as np
     import tensorflow as tf
-
-    from wae_tf import data, distribution, models
-    from wae_tf.config import Config
 
     if kind == "mirrored":
         cpu = tf.config.list_physical_devices("CPU")[0]
@@ -46,11 +48,11 @@ def step_seconds(model_name: str, kind: str, replicas: int, batch: int, filters:
     strategy = distribution.make_strategy(config)
     images = np.random.default_rng(0).integers(0, 256, (max(batch, 300), 64, 64, 3), np.uint8)
     with strategy.scope():
-        model = models.from_config(config, (64, 64, 3), len(images))
+        model = by_name.from_config(config, (64, 64, 3), len(images))
         model.compile()
 
     def part(rows: tuple[int, int]) -> tf.data.Dataset:
-        return data.batches(
+        return batches.image_batches(
             images, batch_size=batch, seed=0, pixel_range=config.pixel_range_of_data, rows=rows
         )
 
@@ -58,7 +60,7 @@ def step_seconds(model_name: str, kind: str, replicas: int, batch: int, filters:
     note = tf.keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: times.append(time.perf_counter())
     )
-    shared = distribution.shared(strategy, batch, part)
+    shared = distribution.distributed_dataset(strategy, batch, part)
     model.fit(shared, steps_per_epoch=WARM + TIMED, epochs=1, verbose=0, callbacks=[note])
     distribution.barrier(strategy)
     each = [b - a for a, b in zip(times[WARM - 1 :], times[WARM:], strict=False)]

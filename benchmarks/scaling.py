@@ -17,6 +17,10 @@ import subprocess
 import sys
 import time
 
+from wae_tf.config import MMD_SCALES, Config
+from wae_tf.networks import official
+from wae_tf.objective import penalties
+
 PENALTIES = ("imq, 7 scales", "rbf", "gan", "mmdpp")
 
 
@@ -25,14 +29,11 @@ def measure(name: str, batch: int, zdim: int) -> dict[str, float]:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import tensorflow as tf
 
-    from wae_tf import networks, penalties
-    from wae_tf.config import MMD_SCALES, Config
-
     codes = tf.random.stateless_normal([batch, zdim], [1, 2])
     prior = tf.random.stateless_normal([batch, zdim], [3, 4])
     many = tf.random.stateless_normal([batch * 10, zdim], [5, 6]) if name == "mmdpp" else codes
     width = 2.0 * zdim
-    adversary = networks.build_adversary(Config(zdim=zdim)) if name == "gan" else None
+    adversary = official.build_adversary(Config(zdim=zdim)) if name == "gan" else None
 
     @tf.function
     def both(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -24,10 +24,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import export, main, models, training
+from wae_tf.cli.arguments import parse
 from wae_tf.config import Config
 from wae_tf.errors import UserError
-from wae_tf.models import Wae
+from wae_tf.models import by_name
+from wae_tf.models.wae import Wae
+from wae_tf.serving import export, signatures
+from wae_tf.training import resuming
 
 BATCHES = (1, 8, 64)
 
@@ -53,9 +56,9 @@ def measure(call: Callable[[], object], seconds: float) -> dict[str, float]:
 def model_of(work_dir: str | None) -> Wae:
     """A run's model, or one of mnist_small's size."""
     if work_dir is not None:
-        config = main.parse(["--mode=export", f"--work_dir={work_dir}"])[1]
-        return training.restore_model(config)
-    return models.from_config(Config(init_std=0.05), (28, 28, 1), 1000)
+        config = parse(["--mode=export", f"--work_dir={work_dir}"])[1]
+        return resuming.restore_model(config)
+    return by_name.from_config(Config(init_std=0.05), (28, 28, 1), 1000)
 
 
 def callers(model: Wae, loaded: dict[str, object], name: str) -> dict[str, Callable]:
@@ -78,7 +81,7 @@ def callers(model: Wae, loaded: dict[str, object], name: str) -> dict[str, Calla
 
 def run(arguments: argparse.Namespace) -> list[dict[str, object]]:
     """Measures every signature, way and batch."""
-    model = export.served_model(model_of(arguments.work_dir))
+    model = signatures.served_model(model_of(arguments.work_dir))
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         loaded = {}

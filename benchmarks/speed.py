@@ -33,6 +33,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from wae_tf.cli.arguments import parse
+from wae_tf.models import operations
+from wae_tf.models.wae import Wae
+from wae_tf.training import setup, train
+
 BEGAN = float(os.environ.get("SPEED_BEGAN", time.time()))
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -64,7 +69,6 @@ def peak_mb() -> float:
 
 def configured(work: str, options: argparse.Namespace, work_dir: str) -> Any:
     """The Config of a piece of work: the official experiment, without pretraining and figures."""
-    from wae_tf import main
 
     experiment, penalty, *_ = WORK[work]
     celeba = experiment.startswith("celebA")
@@ -79,7 +83,7 @@ def configured(work: str, options: argparse.Namespace, work_dir: str) -> Any:
     ]
     if celeba:
         arguments += [f"--train_size={options.celeba_images}", f"--test_size={TEST_IMAGES}"]
-    return main.parse(arguments)[1]
+    return parse(arguments)[1]
 
 
 def matrix_rate() -> float:
@@ -102,8 +106,6 @@ def ours(work: str, options: argparse.Namespace) -> Run:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 
-    from wae_tf import models, training
-
     steps = options.steps or WORK[work][2]
     notes: list[tuple[int, float]] = []  # steps done, and when
     seen: dict[str, Any] = {}
@@ -115,16 +117,16 @@ def ours(work: str, options: argparse.Namespace) -> Run:
             if notes[-1][0] >= steps:
                 raise Enough
 
-    fit = models.Wae.fit
+    fit = Wae.fit
 
     def watched(self: Any, *args: Any, callbacks: Any = (), **named: Any) -> Any:
         return fit(self, *args, callbacks=[*callbacks, Note()], **named)
 
-    models.Wae.fit = watched
+    Wae.fit = watched
     with tempfile.TemporaryDirectory(dir=options.out) as folder:
         config = configured(work, options, f"{folder}/run")
         with contextlib.suppress(Enough):
-            training.train(config)
+            train.train(config)
     each = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in itertools.pairwise(notes)]
     # Of too few executions for a time (celeba_memory.py) there is the rest to say.
     each = each[(len(each) + 3) // 4 :] or [math.nan]
@@ -133,7 +135,7 @@ def ours(work: str, options: argparse.Namespace) -> Run:
         "mean": statistics.mean(each),
         "first": notes[0][1] - BEGAN,
         "peak_mb": seen["peak_mb"],
-        "gflop": models.operations(seen["model"], config.batch_size) / 1e9,
+        "gflop": operations.operations(seen["model"], config.batch_size) / 1e9,
         "matrix_gflops": matrix_rate() / 1e9,
     }
 
@@ -305,9 +307,7 @@ def main() -> None:
         if options.describe:
             print(json.dumps(torch_settings(options.only, options)))
         elif options.decode:
-            from wae_tf import training
-
-            training.load_images(configured(options.only, options, "nowhere"))
+            setup.load_images(configured(options.only, options, "nowhere"))
             print("{}")
         else:
             print(json.dumps(ours(options.only, options)))

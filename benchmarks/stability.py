@@ -27,9 +27,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from wae_tf import data, evaluation, latent, models, training
 from wae_tf.config import Config
+from wae_tf.data import load
+from wae_tf.data.batches import image_batches
+from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import RunError
+from wae_tf.evaluation import brief
+from wae_tf.evaluation.codes import statistics
+from wae_tf.models import by_name, passes
+from wae_tf.pixels import to_float
+from wae_tf.training import pretraining
 
 #: What is moved, one at a time; the base is the preset of the paper for MNIST.
 SWEEPS: dict[str, list[Any]] = {
@@ -77,16 +84,16 @@ def settings(model: str) -> list[tuple[str, str, dict[str, Any]]]:
     return found
 
 
-def run(config: Config, images: data.ImageSet, steps: int, sharpness: float) -> dict[str, Any]:
+def run(config: Config, images: ImageSet, steps: int, sharpness: float) -> dict[str, Any]:
     """Trains one setting and measures it."""
     began = time.monotonic()
-    model = models.from_config(config, images.image_shape, len(images.train))
+    model = by_name.from_config(config, images.image_shape, len(images.train))
     finite = True
     try:
         if config.pretrain:
-            training.pretrain(model, images.train, report=lambda line: None)
+            pretraining.pretrain(model, images.train, report=lambda line: None)
         model.compile(steps_per_execution=50 if steps % 50 == 0 else 1)
-        batches = data.batches(
+        batches = image_batches(
             images.train,
             batch_size=config.batch_size,
             seed=config.seed,
@@ -98,17 +105,17 @@ def run(config: Config, images: data.ImageSet, steps: int, sharpness: float) -> 
     found: dict[str, Any] = {}
     if finite and model.trouble() is None:
         test = images.test[:TESTED]
-        codes = evaluation.codes(model, test)
-        scaled = codes / evaluation.prior_std(model)
-        made = evaluation.decoded(model, codes)
-        real = evaluation.in_batches(model.as_pixels, test)
-        ratio = float(evaluation.sharpness(evaluation.samples(model, TESTED)).mean()) / sharpness
+        codes = passes.codes(model, test)
+        scaled = codes / passes.prior_std(model)
+        made = passes.decoded(model, codes)
+        real = passes.in_batches(model.as_pixels, test)
+        ratio = float(brief.sharpness(passes.samples(model, TESTED)).mean()) / sharpness
         found = {
             "squared_error": float(np.square(made - real).mean()),
             "code_mean_max": float(np.abs(scaled.mean(axis=0)).max()),
             "code_std_min": float(scaled.std(axis=0).min()),
             "code_std_max": float(scaled.std(axis=0).max()),
-            "mmd_sigmas": latent.statistics(model, codes)["mmd_test_sigmas"],
+            "mmd_sigmas": statistics(model, codes)["mmd_test_sigmas"],
             "sharpness_ratio": ratio,
         }
     tf.keras.backend.clear_session()
@@ -241,9 +248,9 @@ def main() -> None:
 
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    images = data.load("mnist", data_dir=options.data_dir)
-    real = data.to_float(images.test[:TESTED], "unit")
-    sharpness = float(evaluation.sharpness(real).mean())
+    images = load.load("mnist", data_dir=options.data_dir)
+    real = to_float(images.test[:TESTED], "unit")
+    sharpness = float(brief.sharpness(real).mean())
     file = out / "stability.csv"
     rows: list[dict[str, Any]] = []
     if file.is_file():

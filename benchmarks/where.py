@@ -26,6 +26,9 @@ from typing import Any
 
 import speed
 
+from wae_tf.models.wae import Wae
+from wae_tf.training import train
+
 #: Steps before the trace, and in it.
 STEPS = {"mnist_small": (200, 100), "mnist": (2, 2), "celebA": (1, 2), "celebA_small": (5, 5)}
 
@@ -76,8 +79,6 @@ def trace(work: str, options: argparse.Namespace) -> dict[str, Any]:
     import keras
     import tensorflow as tf
 
-    from wae_tf import models, training
-
     before, count = STEPS[speed.WORK[work][0]]
     folder = Path(options.out) / work
     noted: list[tuple[int, float]] = []
@@ -93,14 +94,14 @@ def trace(work: str, options: argparse.Namespace) -> dict[str, Any]:
                 tf.profiler.experimental.stop()
                 raise speed.Enough
 
-    fit = models.Wae.fit
+    fit = Wae.fit
 
     def watched(self: Any, *args: Any, callbacks: Any = (), **named: Any) -> Any:
         return fit(self, *args, callbacks=[*callbacks, Tracer()], **named)
 
-    models.Wae.fit = watched
+    Wae.fit = watched
     with tempfile.TemporaryDirectory() as run, contextlib.suppress(speed.Enough):
-        training.train(speed.configured(work, options, f"{run}/run"))
+        train.train(speed.configured(work, options, f"{run}/run"))
     (first, began), (last, ended) = noted
     return {"ms": 1e3 * (ended - began) / (last - first), "parts": parts(folder, last - first)}
 

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 import wae_tf
-from wae_tf import evaluation, latent, main, penalties, priors, samplers, tfgan
+from wae_tf import main
 from wae_tf.errors import FlagError
-from wae_tf.runs import Run
+from wae_tf.evaluation import samplers, tfgan
+from wae_tf.evaluation.codes import mmd, null_std, statistics
+from wae_tf.models import passes
+from wae_tf.objective import penalties, priors
+from wae_tf.runs.folder import Run
 
 TINY = [
     "--encoder_arch=mlp", "--decoder_arch=mlp", "--encoder_filters=16", "--decoder_filters=16",
@@ -31,26 +35,26 @@ def test_blockwise_mmd_is_the_penalty(rng, block):
     codes, sample = rng.standard_normal((2, 60, 3))
     width = priors.kernel_width("normal", 3, 1.0)
     expected = float(penalties.mmd(codes, sample, width=width))
-    assert latent.mmd(codes, sample, width, block) == pytest.approx(expected, abs=1e-12)
+    assert mmd(codes, sample, width, block) == pytest.approx(expected, abs=1e-12)
 
 
 def test_null_spread_is_that_of_repetitions_and_falls_as_1_over_n():
     model = small()
-    direct = latent.null_std(model, 400, repeats=60)
-    scaled = latent.null_std(model, 400, repeats=60, rows=100)
+    direct = null_std(model, 400, repeats=60)
+    scaled = null_std(model, 400, repeats=60, rows=100)
     assert scaled == pytest.approx(direct, rel=0.45)
-    assert latent.null_std(model, 100, repeats=60) == pytest.approx(4 * scaled)
+    assert null_std(model, 100, repeats=60) == pytest.approx(4 * scaled)
 
 
 def test_statistics_tell_the_prior_from_other_codes(rng):
     model = small(prior_scale=2.0)
-    good = latent.statistics(model, 2 * rng.standard_normal((1500, 3)).astype(np.float32))
+    good = statistics(model, 2 * rng.standard_normal((1500, 3)).astype(np.float32))
     assert abs(good["mmd_test_sigmas"]) < 5
     assert good["code_mean_max"] < 0.1
     assert 0.9 < good["code_std_min"] <= good["code_std_max"] < 1.1
     assert good["code_correlation_max"] < 0.1
     bad = 2 * rng.standard_normal((1500, 3)).astype(np.float32) * [1, 1, 0.2] + [0, 2, 0]
-    bad = latent.statistics(model, bad.astype(np.float32))
+    bad = statistics(model, bad.astype(np.float32))
     assert bad["mmd_test_sigmas"] > 50
     assert bad["code_mean_max"] == pytest.approx(1, abs=0.1)
     assert bad["code_std_min"] == pytest.approx(0.2, abs=0.02)
@@ -61,7 +65,7 @@ def test_mixture_follows_the_training_codes(rng, prior):
     model = small(prior=prior)
     train = rng.randint(0, 256, (400, 8, 8, 1)).astype(np.uint8)
     drawn = samplers.mixture(model, train, 2000, seed=4)
-    codes = evaluation.codes(model, train)
+    codes = passes.codes(model, train)
     assert drawn.shape == (2000, 3)
     assert drawn.dtype == np.float32
     spread = 0.15 * codes.std(axis=0).max() + 1e-3
@@ -75,14 +79,14 @@ def test_mixture_follows_the_training_codes(rng, prior):
 def test_samplers_are_named(rng):
     model = small()
     train = rng.randint(0, 256, (100, 8, 8, 1)).astype(np.uint8)
-    codes = samplers.latent(model, "prior", 5, train, seed=2)
+    codes = samplers.draw_codes(model, "prior", 5, train, seed=2)
     np.testing.assert_allclose(
-        evaluation.decoded(model, codes), evaluation.samples(model, 5, seed=2), rtol=1e-6
+        passes.decoded(model, codes), passes.samples(model, 5, seed=2), rtol=1e-6
     )
     with pytest.raises(FlagError, match="--sampler=best is not known; accepted: prior, gmm"):
-        samplers.latent(model, "best", 5, train)
+        samplers.draw_codes(model, "best", 5, train)
     with pytest.raises(FlagError, match="--cost=bce has none"):
-        samplers.latent(small(cost="bce"), "improved", 5, train)
+        samplers.draw_codes(small(cost="bce"), "improved", 5, train)
 
 
 @pytest.fixture(scope="module")

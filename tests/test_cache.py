@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wae_tf import cache, data, pictures, splits
+from wae_tf.data import cache, picture_files, splits
+from wae_tf.data import load as load_module
+from wae_tf.data.cache import Writer
 from wae_tf.errors import DataError
 
 
@@ -22,7 +24,7 @@ def folder(tmp_path):
 
 
 def load(folder, cache_dir, **kwargs):
-    return data.load("folder", data_dir=folder, cache_dir=str(cache_dir), **kwargs)
+    return load_module.load("folder", data_dir=folder, cache_dir=str(cache_dir), **kwargs)
 
 
 def values(images):
@@ -33,9 +35,9 @@ def values(images):
 def decodes(monkeypatch):
     """Counts the decoded images."""
     count = []
-    put = cache.Writer.put
+    put = Writer.put
     monkeypatch.setattr(
-        cache.Writer, "put", lambda self, images, place: (count.append(1), put(self, images, place))
+        Writer, "put", lambda self, images, place: (count.append(1), put(self, images, place))
     )
     return count
 
@@ -119,7 +121,7 @@ def test_a_cache_folder_that_cannot_be_written(folder, tmp_path, monkeypatch):
 
 def test_environment_names_the_folder(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("WAE_TF_CACHE", str(tmp_path / "other"))
-    data.load("folder", data_dir=folder)
+    load_module.load("folder", data_dir=folder)
     assert len(list((tmp_path / "other").glob("folder-*.npy"))) == 1
 
 
@@ -134,7 +136,7 @@ def test_long_decoding_tells_how_far_it_is(folder, tmp_path, monkeypatch, capsys
 @pytest.fixture
 def interrupted(folder, tmp_path, monkeypatch):
     """A decode that a signal has ended after six of ten pictures, in stretches of two."""
-    decode, done = pictures.decode_picture, []
+    decode, done = picture_files.decode_picture, []
 
     def limited(data, **kwargs):
         if len(done) == 6:
@@ -142,11 +144,11 @@ def interrupted(folder, tmp_path, monkeypatch):
         done.append(1)
         return decode(data, **kwargs)
 
-    monkeypatch.setattr(pictures, "_CHUNK", 2)
+    monkeypatch.setattr(picture_files, "_CHUNK", 2)
     monkeypatch.setattr(cache, "_NOTED_EVERY", 0.0)
-    monkeypatch.setattr(pictures.os, "sched_getaffinity", lambda _: {0}, raising=False)
+    monkeypatch.setattr(picture_files.os, "sched_getaffinity", lambda _: {0}, raising=False)
     with monkeypatch.context() as patch:
-        patch.setattr(pictures, "decode_picture", limited)
+        patch.setattr(picture_files, "decode_picture", limited)
         with pytest.raises(KeyboardInterrupt):
             load(folder, tmp_path / "cache")
     return folder
@@ -187,7 +189,7 @@ def test_what_does_not_fit_is_decoded_anew(interrupted, tmp_path, decodes, damag
 def test_bad_pictures_stop_and_are_skipped_without_decoding_again(
     folder, tmp_path, monkeypatch, decodes
 ):
-    monkeypatch.setattr(pictures, "_CHUNK", 1)
+    monkeypatch.setattr(picture_files, "_CHUNK", 1)
     monkeypatch.setattr(cache, "_NOTED_EVERY", 0.0)
     order = [f"{i}.png" for i in splits.numpy_order(10)]
     for name in order[4], order[7]:

@@ -5,7 +5,10 @@ import pytest
 import tensorflow as tf
 
 import wae_tf
-from wae_tf import convolutions
+from wae_tf.config import Config
+from wae_tf.networks import convolution
+from wae_tf.networks.convolution import Conv2D, Conv2DTranspose
+from wae_tf.networks.official import build_decoder, build_encoder
 
 # (H, W, channels, depth, filter, stride): even and odd filters, sides that do not divide, and a
 # stride beyond the filter, where some pixels meet no place.
@@ -30,12 +33,12 @@ def test_products_are_the_convolutions(height, width, channels, depth, size, str
     large = normal([2, height, width, channels], 0)
     filters = normal([size, size, channels, depth], 1)
     expected = tf.nn.conv2d(large, filters, stride, "SAME")
-    close(convolutions.convolved(large, filters, stride), expected)
+    close(convolution.convolved(large, filters, stride), expected)
     small = normal(expected.shape, 2)
     back = tf.nn.conv2d_transpose(small, filters, large.shape, stride, "SAME")
-    close(convolutions.spread(small, filters, stride, (height, width)), back)
+    close(convolution.spread(small, filters, stride, (height, width)), back)
     if stride == 1:
-        close(convolutions._spread_by_rows(small, filters, 1, (height, width)), back)
+        close(convolution._spread_by_rows(small, filters, 1, (height, width)), back)
     gradient = tf.raw_ops.Conv2DBackpropFilter(
         input=large,
         filter_sizes=filters.shape,
@@ -43,17 +46,17 @@ def test_products_are_the_convolutions(height, width, channels, depth, size, str
         strides=[1, stride, stride, 1],
         padding="SAME",
     )
-    close(convolutions.filters_gradient(large, small, size, stride), gradient)
+    close(convolution.filters_gradient(large, small, size, stride), gradient)
 
 
 def test_a_product_by_hand():
     # One place over a 2x2 image with a 2x2 filter: the sum of products; back: the filter itself.
     image = tf.constant([[[[1.0], [2.0]], [[3.0], [4.0]]]])
     filters = tf.reshape(tf.constant([10.0, 20.0, 30.0, 40.0]), [2, 2, 1, 1])
-    assert convolutions.convolved(image, filters, 2).numpy().item() == 300
-    spread = convolutions.spread(tf.constant([[[[3.0]]]]), filters, 2, (2, 2))
+    assert convolution.convolved(image, filters, 2).numpy().item() == 300
+    spread = convolution.spread(tf.constant([[[[3.0]]]]), filters, 2, (2, 2))
     assert spread.numpy().ravel().tolist() == [30, 60, 90, 120]
-    gradient = convolutions.filters_gradient(image, tf.constant([[[[2.0]]]]), 2, 2)
+    gradient = convolution.filters_gradient(image, tf.constant([[[[2.0]]]]), 2, 2)
     assert gradient.numpy().ravel().tolist() == [2, 4, 6, 8]
 
 
@@ -72,15 +75,15 @@ def test_layers_train_as_keras_own(name, stride, plan, monkeypatch):
     import keras
 
     for threshold, value in PLANS[plan].items():
-        monkeypatch.setattr(convolutions, threshold, value)
+        monkeypatch.setattr(convolution, threshold, value)
     images = normal([3, 6, 6, 2], 3)
     found = []
-    for module in (convolutions, keras.layers):
+    for module in (convolution, keras.layers):
         layer = getattr(module, name)(3, 4, strides=stride, padding="same")
         layer.build(images.shape)
         layer.kernel.assign(normal(layer.kernel.shape, 4))
         layer.bias.assign([1.0, 2.0, 3.0])
-        called = {"training": True} if module is convolutions else {}
+        called = {"training": True} if module is convolution else {}
 
         @tf.function
         def pass_(layer=layer, called=called):
@@ -93,7 +96,7 @@ def test_layers_train_as_keras_own(name, stride, plan, monkeypatch):
         outputs, gradients = pass_()
         found.append([outputs, *gradients])
         operations = [op.type for op in pass_.get_concrete_function().graph.get_operations()]
-        if module is convolutions and plan != "by rows":
+        if module is convolution and plan != "by rows":
             assert ("Conv2DBackpropFilter" in operations) is False
             assert ("ExtractImagePatches" in operations) is True
     for got, expected in zip(*found, strict=True):
@@ -102,7 +105,7 @@ def test_layers_train_as_keras_own(name, stride, plan, monkeypatch):
 
 def test_inference_and_xla_have_the_plain_operations(monkeypatch):
     for threshold, value in PLANS["all"].items():
-        monkeypatch.setattr(convolutions, threshold, value)
+        monkeypatch.setattr(convolution, threshold, value)
 
     def operations(training, jit):
         model = wae_tf.WaeMmd(
@@ -120,27 +123,25 @@ def test_inference_and_xla_have_the_plain_operations(monkeypatch):
 
 
 def test_the_papers_networks_take_products_where_they_were_measured_faster():
-    from wae_tf.config import Config
-    from wae_tf.networks import build_decoder, build_encoder
 
     def plans(image_shape, **fields):
         config = Config(encoder_filters=1024, decoder_filters=1024, **fields)
         found = {}
         for build in (build_encoder, build_decoder):
             for layer in build(config, image_shape).layers:
-                if isinstance(layer, convolutions.Conv2D):
+                if isinstance(layer, Conv2D):
                     channels, places = layer.input.shape[-1], layer.output.shape[1:3]
-                    plan = convolutions._Plan(layer, tuple(places), channels, transposed=False)
-                elif isinstance(layer, convolutions.Conv2DTranspose):
+                    plan = convolution._Plan(layer, tuple(places), channels, transposed=False)
+                elif isinstance(layer, Conv2DTranspose):
                     places = layer.input.shape[1:3]
-                    plan = convolutions._Plan(layer, tuple(places), layer.filters, transposed=True)
+                    plan = convolution._Plan(layer, tuple(places), layer.filters, transposed=True)
                 else:
                     continue
                 kinds = [k for k in ("all", "gradient", "by_rows") if getattr(plan, k)]
                 found[layer.name] = kinds[0] if kinds else None
         return found
 
-    # configs.py:90-95 and :38-43; the sides are those of the layers' smaller images.
+    # official configs.py:90-95 and :38-43; the sides are those of the layers' smaller images.
     assert plans((28, 28, 1), filter_size=4) == {
         "h0_conv": None, "h1_conv": None, "h2_conv": None, "h3_conv": "all",
         "h0_deconv": "gradient", "h1_deconv": None, "hfinal_deconv": "by_rows",

@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wae_tf import data, errors, streams
+from wae_tf import pixels, streams
+from wae_tf.data import batches, load
+from wae_tf.errors import DataError, FlagError
+from wae_tf.pixels import to_float, to_unit
 
 BYTES = np.arange(256, dtype=np.uint8)
 
 
 def official(images, pixel_range):
-    """datahandler.py:439 and :272, fed to a float32 placeholder."""
+    """official datahandler.py:439 and :272, fed to a float32 placeholder."""
     unit = images / 255.0
     return np.float32((unit - 0.5) * 2.0 if pixel_range == "symmetric" else unit)
 
@@ -18,7 +21,7 @@ def official(images, pixel_range):
 @pytest.mark.parametrize("pixel_range", ["symmetric", "unit"])
 def test_to_float_equals_the_official_floats_for_every_byte(pixel_range):
     want = official(BYTES, pixel_range)
-    one = lambda x: data.to_float(x, pixel_range)  # noqa: E731
+    one = lambda x: to_float(x, pixel_range)  # noqa: E731
     mapped = next(iter(tf.data.Dataset.from_tensors(BYTES).map(one)))
     got = {
         "numpy": one(BYTES),
@@ -35,21 +38,23 @@ def test_to_float_equals_the_official_floats_for_every_byte(pixel_range):
 
 @pytest.mark.parametrize("pixel_range", ["symmetric", "unit"])
 def test_to_unit_undoes_to_float_and_clips(pixel_range):
-    back = data.to_unit(data.to_float(BYTES, pixel_range), pixel_range)
+    back = to_unit(to_float(BYTES, pixel_range), pixel_range)
     np.testing.assert_array_equal(np.rint(back * 255), BYTES)
     np.testing.assert_array_equal(
-        back, data.to_unit(data.to_float(tf.constant(BYTES), pixel_range), pixel_range).numpy()
+        back, to_unit(to_float(tf.constant(BYTES), pixel_range), pixel_range).numpy()
     )
-    np.testing.assert_array_equal(data.to_unit(np.float32([-3, 3]), pixel_range), [0, 1])
+    np.testing.assert_array_equal(to_unit(np.float32([-3, 3]), pixel_range), [0, 1])
 
 
 def test_ranges_are_checked():
-    with pytest.raises(errors.FlagError, match="--pixel_range=wide is not one of symmetric, unit"):
-        data.to_float(BYTES, "wide")
+    with pytest.raises(FlagError, match="--pixel_range=wide is not one of symmetric, unit"):
+        to_float(BYTES, "wide")
     with pytest.raises(TypeError, match="uint8"):
-        data.to_float(np.zeros(3), "unit")
-    assert data.DEFAULT_PIXEL_RANGE["celeba"] == data.DEFAULT_PIXEL_RANGE["folder"] == "symmetric"
-    assert {data.DEFAULT_PIXEL_RANGE[d] for d in ("digits", "mnist", "cifar10")} == {"unit"}
+        to_float(np.zeros(3), "unit")
+    assert (
+        pixels.DEFAULT_PIXEL_RANGE["celeba"] == pixels.DEFAULT_PIXEL_RANGE["folder"] == "symmetric"
+    )
+    assert {pixels.DEFAULT_PIXEL_RANGE[d] for d in ("digits", "mnist", "cifar10")} == {"unit"}
 
 
 def test_stream_keys_are_those_of_sha256():
@@ -62,7 +67,7 @@ def test_stream_keys_are_those_of_sha256():
 
 
 def draw(seed, steps, size, batch_size):
-    one = lambda step: data.batch_indices(seed, step, size, batch_size)  # noqa: E731
+    one = lambda step: batches.batch_indices(seed, step, size, batch_size)  # noqa: E731
     return next(iter(tf.data.Dataset.range(steps).map(one).batch(steps))).numpy()
 
 
@@ -97,23 +102,25 @@ GOLDEN_MANY = [2, 7, 6, 0, 5]
 
 def test_batch_indices_are_the_same_on_every_machine():
     # Recorded: a change would make a resumed run differ from the one that was interrupted.
-    np.testing.assert_array_equal(data.batch_indices(7, 3, 60000, 5), GOLDEN_FEW)
-    np.testing.assert_array_equal(data.batch_indices(7, 3, 8, 5), GOLDEN_MANY)
-    in_graph = tf.function(lambda step: data.batch_indices(7, step, 60000, 5))
+    np.testing.assert_array_equal(batches.batch_indices(7, 3, 60000, 5), GOLDEN_FEW)
+    np.testing.assert_array_equal(batches.batch_indices(7, 3, 8, 5), GOLDEN_MANY)
+    in_graph = tf.function(lambda step: batches.batch_indices(7, step, 60000, 5))
     np.testing.assert_array_equal(in_graph(tf.constant(3, tf.int64)), GOLDEN_FEW)
 
 
 @pytest.mark.parametrize("seed", [0, -1, 2**63 - 1, -(2**63)])
 def test_any_seed_of_64_bits_and_the_whole_set_as_a_batch(seed):
-    assert sorted(data.batch_indices(seed, 10**9, 9, 9).numpy()) == list(range(9))
-    assert data.batch_indices(seed, 0, 1, 1).numpy().tolist() == [0]
+    assert sorted(batches.batch_indices(seed, 10**9, 9, 9).numpy()) == list(range(9))
+    assert batches.batch_indices(seed, 0, 1, 1).numpy().tolist() == [0]
 
 
 def test_a_batch_larger_than_the_data_is_one_sentence():
-    with pytest.raises(errors.DataError, match="--batch_size=11 does not fit 10 training images"):
-        data.batch_indices(0, 0, 10, 11)
-    with pytest.raises(errors.DataError, match="1 to 10 is accepted"):
-        data.batches(np.zeros((10, 2, 2, 1), np.uint8), batch_size=0, seed=0, pixel_range="unit")
+    with pytest.raises(DataError, match="--batch_size=11 does not fit 10 training images"):
+        batches.batch_indices(0, 0, 10, 11)
+    with pytest.raises(DataError, match="1 to 10 is accepted"):
+        batches.image_batches(
+            np.zeros((10, 2, 2, 1), np.uint8), batch_size=0, seed=0, pixel_range="unit"
+        )
 
 
 def take(dataset, count):
@@ -122,12 +129,12 @@ def take(dataset, count):
 
 def test_element_k_is_a_function_of_seed_and_step(rng):
     images = rng.randint(0, 256, (40, 3, 5, 3)).astype(np.uint8)
-    make = lambda **kw: data.batches(  # noqa: E731
+    make = lambda **kw: batches.image_batches(  # noqa: E731
         images, batch_size=4, pixel_range="symmetric", **{"seed": 2, **kw}
     )
     whole = take(make(), 9)
     for step in (0, 8):
-        rows = data.batch_indices(2, step, 40, 4).numpy()
+        rows = batches.batch_indices(2, step, 40, 4).numpy()
         np.testing.assert_array_equal(whole[step], official(images[rows], "symmetric"))
     np.testing.assert_array_equal(take(make(start_step=6), 3), whole[6:])
     assert not np.array_equal(take(make(seed=3), 9), whole)
@@ -138,15 +145,17 @@ def test_a_mapped_file_is_read_by_rows(tmp_path, rng, monkeypatch):
     images = rng.randint(0, 256, (50, 4, 4, 3)).astype(np.uint8)
     np.save(tmp_path / "images.npy", images)
     part = np.load(tmp_path / "images.npy", mmap_mode="r")[7:][:30]  # a view of a view
-    want = take(data.batches(part, batch_size=6, seed=1, pixel_range="unit"), 5)
-    monkeypatch.setattr(data, "MOST_IN_MEMORY", 0)
-    monkeypatch.setattr(data, "MOST_MAPPED_IN_MEMORY", 0)
-    got = take(data.batches(part, batch_size=6, seed=1, pixel_range="unit"), 5)
+    want = take(batches.image_batches(part, batch_size=6, seed=1, pixel_range="unit"), 5)
+    monkeypatch.setattr(batches, "MOST_IN_MEMORY", 0)
+    monkeypatch.setattr(batches, "MOST_MAPPED_IN_MEMORY", 0)
+    got = take(batches.image_batches(part, batch_size=6, seed=1, pixel_range="unit"), 5)
     np.testing.assert_array_equal(got, want)
-    in_memory = take(data.batches(images[7:37], batch_size=6, seed=1, pixel_range="unit"), 5)
+    in_memory = take(
+        batches.image_batches(images[7:37], batch_size=6, seed=1, pixel_range="unit"), 5
+    )
     np.testing.assert_array_equal(in_memory, want)
-    strided = take(data.batches(part[::-1], batch_size=6, seed=1, pixel_range="unit"), 1)
-    rows = data.batch_indices(1, 0, 30, 6).numpy()
+    strided = take(batches.image_batches(part[::-1], batch_size=6, seed=1, pixel_range="unit"), 1)
+    rows = batches.batch_indices(1, 0, 30, 6).numpy()
     np.testing.assert_array_equal(strided[0], official(images[7:37][::-1][rows], "unit"))
 
 
@@ -154,7 +163,7 @@ def test_digits_are_scikit_learns():
     from sklearn.datasets import load_digits
 
     small, order = load_digits(), np.random.RandomState(123).permutation(1797)
-    digits = data.load("digits")
+    digits = load.load("digits")
     assert digits.image_shape == (28, 28, 1)
     assert (len(digits.train), len(digits.test)) == (1500, 297)
     np.testing.assert_array_equal(digits.train_labels, small.target[order[:1500]])
@@ -169,14 +178,14 @@ def test_digits_are_scikit_learns():
 
 
 def test_sizes():
-    digits = data.load("digits", train_size=10, test_size=500)
+    digits = load.load("digits", train_size=10, test_size=500)
     assert (len(digits.train), len(digits.test)) == (10, 500)
-    np.testing.assert_array_equal(digits.train, data.load("digits").train[:10])
+    np.testing.assert_array_equal(digits.train, load.load("digits").train[:10])
     assert "first 10 of 1,297 train images" in digits.split
-    with pytest.raises(errors.DataError, match="--train_size=1501 is more than the 1,500 train"):
-        data.load("digits", train_size=1501)
-    with pytest.raises(errors.DataError, match="--test_size=1797 leaves no training image"):
-        data.load("digits", test_size=1797)
+    with pytest.raises(DataError, match="--train_size=1501 is more than the 1,500 train"):
+        load.load("digits", train_size=1501)
+    with pytest.raises(DataError, match="--test_size=1797 leaves no training image"):
+        load.load("digits", test_size=1797)
 
 
 @pytest.mark.parametrize(
@@ -189,5 +198,5 @@ def test_sizes():
     ],
 )
 def test_flags_are_refused_in_one_sentence(arguments, sentence):
-    with pytest.raises(errors.FlagError, match=sentence):
-        data.load(**arguments)
+    with pytest.raises(FlagError, match=sentence):
+        load.load(**arguments)

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wae_tf import data, formats, pictures, splits, tfds_source
+from wae_tf.data import dsprites, formats, load, picture_files, splits
+from wae_tf.data import tfds as tfds_source
+from wae_tf.data.picture_files import BadPicture
 from wae_tf.errors import DataError
 
 
@@ -24,7 +26,7 @@ def permutation(count):
 def refused(sentence, *args, **kwargs):
     """The sentence of a DataError: one line, one full stop at its end."""
     with pytest.raises(DataError, match=sentence) as caught:
-        data.load(*args, **kwargs)
+        load.load(*args, **kwargs)
     text = str(caught.value)
     assert "\n" not in text and text.endswith(".") and "Traceback" not in text
     return text
@@ -82,7 +84,7 @@ def mnist(tmp_path, rng):
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_mnist_is_pooled_and_shuffled(mnist, name):
     folder, images = mnist
-    loaded = data.load(name, data_dir=folder)
+    loaded = load.load(name, data_dir=folder)
     order = permutation(50)
     np.testing.assert_array_equal(loaded.train[..., 0], images[order[:45]])
     np.testing.assert_array_equal(loaded.test[..., 0], images[order[45:]])
@@ -102,7 +104,7 @@ def test_the_last_10000_of_mnist_are_test(tmp_path):
         (tmp_path / f"{part}-images.idx3-ubyte").write_bytes(idx(images[rows]))
         labels = (numbers[rows] % 10).astype(np.uint8)
         (tmp_path / f"{part}-labels.idx1-ubyte").write_bytes(idx(labels))
-    loaded = data.load("mnist", data_dir=tmp_path)
+    loaded = load.load("mnist", data_dir=tmp_path)
     order = permutation(10_050)
     np.testing.assert_array_equal(
         loaded.test[:, 0, 0, 0].astype(int) * 256 + loaded.test[:, 0, 1, 0], order[50:]
@@ -182,7 +184,7 @@ def test_links_in_circles_are_followed_once(tmp_path, rng):
         pixels = rng.randint(0, 256, (8, 8), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
     (folder / "round").symlink_to(folder)
-    images = data.load("folder", data_dir=folder, cache_dir=tmp_path / "cache")
+    images = load.load("folder", data_dir=folder, cache_dir=tmp_path / "cache")
     assert len(images.train) + len(images.test) == 3
     (folder / "itself.png").symlink_to(folder / "itself.png")
     refused(r"itself\.png", "folder", data_dir=folder, cache_dir=tmp_path / "cache")
@@ -227,7 +229,7 @@ def test_cifar_is_pooled_and_shuffled(tmp_path, rng, kind):
         else:
             batch = {b"data": np.ascontiguousarray(flat), b"labels": labels[rows].tolist()}
             (folder / part).write_bytes(pickle.dumps(batch, int(kind[-1])))
-    loaded = data.load("cifar10", data_dir=tmp_path)
+    loaded = load.load("cifar10", data_dir=tmp_path)
     order = permutation(1200)
     np.testing.assert_array_equal(loaded.train, images[order[:200]])
     np.testing.assert_array_equal(loaded.test, images[order[200:]])
@@ -282,13 +284,12 @@ def test_bad_cifar_files(tmp_path):
 
 
 def test_dsprites_are_streamed_shuffled_and_stretched(tmp_path, rng, monkeypatch):
-    from wae_tf import datasets
 
-    monkeypatch.setattr(datasets, "_PIECE", 7)
+    monkeypatch.setattr(dsprites, "_PIECE", 7)
     images = rng.randint(0, 2, (60, 64, 64)).astype(np.uint8)
     # The release also carries a pickled array, which must not be touched.
     np.savez_compressed(tmp_path / "dsprites.npz", imgs=images, metadata=np.array({"a": 1}))
-    loaded = data.load("dsprites", data_dir=tmp_path)
+    loaded = load.load("dsprites", data_dir=tmp_path)
     order = permutation(60)
     np.testing.assert_array_equal(loaded.train[..., 0], images[order[:54]] * 255)
     np.testing.assert_array_equal(loaded.test[..., 0], images[order[54:]] * 255)
@@ -354,7 +355,7 @@ def resizecrop(image):
 def test_celeba_has_the_official_order_membership_and_crop(celeba, crop):
     want = [crop(Image.open(celeba / f"{number:06d}.jpg")) for number in NUMBERS]
     for place in (celeba.parent, celeba):
-        loaded = data.load("celeba", data_dir=place, crop=crop.__name__)
+        loaded = load.load("celeba", data_dir=place, crop=crop.__name__)
         np.testing.assert_array_equal(loaded.train, want[:3])
         np.testing.assert_array_equal(loaded.test, want[3:])
     assert loaded.split == (
@@ -367,14 +368,14 @@ def test_celeba_has_the_official_order_membership_and_crop(celeba, crop):
 def test_celeba_crops_by_hand():
     # A ramp along x: value x. The box starts at 19 and each new pixel covers 140 / 64 old ones.
     ramp = np.broadcast_to(np.arange(178, dtype=np.uint8)[None, :, None], (218, 178, 3))
-    got = pictures.decode_celeba(
+    got = picture_files.decode_celeba(
         jpeg(Image.fromarray(ramp), quality=100, subsampling=0), "closecrop"
     )
     middle = 19 + (np.arange(64) + 0.5) * 140 / 64 - 0.5
     assert np.abs(got[32, 3:-3, 0] - middle[3:-3]).max() <= 2
     # A ramp along y: rows 7 to 71 of 78, each 218 / 78 old rows.
     ramp = np.broadcast_to(np.arange(218, dtype=np.uint8)[:, None, None], (218, 178, 3))
-    got = pictures.decode_celeba(
+    got = picture_files.decode_celeba(
         jpeg(Image.fromarray(ramp), quality=100, subsampling=0), "resizecrop"
     )
     middle = (np.arange(7, 71) + 0.5) * 218 / 78 - 0.5
@@ -388,9 +389,9 @@ def test_celeba_from_the_zip_equals_the_folder(celeba, tmp_path):
             file.write(path, f"img_align_celeba/{path.name}")
         file.writestr("__MACOSX/img_align_celeba/000007.jpg", b"resource fork")
         file.writestr("img_align_celeba/._000008.jpg", b"resource fork")
-    want = data.load("celeba", data_dir=celeba)
+    want = load.load("celeba", data_dir=celeba)
     for place in (archive, tmp_path):
-        loaded = data.load("celeba", data_dir=place)
+        loaded = load.load("celeba", data_dir=place)
         np.testing.assert_array_equal(loaded.train, want.train)
         np.testing.assert_array_equal(loaded.test, want.test)
 
@@ -398,7 +399,7 @@ def test_celeba_from_the_zip_equals_the_folder(celeba, tmp_path):
 def test_celeba_without_a_test_image_here(celeba):
     for number in NUMBERS[3:]:
         (celeba / f"{number:06d}.jpg").unlink()
-    loaded = data.load("celeba", data_dir=celeba)
+    loaded = load.load("celeba", data_dir=celeba)
     assert (len(loaded.train), len(loaded.test)) == (2, 1)
     assert "none of the official test images is here, so last 1 test (a tenth" in loaded.split
     np.testing.assert_array_equal(
@@ -421,7 +422,7 @@ def test_bad_celeba_files_are_named_or_skipped(celeba, rng):
         path.write_bytes(content)
         text = refused(sentence, "celeba", data_dir=celeba)
         assert text.startswith(str(path)) and "--skip_bad_images" in text
-        loaded = data.load("celeba", data_dir=celeba, skip_bad_images=True)
+        loaded = load.load("celeba", data_dir=celeba, skip_bad_images=True)
         assert loaded.skipped == ("009461.jpg",)
         assert (len(loaded.train), len(loaded.test)) == (2, 2)
         for i, number in enumerate((174314, 16555)):
@@ -462,10 +463,10 @@ def test_folder_is_sorted_shuffled_and_recursive(tmp_path, rng):
     (tmp_path / "a" / "notes.txt").write_text("no picture")
     by_name = np.concatenate([arrays[::2], arrays[1::2]])
     order = permutation(20)
-    loaded = data.load("folder", data_dir=tmp_path)
+    loaded = load.load("folder", data_dir=tmp_path)
     np.testing.assert_array_equal(loaded.train, by_name[order[:18]])
     np.testing.assert_array_equal(loaded.test, by_name[order[18:]])
-    more = data.load("folder", data_dir=tmp_path, test_size=5)
+    more = load.load("folder", data_dir=tmp_path, test_size=5)
     np.testing.assert_array_equal(more.test, by_name[order[15:]])
     assert loaded.split == "NumPy shuffle with seed 123, last 2 test"
 
@@ -481,52 +482,52 @@ def test_modes_become_eight_bits(tmp_path):
     rgba = Image.fromarray(np.uint8([[[200, 100, 0, 255], [200, 100, 0, 51]]]))
     # 51 / 255 = 0.2 of the colour, 0.8 of white.
     want = [[[200, 100, 0], [244, 224, 204]]]
-    np.testing.assert_array_equal(pictures.decode_picture(save(rgba, path), False), want)
+    np.testing.assert_array_equal(picture_files.decode_picture(save(rgba, path), False), want)
     wide = Image.fromarray(np.uint16([[0, 65535], [257 * 77, 257 * 77 + 129]]))
     np.testing.assert_array_equal(
-        pictures.decode_picture(save(wide, path), True)[..., 0], [[0, 255], [77, 78]]
+        picture_files.decode_picture(save(wide, path), True)[..., 0], [[0, 255], [77, 78]]
     )
-    assert pictures.look(path.read_bytes())[0]
+    assert picture_files.look(path.read_bytes())[0]
     palette = Image.new("P", (2, 1))
     palette.putpalette([10, 20, 30, 40, 50, 60])
     palette.putpixel((1, 0), 1)
     np.testing.assert_array_equal(
-        pictures.decode_picture(save(palette, path), False), [[[10, 20, 30], [40, 50, 60]]]
+        picture_files.decode_picture(save(palette, path), False), [[[10, 20, 30], [40, 50, 60]]]
     )
     np.testing.assert_array_equal(
-        pictures.decode_picture(save(palette, path, transparency=1), False),
+        picture_files.decode_picture(save(palette, path, transparency=1), False),
         [[[10, 20, 30], [255, 255, 255]]],
     )
     one_bit = Image.fromarray(np.array([[True, False]]))
     np.testing.assert_array_equal(
-        pictures.decode_picture(save(one_bit, path), True), [[[255], [0]]]
+        picture_files.decode_picture(save(one_bit, path), True), [[[255], [0]]]
     )
     grey_alpha = Image.fromarray(np.uint8([[[100, 255], [100, 0]]]))
     np.testing.assert_array_equal(
-        pictures.decode_picture(save(grey_alpha, path), True), [[[100], [255]]]
+        picture_files.decode_picture(save(grey_alpha, path), True), [[[100], [255]]]
     )
     cmyk = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
-    red = pictures.decode_picture(jpeg(cmyk, quality=100), False)
+    red = picture_files.decode_picture(jpeg(cmyk, quality=100), False)
     assert np.abs(red.astype(int) - [255, 0, 0]).max() <= 3
     # EXIF says: turn by 90 degrees.
     exif = Image.Exif()
     exif[0x0112] = 6
     turned = save(Image.fromarray(np.uint8([[[9, 9, 9], [200, 0, 0]]])), path, exif=exif)
     np.testing.assert_array_equal(
-        pictures.decode_picture(turned, False), [[[9, 9, 9]], [[200, 0, 0]]]
+        picture_files.decode_picture(turned, False), [[[9, 9, 9]], [[200, 0, 0]]]
     )
-    assert pictures.look(turned)[1] == (1, 2)
+    assert picture_files.look(turned)[1] == (1, 2)
     floats = save(Image.fromarray(np.float32([[0.5]])), tmp_path / "x.tif")
-    with pytest.raises(pictures.BadPicture, match="mode F: 8 or 16 bits"):
-        pictures.decode_picture(floats, False)
+    with pytest.raises(BadPicture, match="mode F: 8 or 16 bits"):
+        picture_files.decode_picture(floats, False)
 
 
 def test_channels_follow_the_pictures(tmp_path):
     for i in range(3):
         Image.new("L", (4, 4), 50 * i).save(tmp_path / f"{i}.png")
-    assert data.load("folder", data_dir=tmp_path).image_shape == (4, 4, 1)
+    assert load.load("folder", data_dir=tmp_path).image_shape == (4, 4, 1)
     Image.new("RGB", (4, 4), (1, 2, 3)).save(tmp_path / "3.png")
-    loaded = data.load("folder", data_dir=tmp_path)
+    loaded = load.load("folder", data_dir=tmp_path)
     assert loaded.image_shape == (4, 4, 3)
     pixels = np.concatenate([loaded.train, loaded.test])[:, 0, 0].tolist()
     assert sorted(pixels) == [[0, 0, 0], [1, 2, 3], [50, 50, 50], [100, 100, 100]]
@@ -539,7 +540,7 @@ def test_sizes_must_agree_or_be_made_to(tmp_path):
     Image.fromarray(stripes).save(tmp_path / "b.png")
     text = refused("b.png is 20x8 but a.png is 8x8", "folder", data_dir=tmp_path)
     assert "--image_size=N" in text
-    loaded = data.load("folder", data_dir=tmp_path, image_size=4)
+    loaded = load.load("folder", data_dir=tmp_path, image_size=4)
     both = np.concatenate([loaded.train, loaded.test])
     assert both.shape == (2, 4, 4, 3)
     assert sorted(both.reshape(2, -1).mean(1)) == [9, 200]
@@ -553,7 +554,7 @@ def test_bad_pictures_are_named_or_skipped(tmp_path):
     assert text.startswith(str(tmp_path / "bad.png"))
     (tmp_path / "cut.png").write_bytes((tmp_path / "0.png").read_bytes()[:-30])
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
-    loaded = data.load("folder", data_dir=tmp_path, skip_bad_images=True)
+    loaded = load.load("folder", data_dir=tmp_path, skip_bad_images=True)
     assert loaded.skipped == ("bad.png", "cut.png", "gone.png")
     # The same cache, now without leave to skip.
     refused("bad.png could not be decoded .3 such files", "folder", data_dir=tmp_path)
@@ -571,10 +572,10 @@ def test_npy_files(tmp_path, rng):
         np.save(path, array)
         want = array.reshape(30, 6, 6, -1)[order]
         for place in (path, tmp_path):
-            loaded = data.load("folder", data_dir=place, test_size=5)
+            loaded = load.load("folder", data_dir=place, test_size=5)
             np.testing.assert_array_equal(loaded.train, want[:25])
             np.testing.assert_array_equal(loaded.test, want[25:])
-    assert data.load("folder", data_dir=path, image_size=3).image_shape == (3, 3, 1)
+    assert load.load("folder", data_dir=path, image_size=3).image_shape == (3, 3, 1)
     for array, sentence in (
         (np.zeros((3, 4)), r"holds float64 \[3, 4\]: images are numbers of shape"),
         (np.zeros((3, 4, 4, 2)), "with C 1 or 3"),
@@ -615,7 +616,7 @@ def test_a_folder_prepared_by_tfds(tfds, tmp_path, rng):
     images = rng.randint(0, 256, (9, 28, 28, 1)).astype(np.uint8)
     rows = [{"image": image, "label": i} for i, image in enumerate(images)]
     tfds("mnist", tmp_path, {"train": rows[:6], "test": rows[6:]})
-    loaded = data.load("mnist", data_dir=tmp_path)
+    loaded = load.load("mnist", data_dir=tmp_path)
     np.testing.assert_array_equal(loaded.train, images[loaded.train_labels])
     np.testing.assert_array_equal(loaded.test, images[loaded.test_labels])
     assert sorted(loaded.train_labels) == [0, 1, 2, 3, 4, 5]
@@ -629,7 +630,7 @@ def test_dsprites_prepared_by_tfds(tfds, tmp_path, rng):
     names = ("color", "shape", "scale", "orientation", "x_position", "y_position")
     rest = {f"label_{n}": 0 for n in names[1:]} | {f"value_{n}": 0.0 for n in names[1:]}
     tfds("dsprites", tmp_path, {"train": [{"image": i, **rest} for i in images]})
-    loaded = data.load("dsprites", data_dir=tmp_path)
+    loaded = load.load("dsprites", data_dir=tmp_path)
     both = np.concatenate([loaded.train, loaded.test])
     assert sorted(i.tobytes() for i in both) == sorted((i * 255).tobytes() for i in images)
     assert "only a train split" in loaded.split and len(loaded.test) == 2
@@ -646,7 +647,7 @@ def test_celeba_prepared_by_tfds_has_the_official_crop(tfds, tmp_path, rng):
     rest = {"landmarks": landmarks, "attributes": attributes, "identity": {"Identity_No": 0}}
     rows = [{"image": str(file), **rest} for file in files]
     tfds("celeb_a", tmp_path, {"train": rows[:3], "validation": rows[3:4], "test": rows[4:]})
-    loaded = data.load("celeba", data_dir=tmp_path)
+    loaded = load.load("celeba", data_dir=tmp_path)
     want = [closecrop(Image.open(file)) for file in files]
     assert sorted(i.tobytes() for i in loaded.train) == sorted(i.tobytes() for i in want[:3])
     np.testing.assert_array_equal(loaded.test, want[4:])
@@ -656,12 +657,12 @@ def test_celeba_prepared_by_tfds_has_the_official_crop(tfds, tmp_path, rng):
 def test_without_a_network_it_says_so_at_once(monkeypatch, tmp_path):
     pytest.importorskip("tensorflow_datasets")
     builder = tfds_source._builder
-    monkeypatch.setattr(tfds_source, "_builder", lambda name, root: builder(name, str(tmp_path)))
+    monkeypatch.setattr(tfds, "_builder", lambda name, root: builder(name, str(tmp_path)))
     monkeypatch.setattr(tfds_source.urllib.request, "urlopen", _no_network)
     for name in ("mnist", "fashion_mnist", "cifar10", "celeba", "dsprites"):
         text = refused("cannot be reached to download it: give --data_dir with", name)
         assert str(tmp_path) in text
-    monkeypatch.setattr(tfds_source, "_reachable", lambda url: True)
+    monkeypatch.setattr(tfds, "_reachable", lambda url: True)
 
     class Fails:
         def is_prepared(self):
@@ -670,7 +671,7 @@ def test_without_a_network_it_says_so_at_once(monkeypatch, tmp_path):
         def download_and_prepare(self):
             raise RuntimeError("checksum\nmore lines")
 
-    monkeypatch.setattr(tfds_source, "_builder", lambda name, root: Fails())
+    monkeypatch.setattr(tfds, "_builder", lambda name, root: Fails())
     refused(r"TFDS could not prepare celeb_a \(checksum\): give --data_dir", "celeba")
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wae_tf import distances, tfgan
-from wae_tf.distances import Network
+from wae_tf.data import load
+from wae_tf.evaluation import distances, tfgan
+from wae_tf.evaluation.distances import FeatureNetwork
 
 
 def scipy_frechet(a, b):
@@ -100,14 +101,13 @@ def edges(images):
     return x[:, :20], x[:, :3]
 
 
-NETWORK = Network(name="edges", title="edges", identity="1", settings={}, apply=edges)
+NETWORK = FeatureNetwork(name="edges", title="edges", identity="1", settings={}, apply=edges)
 
 
 @pytest.fixture(scope="module")
 def digits():
-    from wae_tf import data
 
-    return data.load("digits").train
+    return load.load("digits").train
 
 
 def test_noise_is_far_and_data_is_near(digits, rng):
@@ -135,7 +135,7 @@ def test_features_are_cached_by_content(tmp_path, digits):
         calls.append(len(images))
         return edges(images)
 
-    network = Network("edges", "edges", "1", {}, counted)
+    network = FeatureNetwork("edges", "edges", "1", {}, counted)
     first = distances.cached_features(network, digits[:150], tmp_path)
     again = distances.cached_features(network, digits[:150].copy(), tmp_path)
     assert calls == [100, 50]
@@ -143,9 +143,11 @@ def test_features_are_cached_by_content(tmp_path, digits):
     changed = digits[:150].copy()
     changed[7, 3, 3] ^= 1
     distances.cached_features(network, changed, tmp_path)
-    other = Network("edges", "edges", "1", {"resize": "other"}, counted)
+    other = FeatureNetwork("edges", "edges", "1", {"resize": "other"}, counted)
     distances.cached_features(other, digits[:150], tmp_path)
-    distances.cached_features(Network("edges", "edges", "2", {}, counted), digits[:150], tmp_path)
+    distances.cached_features(
+        FeatureNetwork("edges", "edges", "2", {}, counted), digits[:150], tmp_path
+    )
     assert sum(calls) == 4 * 150
     for file in tmp_path.glob("*.npz"):
         file.write_bytes(file.read_bytes()[:1000])

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from wae_tf.config import Config
 from wae_tf.errors import FlagError
+from wae_tf.training import distribution
 
 ROOT = Path(__file__).parents[1]
 
@@ -248,7 +249,6 @@ def test_killed_workers_go_on_bit_by_bit(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"cluster": {"worker": []}}'])
 def test_a_bad_tf_config_is_named(monkeypatch, text):
-    from wae_tf import distribution
 
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(FlagError, match="TF_CONFIG like"):

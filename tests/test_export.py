@@ -14,8 +14,15 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from wae_tf import Config, RunError, checkpoints, export, main, models, priors, training
-from wae_tf.runs import Run
+from wae_tf import Config, RunError, main
+from wae_tf.cli.arguments import parse
+from wae_tf.models import by_name
+from wae_tf.models.wae import Noise
+from wae_tf.objective import priors
+from wae_tf.runs import checkpoints
+from wae_tf.runs.folder import Run
+from wae_tf.serving import export, other_runtimes, signatures
+from wae_tf.training import resuming, setup
 
 TINY = {
     "encoder_arch": "mlp",
@@ -45,7 +52,7 @@ def trained(tmp_path_factory):
 def version(trained):
     """The exported version, made while the data set cannot be had."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "load_images", lambda config: pytest.fail("the data was loaded"))
+        patch.setattr(setup, "load_images", lambda config: pytest.fail("the data was loaded"))
         assert main.main(["--mode=export", f"--work_dir={trained}"]) == 0
     return trained / "saved_model" / "1"
 
@@ -53,7 +60,7 @@ def version(trained):
 @pytest.fixture(scope="module")
 def model(trained):
     """The trained model itself."""
-    return training.restore_model(main.parse(["--mode=evaluate", f"--work_dir={trained}"])[1])
+    return resuming.restore_model(parse(["--mode=evaluate", f"--work_dir={trained}"])[1])
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +89,11 @@ def requests_and_answers(model, rows):
         samples[row, : counts[row]] = model.sample(int(counts[row]), seed=int(seeds[row]))
         ends = model.encode(np.stack([first[row], last[row]])).numpy()
         share = np.linspace(0, 1, steps[row], dtype=np.float32)[:, None]
-        line = priors.project(model.config.prior, ends[:1] * (1 - share) + ends[1:] * share)
+        line = priors.into_support(model.config.prior, ends[:1] * (1 - share) + ends[1:] * share)
         lines[row, : steps[row]] = model.decode(line)
 
     def encoded(images):
-        encoding = model.encoding(model.as_pixels(images), models.Noise(), training=False)
+        encoding = model.encoding(model.as_pixels(images), Noise(), training=False)
         answer = {"codes": encoding.codes}
         if encoding.logvar is not None:
             answer |= {"mean": encoding.mean, "logvar": encoding.logvar}
@@ -282,7 +289,7 @@ def test_the_card_says_what_the_signatures_say(version, loaded, trained):
 
 @pytest.fixture(scope="module")
 def small():
-    return models.from_config(Config(**TINY, model="wae_gan"), (8, 8, 1), 100)
+    return by_name.from_config(Config(**TINY, model="wae_gan"), (8, 8, 1), 100)
 
 
 def test_versions_go_up_and_a_failed_export_leaves_nothing(small, tmp_path, monkeypatch):
@@ -318,7 +325,7 @@ def test_a_model_that_reads_back_differently_is_not_published(small, tmp_path, m
 
 
 def test_a_diverged_model_is_refused(tmp_path):
-    model = models.from_config(Config(**TINY), (8, 8, 1), 100)
+    model = by_name.from_config(Config(**TINY), (8, 8, 1), 100)
     model.bad_step.assign(3)
     model.bad_terms.assign(1)
     with pytest.raises(RunError, match="nothing was exported: reconstruction not finite at step 4"):
@@ -339,7 +346,7 @@ def test_a_run_that_diverged_is_refused(tmp_path, capsys):
     assert main.main([folder, *flags, *TRAINING, *explode, "--epochs=40"]) == 1
     assert "codes over 10000 times as wide as the prior at step" in capsys.readouterr().err
     # Even where a checkpoint of before the divergence is there.
-    source = models.from_config(main.parse(["--mode=sample", folder])[1], (28, 28, 1), 200)
+    source = by_name.from_config(parse(["--mode=sample", folder])[1], (28, 28, 1), 200)
     source.compile()
     checkpoints.save(tmp_path / "run" / "checkpoints", source, {}, keep=3)
     assert main.main(["--mode=export", folder]) == 1
@@ -358,7 +365,7 @@ def test_bad_formats_are_bad_flags(trained, capsys):
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "float64"])
 def test_every_precision_is_exported_in_float32(precision, tmp_path):
     config = Config(**TINY | {"init_std": 0.3}, precision=precision, pixel_range="symmetric")
-    model = models.from_config(config, (8, 8, 3), 100)
+    model = by_name.from_config(config, (8, 8, 3), 100)
     folder = export.export(model, tmp_path)
     loaded = tf.saved_model.load(str(folder))
     images = np.random.RandomState(0).uniform(-1, 1, (6, 8, 8, 3)).astype(np.float32)
@@ -366,7 +373,7 @@ def test_every_precision_is_exported_in_float32(precision, tmp_path):
     assert served.dtype == tf.float32
     assert {v.dtype for v in tf.nest.flatten(loaded.weights)} == {tf.float32}
     trained = tf.cast(model.reconstruct(images), tf.float32).numpy()
-    exact = export.served_model(model).reconstruct(images).numpy()
+    exact = signatures.served_model(model).reconstruct(images).numpy()
     assert export.relative_error(served.numpy(), exact) <= 1e-5
     near = 1e-5 if precision == "float64" else 0.03
     assert export.relative_error(served.numpy(), trained) <= near
@@ -378,8 +385,8 @@ def test_every_precision_is_exported_in_float32(precision, tmp_path):
 @pytest.mark.parametrize("prior", ["sphere", "uniform"])
 def test_other_priors_are_served_as_they_are_sampled(prior):
     config = Config(**TINY, prior=prior, prior_scale=2.0, encoder_noise="implicit")
-    model = models.from_config(config, (8, 8, 1), 100)
-    made = export.signatures(export.served_model(model))
+    model = by_name.from_config(config, (8, 8, 1), 100)
+    made = signatures.signatures(signatures.served_model(model))
     for name, (inputs, expected) in requests_and_answers(model, 3).items():
         if not name.endswith("_bytes"):
             answer = made[name].function(**{key: tf.constant(v) for key, v in inputs.items()})
@@ -389,7 +396,7 @@ def test_other_priors_are_served_as_they_are_sampled(prior):
 
 def test_xla_signatures_give_the_same_numbers(small):
     images = np.random.RandomState(0).rand(3, 8, 8, 1).astype(np.float32)
-    function = export.signatures(small, jit_compile=True)["reconstruct"].function
+    function = signatures.signatures(small, jit_compile=True)["reconstruct"].function
     served = function(images=tf.constant(images))["images"].numpy()
     assert export.relative_error(served, small.reconstruct(images).numpy()) <= 1e-5
 
@@ -577,7 +584,7 @@ def plain_answers(model):
 @pytest.mark.filterwarnings("ignore")
 def test_litert_gives_the_same_numbers(model, tmp_path):
     interpreter = pytest.importorskip("ai_edge_litert.interpreter")
-    path = export.write_litert(export.served_model(model), tmp_path / "litert")
+    path = other_runtimes.write_litert(signatures.served_model(model), tmp_path / "litert")
     assert [p.name for p in path.parent.iterdir()] == ["model.tflite"]
     runner = interpreter.Interpreter(model_path=str(path))
     for name, (inputs, expected) in plain_answers(model).items():
@@ -591,7 +598,7 @@ def test_litert_gives_the_same_numbers(model, tmp_path):
 def test_onnx_gives_the_same_numbers(model, tmp_path):
     pytest.importorskip("tf2onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
-    paths = export.write_onnx(export.served_model(model), tmp_path / "onnx")
+    paths = other_runtimes.write_onnx(signatures.served_model(model), tmp_path / "onnx")
     for path in paths:
         inputs, expected = plain_answers(model)[path.stem]
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

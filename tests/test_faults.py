@@ -13,19 +13,24 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wae_tf import (
-    callbacks,
-    checkpoints,
-    gallery,
-    interruption,
-    main,
-    models,
-    runs,
-    schedules,
-    training,
-)
+import wae_tf
+from wae_tf import main
+from wae_tf.cli.arguments import parse
 from wae_tf.errors import DataError, RunError
-from wae_tf.runs import Run, flags_text
+from wae_tf.evaluation import brief
+from wae_tf.figures import of_model
+from wae_tf.files import sync
+from wae_tf.models.gan import WaeGan
+from wae_tf.models.mmd import WaeMmd
+from wae_tf.models.step import schedules
+from wae_tf.models.wae import Wae
+from wae_tf.runs import checkpoints
+from wae_tf.runs import folder as folder_module
+from wae_tf.runs.folder import Run, flags_text
+from wae_tf.training import interruption, pretraining, resuming, setup, train
+from wae_tf.training.callbacks import Checkpoints, Guard
+from wae_tf.training.interruption import Stop
+from wae_tf.training.train import fit
 
 ROOT = Path(__file__).parents[1]
 
@@ -111,7 +116,7 @@ def kill_at_step(monkeypatch, step):
         if int(self.model.step.numpy()) >= step:
             raise Killed
 
-    monkeypatch.setattr(callbacks.Guard, "on_train_batch_end", check)
+    monkeypatch.setattr(Guard, "on_train_batch_end", check)
 
 
 def kill_in_call(monkeypatch, owner, name, call):
@@ -129,15 +134,13 @@ def kill_in_call(monkeypatch, owner, name, call):
 
 POINTS = {
     "in the first epoch": lambda m: kill_at_step(m, 3),
-    "in pretraining": lambda m: kill_in_call(m, models.Wae, "pretrain_step", 1),
+    "in pretraining": lambda m: kill_in_call(m, Wae, "pretrain_step", 1),
     "in a checkpoint's write": lambda m: kill_in_call(m, checkpoints, "sync", 9),
     "before a checkpoint's name": lambda m: kill_in_call(m, checkpoints.os, "replace", 14),
-    "in a figure": lambda m: kill_in_call(m, gallery, "draw_progress", 1),
-    "between row and checkpoint": lambda m: kill_in_call(
-        m, callbacks.Checkpoints, "on_epoch_end", 2
-    ),
+    "in a figure": lambda m: kill_in_call(m, of_model, "draw_progress", 1),
+    "between row and checkpoint": lambda m: kill_in_call(m, Checkpoints, "on_epoch_end", 2),
     "in the last epoch": lambda m: kill_at_step(m, 14),
-    "in the evaluation": lambda m: kill_in_call(m, training.evaluation, "evaluate", 1),
+    "in the evaluation": lambda m: kill_in_call(m, brief, "evaluate", 1),
 }
 
 
@@ -160,7 +163,7 @@ def test_killed_anywhere_a_run_goes_on_bit_by_bit(model, uninterrupted, tmp_path
 @pytest.mark.parametrize("name", ["WaeMmd", "WaeGan", "WaeMmdpp", "Vae"])
 def test_every_variable_is_in_the_checkpoint(name, tmp_path):
     def make():
-        cls = getattr(models, name)
+        cls = getattr(wae_tf, name)
         model = small(
             cls, lr_schedule="plateau", batch_size=4, data_size=8, precision="mixed_float16"
         )
@@ -210,7 +213,7 @@ def test_a_signal_saves_and_says_how_to_go_on(
             os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.Guard, "on_train_batch_end", at_step)
+        patch.setattr(Guard, "on_train_batch_end", at_step)
         assert run(tmp_path / "run", *MODELS["wae_mmd"]) == status
     error = capsys.readouterr().err
     assert "step 7 is saved; the same command goes on from there" in error
@@ -220,7 +223,7 @@ def test_a_signal_saves_and_says_how_to_go_on(
 
 
 def test_a_signal_in_pretraining_says_that_nothing_is_saved(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(training, "pretrain", lambda *a: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(pretraining, "pretrain", lambda *a: os.kill(os.getpid(), signal.SIGTERM))
     assert run(tmp_path / "run") == 143
     assert "nothing of this run is saved yet" in capsys.readouterr().err
 
@@ -280,7 +283,7 @@ def test_a_full_disk_is_a_sentence_and_what_was_saved_stands(
 ):
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
-        real, calls = checkpoints.sync, []
+        real, calls = sync, []
 
         def full(path):
             calls.append(path)
@@ -332,8 +335,8 @@ def test_a_part_of_an_epoch_lengthened_is_the_whole(uninterrupted, tmp_path, cap
 
 @pytest.fixture(scope="module")
 def prepared():
-    config = main.parse(TINY)[1]
-    return config, training.load_images(config)
+    config = parse(TINY)[1]
+    return config, setup.load_images(config)
 
 
 def begin(folder, prepared, overwrite=False, **changes):
@@ -342,7 +345,7 @@ def begin(folder, prepared, overwrite=False, **changes):
     images = dataclasses.replace(images, **changes)
     run = Run(folder)
     with run.locked():
-        return training._begin(run, config, images, STEPS, overwrite)
+        return resuming.begin(run, config, images, STEPS, overwrite)
 
 
 @pytest.mark.parametrize("name", ["replace", "fsync", "open"])
@@ -350,7 +353,7 @@ def begin(folder, prepared, overwrite=False, **changes):
 def test_killed_while_the_folder_is_made(name, call, prepared, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
-        kill_in_call(patch, runs.os, name, call)
+        kill_in_call(patch, folder_module.os, name, call)
         with contextlib.suppress(Killed):
             begin(folder, prepared)
     assert begin(folder, prepared) == -1
@@ -370,7 +373,7 @@ def test_killed_while_a_run_is_removed(call, prepared, tmp_path, monkeypatch):
     (run.checkpoints / "step-00000005").mkdir()
     (folder / "mine.txt").write_text("a stranger's")
     with monkeypatch.context() as patch:
-        owner, name = (runs.shutil, "rmtree") if call <= 3 else (Path, "unlink")
+        owner, name = (folder_module.shutil, "rmtree") if call <= 3 else (Path, "unlink")
         kill_in_call(patch, owner, name, call if call <= 3 else call - 3)
         with contextlib.suppress(Killed):
             begin(folder, prepared, overwrite=True)
@@ -393,11 +396,11 @@ def test_a_signal_while_going_on_says_what_is_saved(tmp_path, monkeypatch, capsy
     folder = tmp_path / "run"
     stopped(folder, monkeypatch, 3)
     with monkeypatch.context() as patch:
-        real = training.fit
-        patch.setattr(training, "fit", lambda *a: (os.kill(os.getpid(), signal.SIGTERM), real(*a)))
+        real = fit
+        patch.setattr(train, "fit", lambda *a: (os.kill(os.getpid(), signal.SIGTERM), real(*a)))
         assert run(folder, *MODELS["wae_mmd"]) == 143
     assert "SIGTERM: step 2 is saved; the same command" in capsys.readouterr().err
-    monkeypatch.setattr(training, "load_images", lambda _: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(setup, "load_images", lambda _: os.kill(os.getpid(), signal.SIGINT))
     assert run(folder, *MODELS["wae_mmd"]) == 130
     assert "training had not begun; the same command begins or" in capsys.readouterr().err
     assert checkpoints.steps(folder / "checkpoints") == [2, 0]
@@ -426,7 +429,9 @@ def test_the_lock_has_no_gap(tmp_path):
         folder.joinpath("flags.flags").write_text("")
         waiting = second.lock.open("a")  # a process that has the file open before it is let go
     with waiting:
-        runs.fcntl.flock(waiting, runs.fcntl.LOCK_EX | runs.fcntl.LOCK_NB)
+        folder_module.fcntl.flock(
+            waiting, folder_module.fcntl.LOCK_EX | folder_module.fcntl.LOCK_NB
+        )
         with pytest.raises(RunError, match="in use by another process"), third.locked():
             pass
 
@@ -477,12 +482,12 @@ def test_rollback_halves_the_learning_rate_until_it_holds(tmp_path, capsys):
     if status == 0:
         assert rollbacks(folder)[-1] == rolled
     else:
-        assert rolled == training.MOST_ROLLBACKS
+        assert rolled == resuming.MOST_ROLLBACKS
 
 
 def test_rollback_counts_and_lasts(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "run"
-    real, fired = models.Wae.trouble, []
+    real, fired = Wae.trouble, []
 
     def once(self):
         step = int(self.step.numpy())
@@ -491,7 +496,7 @@ def test_rollback_counts_and_lasts(tmp_path, monkeypatch, capsys):
             return step - 1, ["penalty not finite"]
         return real(self)
 
-    monkeypatch.setattr(models.Wae, "trouble", once)
+    monkeypatch.setattr(Wae, "trouble", once)
     assert run(folder, "--on_nonfinite=rollback", "--figure_every=0", "--lr=0.01") == 0
     shown = capsys.readouterr().out
     assert "penalty not finite at step 3; going on from step 2 with 0.5 of the" in shown
@@ -515,10 +520,10 @@ IMAGES = np.random.RandomState(0).rand(8, 4, 4, 1).astype(np.float32)
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
-    model = small(models.WaeMmd)
+    model = small(WaeMmd)
     folder = Run(tmp_path)
-    stop = interruption.Stop("x")
-    saving = callbacks.Checkpoints(folder, model, lambda step: True, dict, stop)
+    stop = Stop("x")
+    saving = Checkpoints(folder, model, lambda step: True, dict, stop)
     saving.save()
     assert stop.what_now.startswith("step 0 is saved")
     model.train_on_batch(IMAGES)
@@ -529,7 +534,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
 
 
 def test_weights_gone_bad_in_the_last_step_are_rolled_back(tmp_path, monkeypatch, capsys):
-    real, fired = models.Wae.finite, []
+    real, fired = Wae.finite, []
 
     def once(self):
         if int(self.step.numpy()) == 5 and len(fired) < 2:  # at the epoch's end, and at the end
@@ -537,7 +542,7 @@ def test_weights_gone_bad_in_the_last_step_are_rolled_back(tmp_path, monkeypatch
             return False
         return real(self)
 
-    monkeypatch.setattr(models.Wae, "finite", once)
+    monkeypatch.setattr(Wae, "finite", once)
     flags = ["--epochs=1", "--on_nonfinite=rollback", "--figure_every=0"]
     assert run(tmp_path / "run", *flags) == 0
     assert "weights not finite at step 5; going on from step 4 with 0.5" in capsys.readouterr().out
@@ -545,7 +550,7 @@ def test_weights_gone_bad_in_the_last_step_are_rolled_back(tmp_path, monkeypatch
 
 
 def test_an_adversary_that_won_or_died_is_seen_in_its_step():
-    model = small(models.WaeGan, init_std=0.5)
+    model = small(WaeGan, init_std=0.5)
     for _ in range(2):
         model.train_on_batch(IMAGES)
     assert model.warning() is None
@@ -564,7 +569,7 @@ def test_an_adversary_that_won_or_died_is_seen_in_its_step():
 
 
 def test_exploded_codes_are_seen_in_their_step():
-    model = small(models.WaeMmd, init_std=3e4)
+    model = small(WaeMmd, init_std=3e4)
     model.train_on_batch(IMAGES)
     step, what = model.trouble()
     assert step == 0
@@ -572,6 +577,6 @@ def test_exploded_codes_are_seen_in_their_step():
 
 
 def test_flags_text_names_every_value():
-    config = main.parse(["--lr=0.5", "--mmd_scales=1,2"])[1]
+    config = parse(["--lr=0.5", "--mmd_scales=1,2"])[1]
     assert "--lr=0.5\n" in flags_text(config)
     assert "--mmd_scales=1.0,2.0\n" in flags_text(config)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wae_tf import figures
+from wae_tf.figures import curves, drawing, six_panel
+from wae_tf.figures import panels as panels_module
+from wae_tf.figures.panels import _traversals_figure, interpolations, traversals
 
 
 def flat_images(values, height=3, width=5, channels=1):
@@ -46,7 +48,7 @@ def six_panel_arguments(n=12, columns=4, height=7, width=5, channels=1, seed=0):
 
 
 def test_grid_across():
-    grid = figures.image_grid(flat_images([0.0, 0.1, 0.2, 0.3, 0.4]), 3)
+    grid = drawing.image_grid(flat_images([0.0, 0.1, 0.2, 0.3, 0.4]), 3)
     assert grid.shape == (6, 15, 1)
     np.testing.assert_allclose(grid[0, ::5, 0], [0.0, 0.1, 0.2])
     np.testing.assert_allclose(grid[3, ::5, 0], [0.3, 0.4, 1.0])  # the empty cell is white
@@ -56,11 +58,11 @@ def test_grid_across():
 def test_grid_down_is_the_official_order():
     images = np.random.default_rng(0).random((6, 3, 5, 2)).astype(np.float32)
     official = np.concatenate(np.concatenate(np.split(images, 3), axis=2), axis=0)
-    np.testing.assert_array_equal(figures.image_grid(images, 3, order="down"), official)
+    np.testing.assert_array_equal(drawing.image_grid(images, 3, order="down"), official)
 
 
 def test_grid_gap():
-    grid = figures.image_grid(flat_images([0.0, 0.2, 0.4, 0.6]), 2, gap=2, fill=0.9)
+    grid = drawing.image_grid(flat_images([0.0, 0.2, 0.4, 0.6]), 2, gap=2, fill=0.9)
     assert grid.shape == (2 * 3 + 2, 2 * 5 + 2, 1)
     np.testing.assert_allclose(grid[0, :, 0], [0.0] * 5 + [0.9] * 2 + [0.2] * 5)
     np.testing.assert_allclose(grid[:, 0, 0], [0.0] * 3 + [0.9] * 2 + [0.4] * 3)
@@ -68,26 +70,26 @@ def test_grid_gap():
 
 def test_grid_keeps_the_orientation_of_an_image():
     image = np.arange(6, dtype=np.float32).reshape(1, 2, 3, 1) / 10
-    np.testing.assert_array_equal(figures.image_grid(image, 1), image[0])
+    np.testing.assert_array_equal(drawing.image_grid(image, 1), image[0])
 
 
 def test_pairs_order():
-    shown = figures.pairs(flat_images([0.1, 0.2, 0.3, 0.4]), flat_images([0.6, 0.7, 0.8, 0.9]), 4)
+    shown = drawing.pairs(flat_images([0.1, 0.2, 0.3, 0.4]), flat_images([0.6, 0.7, 0.8, 0.9]), 4)
     np.testing.assert_allclose(shown[:, 0, 0, 0], [0.1, 0.6, 0.2, 0.7])
-    odd = figures.pairs(flat_images([0.1, 0.2, 0.3]), flat_images([0.6, 0.7, 0.8]), 5)
+    odd = drawing.pairs(flat_images([0.1, 0.2, 0.3]), flat_images([0.6, 0.7, 0.8]), 5)
     np.testing.assert_allclose(odd[:, 0, 0, 0], [0.1, 0.6, 0.2, 0.7])
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: figures.image_grid(np.zeros((4, 3, 3)), 2), r"\[n, H, W, C\].*got \[4, 3, 3\]"),
-        (lambda: figures.image_grid(np.zeros((0, 3, 3, 1)), 2), "none of it 0"),
-        (lambda: figures.image_grid(np.zeros((4, 3, 3, 1), np.uint8), 2), "floats in .*uint8"),
-        (lambda: figures.image_grid(np.zeros((4, 3, 3, 1)), 0), "columns must be at least 1"),
-        (lambda: figures.image_grid(np.zeros((4, 3, 3, 1)), 1, order="up"), "'across' or 'down'"),
-        (lambda: figures.pairs(flat_images([0]), flat_images([0], 4), 2), "must have one shape"),
-        (lambda: figures.pairs(flat_images([0]), flat_images([0]), 4), "4 pictures need 2 images"),
+        (lambda: drawing.image_grid(np.zeros((4, 3, 3)), 2), r"\[n, H, W, C\].*got \[4, 3, 3\]"),
+        (lambda: drawing.image_grid(np.zeros((0, 3, 3, 1)), 2), "none of it 0"),
+        (lambda: drawing.image_grid(np.zeros((4, 3, 3, 1), np.uint8), 2), "floats in .*uint8"),
+        (lambda: drawing.image_grid(np.zeros((4, 3, 3, 1)), 0), "columns must be at least 1"),
+        (lambda: drawing.image_grid(np.zeros((4, 3, 3, 1)), 1, order="up"), "'across' or 'down'"),
+        (lambda: drawing.pairs(flat_images([0]), flat_images([0], 4), 2), "must have one shape"),
+        (lambda: drawing.pairs(flat_images([0]), flat_images([0]), 4), "4 pictures need 2 images"),
     ],
 )
 def test_wrong_arrays(call, words):
@@ -100,7 +102,7 @@ def test_wrong_arrays(call, words):
 
 def test_six_panel_layout_and_titles():
     arguments = six_panel_arguments()
-    figure = figures._six_panel_figure(**arguments, title="a run")
+    figure = six_panel._six_panel_figure(**arguments, title="a run")
     titles = [ax.get_title() for ax in figure.axes]
     assert titles == [
         "train reconstruction",
@@ -131,7 +133,7 @@ def test_six_panel_layout_and_titles():
 
 
 def test_six_panel_scatter_limits_come_from_the_codes():
-    ax = figures._six_panel_figure(**six_panel_arguments()).axes[3]
+    ax = six_panel._six_panel_figure(**six_panel_arguments()).axes[3]
     assert ax.get_xlim() == pytest.approx((0 - 3.0, 10 + 3.0))  # width 10, margin 0.3 of it
     assert ax.get_ylim() == pytest.approx((-1 - 1.2, 3 + 1.2))
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
@@ -149,7 +151,7 @@ def test_six_panel_curves_are_logs_of_absolute_values():
         "sharpness_step": [100, 200],
         "encoding_changes": [1.0, 0.0, np.e],
     }
-    ax = figures._six_panel_figure(**arguments).axes[4]
+    ax = six_panel._six_panel_figure(**arguments).axes[4]
     lines = {line.get_label(): line.get_xydata() for line in ax.lines}
     assert list(lines) == [
         "log(|rec loss|)",
@@ -168,15 +170,15 @@ def test_six_panel_curves_are_logs_of_absolute_values():
 
 def test_six_panel_file(tmp_path):
     path = tmp_path / "new folder" / "figure.png"
-    figures.six_panel(path, **six_panel_arguments())
+    six_panel.six_panel(path, **six_panel_arguments())
     assert pixels(path).shape == (1000, 1500, 3)
     assert [p.name for p in path.parent.iterdir()] == ["figure.png"]
 
 
 def test_six_panel_grows_with_its_grids_up_to_twice(tmp_path):
-    figure = figures._six_panel_figure(**six_panel_arguments(height=170, width=20))
+    figure = six_panel._six_panel_figure(**six_panel_arguments(height=170, width=20))
     assert figure.dpi == 160  # 4 rows of 170 in a panel of 425
-    figure = figures._six_panel_figure(**six_panel_arguments(height=900, width=20))
+    figure = six_panel._six_panel_figure(**six_panel_arguments(height=900, width=20))
     assert figure.dpi == 200
 
 
@@ -185,14 +187,14 @@ def test_six_panel_any_channels_odd_sizes_one_image(tmp_path, channels):
     arguments = six_panel_arguments(n=1, columns=3, height=9, width=4, channels=channels)
     arguments["codes_train"] = arguments["codes_test"] = np.zeros((1, 2))
     arguments["curves"] = {"step": [1], "reconstruction": [2.0], "penalty": [np.nan]}
-    figures.six_panel(tmp_path / "figure.png", **arguments)
+    six_panel.six_panel(tmp_path / "figure.png", **arguments)
     assert pixels(tmp_path / "figure.png").shape == (1000, 1500, 3)
 
 
 def test_six_panel_before_the_first_step():
     arguments = six_panel_arguments()
     arguments["curves"] = {"step": [], "reconstruction": [], "penalty": []}
-    assert figures._six_panel_figure(**arguments).axes[4].lines[:] == []
+    assert six_panel._six_panel_figure(**arguments).axes[4].lines[:] == []
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_six_panel_wrong_arguments_keep_the_old_file(tmp_path, changed, words):
     path = tmp_path / "figure.png"
     path.write_bytes(b"old")
     with pytest.raises(ValueError, match=words):
-        figures.six_panel(path, **(six_panel_arguments() | changed))
+        six_panel.six_panel(path, **(six_panel_arguments() | changed))
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["figure.png"]
 
@@ -225,9 +227,9 @@ def test_old_file_is_kept_when_drawing_fails_half_way(tmp_path, monkeypatch):
         file.write(b"half a picture")
         raise OSError("no space left")
 
-    monkeypatch.setattr(figures.FigureCanvasAgg, "print_png", fail)
+    monkeypatch.setattr(panels_module.FigureCanvasAgg, "print_png", fail)
     with pytest.raises(OSError, match="no space left"):
-        figures.training_curves(path, {"epoch": [1], "reconstruction": [1.0]})
+        curves.training_curves(path, {"epoch": [1], "reconstruction": [1.0]})
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["figure.png"]
 
@@ -250,7 +252,7 @@ def history(n=6):
 
 
 def test_training_curves_panels():
-    figure = figures._training_curves_figure(history(), 0.02)
+    figure = curves._training_curves_figure(history(), 0.02)
     panels = {ax.get_title(): ax for ax in figure.axes}
     assert list(panels) == ["reconstruction", "penalty", "sharpness"]
     assert [ax.get_yscale() for ax in figure.axes] == ["log", "symlog", "log"]
@@ -265,9 +267,9 @@ def test_training_curves_panels():
 
 def test_training_curves_of_an_adversary(tmp_path):
     columns = history() | {"adversary_loss": [1.0, 1.2, 1.3, None, 1.4, 1.5]}
-    figures.training_curves(tmp_path / "curves.png", columns)
+    curves.training_curves(tmp_path / "curves.png", columns)
     assert pixels(tmp_path / "curves.png").shape == (800, 1050, 3)
-    figure = figures._training_curves_figure(columns, None)
+    figure = curves._training_curves_figure(columns, None)
     assert [ax.get_title() for ax in figure.axes][2] == "adversary loss"
 
 
@@ -282,20 +284,22 @@ def test_training_curves_of_an_adversary(tmp_path):
     ],
 )
 def test_training_curves_with_little_to_show(tmp_path, columns):
-    figures.training_curves(tmp_path / "curves.png", columns, sharpness_data=float("nan"))
+    curves.training_curves(tmp_path / "curves.png", columns, sharpness_data=float("nan"))
     assert pixels(tmp_path / "curves.png").shape[0] == 400
 
 
 def test_training_curves_of_unequal_columns(tmp_path):
     with pytest.raises(ValueError, match="'penalty' has 1 values, another 2"):
-        figures.training_curves(tmp_path / "curves.png", {"epoch": [1, 2], "penalty": [1.0]})
+        curves.training_curves(tmp_path / "curves.png", {"epoch": [1, 2], "penalty": [1.0]})
 
 
 # Samples, interpolations, traversals
 
 
 def test_samples_file(tmp_path):
-    figures.samples(tmp_path / "samples.png", flat_images([0.0, 0.2, 1.5, -1, np.nan], 16, 13), 3)
+    panels_module.samples(
+        tmp_path / "samples.png", flat_images([0.0, 0.2, 1.5, -1, np.nan], 16, 13), 3
+    )
     picture = pixels(tmp_path / "samples.png")
     assert picture.shape == (2 * 64 + 2, 3 * 52 + 2 * 2, 3)  # enlarged 4 times
     np.testing.assert_array_equal(
@@ -307,40 +311,40 @@ def test_samples_file(tmp_path):
 def test_colours(tmp_path):
     red = np.zeros((1, 64, 64, 3))
     red[..., 0] = 1.0
-    figures.samples(tmp_path / "a.png", red, 1)
+    panels_module.samples(tmp_path / "a.png", red, 1)
     np.testing.assert_array_equal(pixels(tmp_path / "a.png")[5, 5], [255, 0, 0])
-    figures.samples(tmp_path / "a.png", red[..., 1:], 1)
+    panels_module.samples(tmp_path / "a.png", red[..., 1:], 1)
     np.testing.assert_array_equal(pixels(tmp_path / "a.png")[5, 5], [0, 0, 0])
-    figures.samples(tmp_path / "a.png", red[..., :2], 1)
+    panels_module.samples(tmp_path / "a.png", red[..., :2], 1)
     np.testing.assert_array_equal(pixels(tmp_path / "a.png")[5, 5], [255, 0, 0])
 
 
 def test_interpolations(tmp_path):
     rows = flat_images([0.2, 0.4, 0.6, 0.2, 0.4, 0.8], 64, 64).reshape(2, 3, 64, 64, 1)
     ends = flat_images([0.0, 0.1, 0.3, 0.9], 64, 64).reshape(2, 2, 64, 64, 1)
-    figures.interpolations(tmp_path / "a.png", rows)
+    interpolations(tmp_path / "a.png", rows)
     assert pixels(tmp_path / "a.png").shape == (130, 196, 3)
-    figures.interpolations(tmp_path / "a.png", rows, ends=ends)
+    interpolations(tmp_path / "a.png", rows, ends=ends)
     picture = pixels(tmp_path / "a.png")
     assert picture.shape == (130, 64 + 10 + 196 + 10 + 64, 3)
     at = [0, 64, 74, 140, 206, 270, 280]  # first end, space, three decoded, space, last end
     np.testing.assert_array_equal(picture[0, at, 0], np.rint([0, 255, 51, 102, 153, 255, 25.5]))
     np.testing.assert_array_equal(picture[66, at[-1:], 0], [np.rint(0.9 * 255)])
     with pytest.raises(ValueError, match=r"ends must have shape \[2, 2, 64, 64, 1\]"):
-        figures.interpolations(tmp_path / "a.png", rows, ends=ends[:1])
+        interpolations(tmp_path / "a.png", rows, ends=ends[:1])
     with pytest.raises(ValueError, match="rows must have shape"):
-        figures.interpolations(tmp_path / "a.png", rows[0])
+        interpolations(tmp_path / "a.png", rows[0])
 
 
 def test_traversals(tmp_path):
     grid = flat_images(np.arange(15) / 20, 33, 31).reshape(3, 5, 33, 31, 1)
-    figure = figures._traversals_figure(grid, [-2, -1, -0.0, 1, 2.5])
+    figure = _traversals_figure(grid, [-2, -1, -0.0, 1, 2.5])
     ax = figure.axes[0]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["z0", "z1", "z2"]
     assert [t.get_text() for t in ax.get_xticklabels()] == ["−2", "−1", "0", "1", "2.5"]
     np.testing.assert_allclose(ax.get_xticks(), 15 + 33 * np.arange(5))
 
-    figures.traversals(tmp_path / "a.png", grid, [-2, -1, 0, 1, 2.5])
+    traversals(tmp_path / "a.png", grid, [-2, -1, 0, 1, 2.5])
     picture = pixels(tmp_path / "a.png")
     assert picture.shape == (50 + 3 * 33 + 2 * 2 + 12, 360, 3)
     # Pixel for pixel below and beside the labels: the corners of the first and the last picture.
@@ -348,7 +352,7 @@ def test_traversals(tmp_path):
     last = int(np.rint(14 / 20 * 255))
     np.testing.assert_array_equal(picture[50 + 102, [44 + 132, 44 + 162]][:, 0], [last, last])
     with pytest.raises(ValueError, match="grid has 5 pictures a row and values 2 numbers"):
-        figures.traversals(tmp_path / "a.png", grid, [0, 1])
+        traversals(tmp_path / "a.png", grid, [0, 1])
 
 
 # Threads and global state
@@ -358,7 +362,8 @@ def test_threads_draw_the_same_picture(tmp_path):
     arguments = six_panel_arguments()
     paths = [tmp_path / f"{i}.png" for i in range(3)]
     threads = [
-        threading.Thread(target=figures.six_panel, args=(path,), kwargs=arguments) for path in paths
+        threading.Thread(target=six_panel.six_panel, args=(path,), kwargs=arguments)
+        for path in paths
     ]
     for thread in threads:
         thread.start()
@@ -371,7 +376,7 @@ def test_threads_draw_the_same_picture(tmp_path):
 def test_pyplot_is_not_imported():
     program = (
         "import importlib.util, sys\n"
-        f"spec = importlib.util.spec_from_file_location('figures', {figures.__file__!r})\n"
+        f"spec = importlib.util.spec_from_file_location('figures', {panels_module.__file__!r})\n"
         "spec.loader.exec_module(importlib.util.module_from_spec(spec))\n"
         "sys.exit('matplotlib.pyplot' in sys.modules)\n"
     )

@@ -12,10 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from wae_tf import formats, main, pictures
+from wae_tf.cli import arguments
+from wae_tf.data import formats, picture_files
+from wae_tf.data.formats import NpzMember
+from wae_tf.data.picture_files import BadPicture, Files
 from wae_tf.errors import DataError, FlagError, RunError
-from wae_tf.pictures import BadPicture
-from wae_tf.runs import Run
+from wae_tf.runs.folder import Run
 
 FUZZ = settings(
     max_examples=150,
@@ -105,7 +107,7 @@ def test_npz(tmp_path, content):
     path = tmp_path / "images.npz"
     path.write_bytes(content)
     try:
-        member = formats.NpzMember(path, "imgs")
+        member = NpzMember(path, "imgs")
         assert sum(len(piece) for piece in member.pieces(2)) == member.shape[0]
     except DataError as error:
         one_sentence(error)
@@ -127,7 +129,7 @@ def test_cifar_pickles(tmp_path, content):
 def test_pictures(name, data):
     content = data.draw(damaged(name))
     try:
-        image = pictures.decode_picture(content, grey=False, image_size=8)
+        image = picture_files.decode_picture(content, grey=False, image_size=8)
         assert image.shape == (8, 8, 3)
     except BadPicture as error:
         one_sentence(error)
@@ -139,7 +141,7 @@ def test_zips(tmp_path, content):
     path = tmp_path / "img_align_celeba.zip"
     path.write_bytes(content)
     try:
-        pictures.Files(path)
+        Files(path)
     except DataError as error:
         one_sentence(error)
 
@@ -149,7 +151,7 @@ def test_zip_members_neither_leave_the_archive_nor_blow_up(tmp_path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("../../000001.jpg", b"x")
         archive.writestr("img_align_celeba/000002.jpg", bytes(200 << 20))
-    files = pictures.Files(path)
+    files = Files(path)
     assert not (tmp_path.parent / "000001.jpg").exists()
     (bomb,) = [name for name in files.names if name.endswith("000002.jpg")]
     with pytest.raises((DataError, BadPicture), match="bytes"):
@@ -162,7 +164,7 @@ def test_flagfiles(tmp_path, content):
     path = tmp_path / "my.flags"
     path.write_bytes(content)
     try:
-        main.parse([f"--flagfile={path}"])
+        arguments.parse([f"--flagfile={path}"])
     except FlagError as error:
         assert str(error).strip()
 

@@ -7,7 +7,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from wae_tf import Config, in_graph, pictures, streams
+from wae_tf import Config, streams
+from wae_tf.data import picture_files
+from wae_tf.serving import graph_pictures, graph_seeds
 
 
 def encoded(image, kind, **options):
@@ -24,10 +26,10 @@ def smooth(rng, width, height):
 @pytest.mark.parametrize("crop", ["closecrop", "resizecrop"])
 def test_celeba_pixels_are_the_trained_ones(crop, rng):
     config = Config(dataset="celeba", crop=crop)
-    in_a_graph = tf.function(lambda data: in_graph.picture(data, config, (64, 64, 3)))
+    in_a_graph = tf.function(lambda data: graph_pictures.picture(data, config, (64, 64, 3)))
     for quality in (60, 90, 95):
         data = encoded(smooth(rng, 178, 218), "JPEG", quality=quality)
-        expected = pictures.decode_celeba(data, crop)
+        expected = picture_files.decode_celeba(data, crop)
         np.testing.assert_array_equal(in_a_graph(tf.constant(data)), expected)
 
 
@@ -44,8 +46,8 @@ def test_folder_pixels_are_the_trained_ones(rng):
             files.append(encoded(image, "JPEG", quality=80))
         for data in files:
             for channels in (1, 3):
-                expected = pictures.decode_picture(data, channels == 1, side)
-                got = in_graph.picture(tf.constant(data), config, (side, side, channels))
+                expected = picture_files.decode_picture(data, channels == 1, side)
+                got = graph_pictures.picture(tf.constant(data), config, (side, side, channels))
                 np.testing.assert_array_equal(got, expected, err_msg=f"{image.mode} {index}")
 
 
@@ -57,7 +59,7 @@ def test_a_picture_of_the_models_size_is_taken_as_it_is(rng):
         Config(dataset="folder", data_dir="x", image_size=64),
         Config(dataset="folder", data_dir="x"),
     ):
-        np.testing.assert_array_equal(in_graph.picture(data, config, (64, 64, 3)), pixels)
+        np.testing.assert_array_equal(graph_pictures.picture(data, config, (64, 64, 3)), pixels)
 
 
 def huge_png():
@@ -76,12 +78,12 @@ def huge_png():
 )
 def test_other_bytes_are_an_error_with_a_sentence(data, sentence):
     config = Config(dataset="celeba")
-    in_a_graph = tf.function(lambda data: in_graph.picture(data, config, (64, 64, 3)))
+    in_a_graph = tf.function(lambda data: graph_pictures.picture(data, config, (64, 64, 3)))
     with pytest.raises(tf.errors.InvalidArgumentError, match=sentence):
         in_a_graph(tf.constant(data))
 
 
 def test_keys_are_those_of_the_streams():
     seeds = [0, 1, 9, 10, 123_456, 2**31, 2**63 - 1]
-    keys = tf.function(in_graph.sample_keys)(tf.constant(seeds, tf.int64))
+    keys = tf.function(graph_seeds.sample_keys)(tf.constant(seeds, tf.int64))
     np.testing.assert_array_equal(keys, [streams.key(seed, "sample", 0) for seed in seeds])

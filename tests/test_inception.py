@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wae_tf import assess, distances, inception
 from wae_tf.errors import DataError, FlagError
+from wae_tf.evaluation import distances, full, inception
+from wae_tf.evaluation.full import Options
+from wae_tf.evaluation.inception import Unreachable
 
 RNG = np.random.RandomState(0)
 POOL = RNG.standard_normal((12, 2048)).astype(np.float32)
@@ -89,9 +91,9 @@ def test_identity_is_the_hash_of_the_weights(tmp_path, saved):
 
 def test_only_inceptions_own_resize_is_called_fid(saved):
     def names(resize):
-        options = assess.Options(inception=saved, inception_resize=resize)
+        options = Options(inception=saved, inception_resize=resize)
         network = inception.load(saved, resize)
-        return assess._metric_names(network, options), assess._titles(network, options)["frechet"]
+        return full._metric_names(network, options), full._titles(network, options)["frechet"]
 
     plain = {"frechet": "fid", "kernel": "kid", "score": "inception_score"}
     assert names("tf1_bilinear") == (plain, "FID")
@@ -153,5 +155,5 @@ def test_a_handle_that_cannot_be_fetched_is_a_sentence(monkeypatch):
         raise OSError("no network")
 
     monkeypatch.setattr(hub, "resolve", refuse)
-    with pytest.raises(inception.Unreachable, match="cannot be downloaded"):
+    with pytest.raises(Unreachable, match="cannot be downloaded"):
         inception.load(inception.HANDLE)

@@ -10,8 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wae_tf import callbacks, main, models, training
+from wae_tf import main
+from wae_tf.cli.arguments import parse
 from wae_tf.config import Config
+from wae_tf.models import by_name
+from wae_tf.models import operations as operations_module
+from wae_tf.training import callbacks, programs
+from wae_tf.training.callbacks import Speed
 
 TINY = [
     "--encoder_arch=mlp",
@@ -34,7 +39,7 @@ TINY = [
 
 
 def config_of(*arguments):
-    return main.parse(arguments)[1]
+    return parse(arguments)[1]
 
 
 def test_defaults_are_digits_and_wae_mmd():
@@ -250,7 +255,7 @@ def test_module_runs_as_a_program(tmp_path):
 def test_speed_leaves_the_first_call_out(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(callbacks.time, "perf_counter", lambda: clock[0])
-    speed = callbacks.Speed(batch_size=10)
+    speed = Speed(batch_size=10)
 
     def epoch(*calls):
         speed.on_epoch_begin(0)
@@ -291,11 +296,11 @@ def test_a_handful_of_pictures_is_enough(count, extra, tmp_path, capsys):
 def test_usual_steps_of_an_execution(monkeypatch):
     def usual(**fields):
         config = Config(encoder_arch="mlp", decoder_arch="mlp", **fields)
-        return training._usual_steps_per_execution(models.from_config(config, (28, 28, 1), 1000))
+        return programs.usual_steps_per_execution(by_name.from_config(config, (28, 28, 1), 1000))
 
     assert usual() == 20
     config = Config(encoder_arch="mlp", decoder_arch="mlp")
-    operations = models.operations(models.from_config(config, (28, 28, 1), 1000), 100)
-    monkeypatch.setattr(training, "EXECUTION_ON_CPU", 7.5 * operations)
+    operations = operations_module.operations(by_name.from_config(config, (28, 28, 1), 1000), 100)
+    monkeypatch.setattr(programs, "EXECUTION_ON_CPU", 7.5 * operations)
     assert usual() == 7
     assert usual(batch_size=1000) == 1

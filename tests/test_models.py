@@ -8,9 +8,14 @@ import pytest
 import tensorflow as tf
 
 import wae_tf
-from wae_tf import data, models, networks, penalties
 from wae_tf.config import Config
-from wae_tf.models import Noise, parameter_count
+from wae_tf.data.batches import image_batches, index_batches
+from wae_tf.models import by_name, operations
+from wae_tf.models.operations import parameter_count
+from wae_tf.models.step.adam import FusedAdam
+from wae_tf.models.wae import Noise
+from wae_tf.networks.official import build_adversary
+from wae_tf.objective import penalties
 
 SMALL = {
     "encoder_arch": "mlp",
@@ -58,7 +63,7 @@ def test_parameter_counts_are_the_official_ones():
     mnist = wae_tf.WaeMmd((28, 28, 1), encoder_filters=1024, decoder_filters=1024)
     assert parameter_count(mnist) == 21_994_377
     config = wae_tf.Config(model="wae_gan", adversary_filters=1024, zdim=64)
-    adversary = networks.build_adversary(config)
+    adversary = build_adversary(config)
     assert adversary.count_params() == 3_216_385
 
 
@@ -302,7 +307,6 @@ def test_xla_gives_the_numbers_of_no_xla(rng):
 
 
 def test_the_fused_adam_is_keras_adam(rng):
-    from wae_tf.optimizers import FusedAdam
 
     start = rng.randn(4, 3).astype(np.float32)
     gradients = rng.randn(5, 4, 3).astype(np.float32)
@@ -328,9 +332,9 @@ def test_held_images_give_the_steps_of_fed_ones(pixel_range):
         model = make(wae_tf.WaeGan, pixel_range=pixel_range)
         if held:
             model.hold(pixels)
-            batches = data.index_batches(len(pixels), **common)
+            batches = index_batches(len(pixels), **common)
         else:
-            batches = data.batches(pixels, pixel_range=pixel_range, **common)
+            batches = image_batches(pixels, pixel_range=pixel_range, **common)
         model.fit(batches, steps_per_epoch=6, verbose=0)
         after.append([v.numpy() for v in model.weights])
     for fed, own in zip(*after, strict=True):
@@ -366,7 +370,7 @@ def test_operations_of_a_step_by_hand():
         model="wae_gan", zdim=3, encoder_filters=4, decoder_filters=4, encoder_layers=2,
         decoder_layers=2, adversary_filters=5, adversary_layers=2, filter_size=4,
     )  # fmt: skip
-    model = models.from_config(config, (8, 8, 1), 100)
+    model = by_name.from_config(config, (8, 8, 1), 100)
     # Multiply-adds an image. Encoder: 8x8 -> 4x4x2 -> 2x2x4 -> 3; decoder: 3 -> 4x4x4, a transposed
     # convolution to 8x8x2 (each of 4x4 inputs meets 4x4 places), one of stride 1 to 8x8x1.
     first = 4 * 4 * 16 * 1 * 2
@@ -376,7 +380,7 @@ def test_operations_of_a_step_by_hand():
     adversary = adversary_first + 5 * 5 + 5
     expected = 2 * 10 * (3 * (encoder + decoder) - first)
     expected += 2 * 10 * (2 * adversary + 2 * (3 * adversary - adversary_first) + encoder)
-    assert models.operations(model, 10) == pytest.approx(expected)
+    assert operations.operations(model, 10) == pytest.approx(expected)
 
 
 def test_executions_in_one_program_are_the_steps_one_by_one():
@@ -394,9 +398,9 @@ def test_executions_in_one_program_are_the_steps_one_by_one():
             several = {"steps": together} if most else {}
             if held:
                 model.hold(pixels)
-                batches = data.index_batches(40, start_step=start, **common, **several)
+                batches = index_batches(40, start_step=start, **common, **several)
             else:
-                batches = data.batches(pixels, pixel_range="unit", start_step=start, **common)
+                batches = image_batches(pixels, pixel_range="unit", start_step=start, **common)
                 batches = batches.batch(together) if most else batches
             history = model.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False)
             logs = {name: values[0] for name, values in history.history.items()}

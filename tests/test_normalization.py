@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wae_tf.normalization import FusedBatchNormalization
+from wae_tf.networks.batch_norm import FusedBatchNormalization
 
 
 def _stepped(kind: type, shape: tuple[int, ...], dtype: str = "float32", **more: bool) -> list:

@@ -7,18 +7,21 @@ import numpy as np
 import pytest
 
 from wae_tf import diff
-from wae_tf.official import cases, options, record, replay
+from wae_tf.data import load
+from wae_tf.official import options
+from wae_tf.official.parity import cases, compare, record, replay
+from wae_tf.official.parity.replay import Replay
 
 GOLDENS = Path(__file__).parent / "goldens"
 
 
 @pytest.mark.parametrize("name", list(cases.by_name()))
 def test_case(name):
-    rows = replay.Replay(str(GOLDENS / f"{name}.npz")).rows()
+    rows = Replay(str(GOLDENS / f"{name}.npz")).rows()
     assert {"outputs", "losses", "gradients, autoencoder", "sharpness", "plane"} <= {
         row.quantity for row in rows
     }
-    assert not [row for row in rows if not row.ok], diff.table(rows)
+    assert not [row for row in rows if not row.ok], compare.table(rows)
 
 
 def test_schedules():
@@ -27,7 +30,7 @@ def test_schedules():
         f"schedule {name}"
         for name in ("adaptive", "constant", "manual", "manual_smooth", "number", "plateau")
     }
-    assert not [row for row in rows if not row.ok], diff.table(rows)
+    assert not [row for row in rows if not row.ok], compare.table(rows)
 
 
 def test_splits():
@@ -46,7 +49,7 @@ def test_goldens_are_small_and_cover_every_option():
     used = {
         (key, value)
         for path in GOLDENS.glob("*.npz")
-        if path.stem not in diff.EXTRAS
+        if path.stem not in compare.EXTRAS
         for key, value in record.load(str(path))[0]["opts"].items()
         if isinstance(value, str)
     }
@@ -69,14 +72,14 @@ def test_a_wrong_implementation_is_found(monkeypatch):
     monkeypatch.setattr(
         replay.models.penalties, "mmd", lambda *args, **kwargs: plain(*args, **kwargs) * 1.001
     )
-    rows = replay.Replay(str(GOLDENS / "mnist_mmd.npz")).rows()
+    rows = Replay(str(GOLDENS / "mnist_mmd.npz")).rows()
     assert "losses" in {row.quantity for row in rows if not row.ok}
 
 
 def test_float64_shows_which_difference_is_rounding():
     path = str(GOLDENS / "mnist_small_mmd.npz")
     single, double = (
-        {row.quantity: row.difference for row in replay.Replay(path, precision).rows()}
+        {row.quantity: row.difference for row in Replay(path, precision).rows()}
         for precision in ("float32", "float64")
     )
     assert double["outputs"] < 1e-5
@@ -86,7 +89,7 @@ def test_float64_shows_which_difference_is_rounding():
 def test_every_official_opt_has_a_place():
     everything = set(options.RENAMED) | set(options.TRANSLATED) | set(options.WITHOUT)
     for path in GOLDENS.glob("*.npz"):
-        if path.stem not in diff.EXTRAS:
+        if path.stem not in compare.EXTRAS:
             assert set(record.load(str(path))[0]["opts"]) <= everything
     assert all(options.WITHOUT.values())
 
@@ -146,11 +149,10 @@ def test_mistakes_are_a_sentence(arguments, status, sentence, tmp_path, capsys):
 def test_crops_equal_the_official_loaders_byte_for_byte(crop, tmp_path):
     # crops.npz is what the official loader makes of this generated JPEG under Python 2.7 and a
     # Pillow 6.2.2 built against libjpeg-turbo, which is the decoder of today's Pillow.
-    from wae_tf import data
 
     folder = GOLDENS / "crops"
     for number in (1, 2):
         (tmp_path / f"{number:06d}.jpg").write_bytes((folder / "000001.jpg").read_bytes())
-    images = data.load("celeba", data_dir=tmp_path, crop=crop)
+    images = load.load("celeba", data_dir=tmp_path, crop=crop)
     with np.load(folder / "crops.npz", allow_pickle=False) as official:
         np.testing.assert_array_equal(images.train[0], official[crop])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wae_tf import penalties, priors
+from wae_tf.objective import penalties, priors
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -206,8 +206,10 @@ def test_priors():
     assert uniform.var() == pytest.approx(4 / 3, abs=0.05)
     np.testing.assert_array_equal(normal, priors.sample("normal", 4000, 3, 2.0, key).numpy())
     codes = tf.constant([[3.0, 4.0]])
-    np.testing.assert_allclose(priors.project("sphere", codes), [[0.6, 0.8]], rtol=1e-6)
-    np.testing.assert_allclose(priors.project("uniform", codes), np.tanh([[3.0, 4.0]]), rtol=1e-6)
+    np.testing.assert_allclose(priors.into_support("sphere", codes), [[0.6, 0.8]], rtol=1e-6)
+    np.testing.assert_allclose(
+        priors.into_support("uniform", codes), np.tanh([[3.0, 4.0]]), rtol=1e-6
+    )
     assert priors.kernel_width("normal", 5, 2.0) == 40.0
     assert priors.kernel_width("sphere", 5, 2.0) == 2.0
     assert priors.kernel_width("uniform", 5, 2.0) == 5.0

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wae_tf import main, models
+from wae_tf.cli import arguments
 from wae_tf.config import DATASETS
+from wae_tf.models import by_name, wae
 
-FLAGS = main.preset_folder()
+FLAGS = arguments.preset_folder()
 PRESETS = sorted(str(path.relative_to(FLAGS)) for path in FLAGS.rglob("*.flags"))
 SHAPES = {
     "digits": (28, 28, 1),
@@ -21,7 +22,7 @@ SHAPES = {
 
 
 def config_of(name, *more):
-    return main.parse([f"--flagfile=flags/{name}", "--data_dir=somewhere", *more])[1]
+    return arguments.parse([f"--flagfile=flags/{name}", "--data_dir=somewhere", *more])[1]
 
 
 def test_there_is_a_preset_for_every_pair():
@@ -45,7 +46,7 @@ def test_preset_is_built_and_stepped(name):
     config = config_of(name)
     thin = {"encoder_filters": 8, "decoder_filters": 8, "adversary_filters": 8}
     narrow = config_of(name, *(f"--{flag}={value}" for flag, value in thin.items()))
-    model = models.from_config(narrow, SHAPES[config.dataset], data_size=config.batch_size)
+    model = by_name.from_config(narrow, SHAPES[config.dataset], data_size=config.batch_size)
     model.compile()
     images = tf.constant(
         np.random.RandomState(0).randint(0, 256, (8, *model.image_shape)), tf.uint8
@@ -53,7 +54,7 @@ def test_preset_is_built_and_stepped(name):
     logs = model.train_step(images)
     assert all(np.isfinite(float(value)) for value in logs.values())
     assert model.trouble() is None
-    models.networks.check(config, model.image_shape)  # the full widths fit as well
+    wae.networks.check(config, model.image_shape)  # the full widths fit as well
 
 
 def test_official_presets_are_the_official_options():

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from wae_tf import projection
-from wae_tf.projection import least_gaussian_plane, objective
+from wae_tf.figures import projection
+from wae_tf.figures.projection import least_gaussian_plane, objective
 
 
 def codes_with_one_wide_direction(n=400, zdim=6, deviation=5.0, seed=1):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wae_tf import main
+from wae_tf.cli.arguments import MODES, parse
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -36,6 +36,6 @@ def test_every_command_line_of_main_is_accepted(tmp_path, monkeypatch):
     for arguments in commands:
         if any(argument.startswith("--mode=") for argument in arguments):
             mode = [a for a in arguments if a.startswith("--mode=")]
-            assert mode[0].removeprefix("--mode=") in main.MODES
+            assert mode[0].removeprefix("--mode=") in MODES
             arguments = [a for a in arguments if not a.startswith("--mode=")]
-        main.parse(arguments)
+        parse(arguments)

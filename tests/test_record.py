@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wae_tf.official import cases, record
+from wae_tf.official.parity import cases, record
 
 # As the recorder completes it under Python 2.7 with numpy 1.16, with the hashes it wrote there.
 META = {

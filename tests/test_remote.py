@@ -6,8 +6,12 @@ import signal
 import pytest
 import tensorflow as tf
 
-from wae_tf import callbacks, config, main, remote
+from wae_tf import main
+from wae_tf.config import Config
 from wae_tf.errors import FlagError, RunError
+from wae_tf.runs import remote
+from wae_tf.runs.remote import Mirror
+from wae_tf.training.callbacks import Guard
 
 gfile = tf.io.gfile
 
@@ -51,7 +55,7 @@ def test_a_run_at_an_address_is_gone_on_with_elsewhere(address, monkeypatch, cap
             os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.Guard, "on_train_batch_end", at_step)
+        patch.setattr(Guard, "on_train_batch_end", at_step)
         assert main.main([f"--work_dir={address}", *TINY]) == 143
     assert "step 3 is saved" in capsys.readouterr().err
     there = listing(address)
@@ -67,7 +71,7 @@ def test_a_run_at_an_address_is_gone_on_with_elsewhere(address, monkeypatch, cap
 
 
 def test_only_what_changed_goes_back_and_sums_come_last(address, tmp_path, monkeypatch):
-    mirror = remote.Mirror(address, tmp_path)
+    mirror = Mirror(address, tmp_path)
     (tmp_path / "checkpoints" / "step-1").mkdir(parents=True)
     names = ["checkpoints/step-1/manifest.json", "checkpoints/step-1/model.index", "flags.flags",
              "history.csv"]  # fmt: skip
@@ -86,7 +90,7 @@ def test_only_what_changed_goes_back_and_sums_come_last(address, tmp_path, monke
     assert copied == [f"{address}/history.csv"]
     assert names[0] not in listing(address)
     other = tmp_path / "other"
-    remote.Mirror(address, other).pull()
+    Mirror(address, other).pull()
     assert (other / "history.csv").read_text() == "more"
     assert (other / "checkpoints" / "step-1" / "model.index").exists()
 
@@ -126,7 +130,7 @@ def test_what_cannot_be_put_back_is_kept_and_told(address, monkeypatch, capsys):
 def test_other_flags_take_no_address(capsys):
     for name in ("data_dir", "cache_dir", "work_dir"):
         with pytest.raises(FlagError, match=f"--{name}=gs://a/b is an address; of the flags only"):
-            config.Config(**{name: "gs://a/b"})
+            Config(**{name: "gs://a/b"})
     arguments = ["--work_dir=gs://a/b", "--distribute=multi_worker"]
     assert main.main(arguments) == 2
     assert "goes with one process only" in capsys.readouterr().err

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wae_tf import schedules
 from wae_tf.errors import FlagError
+from wae_tf.models.step import schedules
+from wae_tf.models.step.schedules import Plateau
 
 
 def test_manual():
@@ -32,7 +33,7 @@ def test_unknown():
 
 
 def replay_plateau(losses, batches):
-    """The rule in plain Python, wae.py:615-628."""
+    """The rule in plain Python, official wae.py:615-628."""
     wait, decay, decays = 0, 1.0, []
     for i, loss in enumerate(losses):
         decays.append(decay)
@@ -62,7 +63,7 @@ def test_plateau(rng, batches):
             value = float("inf") if value == "inf" else value
             return tf.Variable(tf.fill(shape, tf.cast(value, dtype)))
 
-    plateau = schedules.Plateau(Weights(), batches)
+    plateau = Plateau(Weights(), batches)
     update = tf.function(plateau.update)
     decays = []
     for step, loss in enumerate(losses):

@@ -13,7 +13,13 @@ from wae_tf.config import Config
 from wae_tf.errors import DataError, FlagError, RunError, UserError
 
 if TYPE_CHECKING:
-    from wae_tf.models import Vae, Wae, WaeGan, WaeMmd, WaeMmdpp, WaeMmdppp, from_config
+    from wae_tf.models.by_name import from_config
+    from wae_tf.models.gan import WaeGan
+    from wae_tf.models.mmd import WaeMmd
+    from wae_tf.models.mmdpp import WaeMmdpp, WaeMmdppp
+    from wae_tf.models.vae import Vae
+    from wae_tf.models.wae import Wae
+    from wae_tf.training.pretraining import pretrain
 
 __version__ = "0.1.0"
 __all__ = [
@@ -29,10 +35,28 @@ __all__ = [
     "WaeMmdpp",
     "WaeMmdppp",
     "from_config",
+    "pretrain",
 ]
 
 
+#: Where the names are that need TensorFlow.
+_HOMES = {
+    "Vae": "models.vae",
+    "Wae": "models.wae",
+    "WaeGan": "models.gan",
+    "WaeMmd": "models.mmd",
+    "WaeMmdpp": "models.mmdpp",
+    "WaeMmdppp": "models.mmdpp",
+    "from_config": "models.by_name",
+    "pretrain": "training.pretraining",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(importlib.import_module("wae_tf.models"), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"wae_tf.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

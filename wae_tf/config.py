@@ -15,10 +15,10 @@ DECODER_ARCHITECTURES = ("mlp", "dcgan", "dcgan_mod", "ali", "began")
 PRIORS = ("normal", "sphere", "uniform")
 COSTS = ("l2sq", "l2", "l1", "mse", "bce")
 
-#: The factor of each cost: wae.py:335, :339, :343 for l2, l2sq, l1; the others have none there.
+#: The factor of each cost: official wae.py:335, :339, :343 for l2, l2sq, l1; the others have none there.
 RECON_SCALES = {"l2": 0.2, "l2sq": 0.05, "l1": 0.02, "mse": 1.0, "bce": 1.0}
 
-#: Multiples of the base C in the IMQ kernel sum, wae.py:303.
+#: Multiples of the base C in the IMQ kernel sum, official wae.py:303.
 MMD_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 

@@ -1,1 +1,1 @@
-"""Holding the port against the official code: record there, replay here, exchange weights."""
+"""The official code's options and checkpoints, and the parity with it."""

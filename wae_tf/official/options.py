@@ -73,7 +73,7 @@ WITHOUT = {
     "toy_dataset_size": "toy data of points, which no network of the official code takes",
 }
 
-#: Image shapes by official data set (datahandler.py:24-29).
+#: Image shapes by official data set (official datahandler.py:24-29).
 SHAPES = {
     "mnist": (28, 28, 1),
     "cifar10": (32, 32, 3),

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.errors import DataError
-from wae_tf.models import Wae
+from wae_tf.models.wae import Wae
 
 #: Our variables by their Keras names, as models.py and ops.py call them.
 _SUFFIXES = {
@@ -40,7 +40,7 @@ def feeds_batch_norm(name: str, names: Iterable[str]) -> bool:
     """Whether a variable is the bias of a layer whose output a batch norm centres.
 
     Its true gradient is zero: what is found of one is rounding. An mlp decoder's batch norm comes
-    after the relu (models.py:84-88), so its biases are not such.
+    after the relu (official models.py:84-88), so its biases are not such.
     """
     scope, layer, suffix = name.split("/")
     if suffix != "b" or (scope == "generator" and layer.endswith("_lin")):
@@ -115,7 +115,8 @@ def write_checkpoint(model: Wae, prefix: str) -> None:
     """Writes the weights as a checkpoint that the official code's Saver restores.
 
     That saver wants every variable of its graph, so slots of its optimizers and the vectors of the
-    least-Gaussian plane are written as the official code initialises them (wae.py:404-405, :192-197).
+    least-Gaussian plane are written as the official code initialises them (official wae.py:404-405,
+    :192-197).
 
     Args:
         model: the model.

@@ -1,0 +1,1 @@
+"""The command line: flags to a Config, and a function for each mode."""

@@ -1,0 +1,207 @@
+"""The flags of `python -m wae_tf.main`: presets, flagfiles, and which of them wins."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from wae_tf.config import Config
+from wae_tf.errors import FlagError, UserError
+
+MODES = ("train", "evaluate", "sample", "interpolate", "export", "export_official", "classifier")
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines every flag: the fields of Config, then those of the modes."""
+    types = typing.get_type_hints(Config)
+    for field in dataclasses.fields(Config):
+        kind, text, default = types[field.name], field.metadata["help"], field.default
+        arguments = (field.name, default, text)
+        if bool in (kind, *typing.get_args(kind)):
+            flags.DEFINE_boolean(*arguments, flag_values=values)
+        elif int in (kind, *typing.get_args(kind)):
+            flags.DEFINE_integer(*arguments, flag_values=values)
+        elif float in (kind, *typing.get_args(kind)) and field.name != "mmd_scales":
+            flags.DEFINE_float(*arguments, flag_values=values)
+        elif field.name == "mmd_scales":
+            flags.DEFINE_list(field.name, list(map(str, default)), text, flag_values=values)
+        else:
+            # Choices are checked by Config, whose sentence is the same for library users.
+            choices = field.metadata["choices"]
+            text = f"{text} ({'|'.join(choices)})" if choices else text
+            flags.DEFINE_string(field.name, default, text, flag_values=values)
+    flags.DEFINE_string("mode", "train", f"what to do ({'|'.join(MODES)})", flag_values=values)
+    flags.DEFINE_boolean(
+        "overwrite", False, "remove the run that --work_dir holds", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "num_samples", 1000, "--mode=sample: how many images to make", flag_values=values
+    )
+    flags.DEFINE_string(
+        "export_dir",
+        None,
+        "--mode=export: folder of numbered versions (default: saved_model in --work_dir)",
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "export_formats",
+        ["savedmodel"],
+        "--mode=export: savedmodel, and besides litert, onnx",
+        flag_values=values,
+    )
+    _define_evaluation(values)
+    flags.DEFINE_boolean("help", False, "print this list", flag_values=values, short_name="h")
+
+
+def _define_evaluation(values: flags.FlagValues) -> None:
+    def text(name: str, default: str | None, help_text: str) -> None:
+        flags.DEFINE_string(name, default, help_text, flag_values=values)
+
+    flags.DEFINE_boolean(
+        "evaluate_at_end", False, "after training, as --mode=evaluate", flag_values=values
+    )
+    flags.DEFINE_integer("eval_samples", 10_000, "evaluate: samples to measure", flag_values=values)
+    text(
+        "sampler", "prior", "evaluate, sample: where samples' codes come from (prior|gmm|improved)"
+    )
+    text("sphere_axis", "code", "--sampler=improved: what is normalised on a sphere (code|batch)")
+    text(
+        "inception",
+        None,
+        "evaluate: network of FID, KID and Inception Score: a TF-Hub handle, a SavedModel folder, or "
+        "the frozen graph of 2015-12-05",
+    )
+    text(
+        "inception_resize", "tf1_bilinear", "how to come to 299x299 (tf1_bilinear|bilinear|bicubic)"
+    )
+    text(
+        "classifier",
+        None,
+        "evaluate: folder of a classifier (default: runs/<dataset>_classifier, where it is there)",
+    )
+    flags.DEFINE_integer(
+        "classifier_steps", 3000, "--mode=classifier: training steps", flag_values=values
+    )
+
+
+def preset_folder() -> Path:
+    """The folder of presets: beside the package in a checkout, inside it when installed."""
+    package = Path(__file__).parents[1]
+    inside = package / "flags"
+    return inside if inside.is_dir() else package.parent / "flags"
+
+
+def _preset_path(name: str) -> Path:
+    """A --flagfile's path; one that starts with flags/ may also mean a preset of the package."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    packaged = preset_folder() / Path(
+        *path.parts[1:] if path.parts[:1] == ("flags",) else path.parts
+    )
+    if packaged.is_file():
+        return packaged
+    known = ", ".join(
+        sorted(str(p.relative_to(preset_folder())) for p in preset_folder().rglob("*.flags"))
+    )
+    raise FlagError(f"--flagfile={name} is not there; give a file, or flags/ and one of: {known}.")
+
+
+def _read_flagfile(path: Path, values: flags.FlagValues) -> list[str]:
+    try:
+        return values.read_flags_from_files([f"--flagfile={path}"], force_gnu=False)
+    except (flags.Error, UnicodeDecodeError, OSError) as error:
+        raise FlagError(f"--flagfile={path} cannot be read: {error}.") from error
+
+
+def split_flagfiles(
+    arguments: Sequence[str], values: flags.FlagValues
+) -> tuple[list[str], list[str]]:
+    """The contents of all flagfiles, and the arguments without them."""
+    from_files, rest = [], []
+    arguments = list(arguments)
+    while arguments:
+        argument = arguments.pop(0)
+        name, equals, value = argument.lstrip("-").partition("=")
+        if not argument.startswith("-") or name != "flagfile":
+            rest.append(argument)
+            continue
+        if not equals:
+            if not arguments:
+                raise FlagError("--flagfile needs the path of a file of flags.")
+            value = arguments.pop(0)
+        from_files += _read_flagfile(_preset_path(value), values)
+    return from_files, rest
+
+
+def parse_one(arguments: Sequence[str]) -> flags.FlagValues:
+    """The flags of one list of arguments, without presets and flagfiles."""
+    values = flags.FlagValues()
+    define(values)
+    try:
+        rest = values(["wae_tf.main", *arguments])[1:]
+    except flags.Error as error:
+        raise FlagError(f"{str(error).rstrip('.')}; --help lists the flags.") from error
+    if rest:
+        raise FlagError(f"{rest[0]!r} is not a flag; flags are written --name=value.")
+    return values
+
+
+def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
+    """Flags and Config of a command line.
+
+    Raises:
+        FlagError: an unknown flag or value, or a flagfile that is not there.
+    """
+    empty = flags.FlagValues()
+    define(empty)
+    from_files, given = split_flagfiles(arguments, empty)
+    values = parse_one([*from_files, *given])
+    if values.mode not in MODES:
+        raise FlagError(f"--mode={values.mode} is not known; accepted: {', '.join(MODES)}.")
+    if values.help:
+        return values, Config()
+    # Names are checked before the preset is looked for, so that the sentence is about them.
+    Config(**{"encoder_noise": "gaussian", "dataset": values.dataset, "model": values.model})
+    preset = preset_folder() / f"{values.dataset}_{values.model}.flags"
+    if values.mode not in ("train", "classifier"):
+        folder = values.work_dir or f"runs/{values.dataset}_{values.model}"
+        run_flags = Path(folder) / "flags.flags"
+        if run_flags.is_file():
+            preset = run_flags
+        elif not values.init_from_official:
+            raise UserError(
+                f"--work_dir={folder} holds no run: it has no flags.flags; train first."
+            )
+        given = [f"--work_dir={folder}", *given]  # the folder may have been moved since
+    values = parse_one([*_read_flagfile(preset, empty), *from_files, *given])
+    fields = {field.name: getattr(values, field.name) for field in dataclasses.fields(Config)}
+    try:
+        fields["mmd_scales"] = tuple(map(float, values.mmd_scales))
+    except ValueError as error:
+        raise FlagError("--mmd_scales takes numbers separated by commas.") from error
+    return values, Config(**fields)
+
+
+def address(arguments: Sequence[str]) -> str | None:
+    """The address that --work_dir names, if it is one."""
+    if not any("://" in argument or "flagfile" in argument for argument in arguments):
+        return None
+    from wae_tf.runs import remote
+
+    empty = flags.FlagValues()
+    define(empty)
+    from_files, given = split_flagfiles(arguments, empty)
+    values = parse_one([*from_files, *given])
+    if not remote.is_address(values.work_dir):
+        return None
+    if values.distribute == "multi_worker":
+        raise FlagError(
+            f"--work_dir={values.work_dir} is an address, which goes with one process only, not with "
+            "--distribute=multi_worker; give a folder that all workers see."
+        )
+    return values.work_dir

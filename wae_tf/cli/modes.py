@@ -1,0 +1,168 @@
+"""What each --mode does; TensorFlow and all that needs it are imported by the mode that runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from wae_tf.config import Config
+from wae_tf.errors import FlagError
+
+
+def _evaluation_options(values: flags.FlagValues) -> Any:
+    from wae_tf.evaluation import full
+
+    names = [field.name for field in dataclasses.fields(full.Options)]
+    return full.Options(**{name: getattr(values, name) for name in names})
+
+
+def _evaluate(config: Config, values: flags.FlagValues) -> None:
+    from wae_tf.console import say
+    from wae_tf.evaluation import full, report, tables
+    from wae_tf.runs.folder import Run
+    from wae_tf.training import resuming
+
+    options = _evaluation_options(values)
+    model, images = resuming.restore(config)
+    run = Run(config.folder)
+    assessment = full.assess(model, images, options, run, progress=say)
+    page = report.write(run, config, assessment)
+    print(f"\n{tables.text_table(assessment)}\n\nwrote {page} and {run.metrics}")
+
+
+def _classifier(config: Config, values: flags.FlagValues) -> None:
+    from wae_tf.console import say
+    from wae_tf.evaluation import classifier
+    from wae_tf.training import setup
+
+    if values.classifier_steps < 1:
+        raise FlagError(f"--classifier_steps={values.classifier_steps} is too small: 1 up.")
+    folder = values.work_dir or classifier.default_folder(config.dataset)
+    images = setup.load_images(config)
+    facts = classifier.train(
+        images, Path(folder), steps=values.classifier_steps, seed=config.seed, progress=say
+    )
+    print(
+        f"wrote {folder}: test accuracy {facts.test_accuracy:.4f} on {facts.test_images:,} images; "
+        f"use it by --mode=evaluate --classifier={folder}"
+    )
+
+
+def _sample(config: Config, values: flags.FlagValues) -> None:
+    import numpy as np
+
+    from wae_tf.console import say
+    from wae_tf.evaluation import samplers
+    from wae_tf.figures import of_model
+    from wae_tf.models import passes
+    from wae_tf.pixels import to_unit
+    from wae_tf.runs.folder import Run
+    from wae_tf.training import resuming
+
+    if values.num_samples < 1:
+        raise FlagError(f"--num_samples={values.num_samples} is too small; accepted: 1 up.")
+    _evaluation_options(values)
+    model, images = resuming.restore(config)
+    run = Run(config.folder)
+    codes = samplers.draw_codes(
+        model,
+        values.sampler,
+        values.num_samples,
+        images.train,
+        seed=config.seed,
+        sphere_axis=values.sphere_axis,
+        progress=say,
+    )
+    samples = passes.decoded(model, codes)
+    pixels = to_unit(samples, config.pixel_range_of_data)
+    np.save(run.folder / "samples.npy", np.round(pixels * 255).astype(np.uint8))
+    of_model.draw_samples(model, run.figures / "samples.png", samples)
+    print(
+        f"wrote {run.folder / 'samples.npy'} (uint8 {list(samples.shape)}) and {run.figures / 'samples.png'}"
+    )
+
+
+def _interpolate(config: Config, values: flags.FlagValues) -> None:
+    from wae_tf.figures import of_model
+    from wae_tf.runs.folder import Run
+    from wae_tf.training import resuming
+
+    model, images = resuming.restore(config)
+    folder = Run(config.folder).figures
+    of_model.draw_interpolations(model, folder / "interpolations.png", images.test)
+    of_model.draw_traversals(model, folder / "traversals.png", images.test)
+    print(f"wrote {folder / 'interpolations.png'} and {folder / 'traversals.png'}")
+
+
+def _export(config: Config, values: flags.FlagValues) -> None:
+    from wae_tf.console import say
+    from wae_tf.runs.folder import Run
+    from wae_tf.serving import export
+    from wae_tf.training import resuming
+
+    export.check_formats(values.export_formats)
+    if "://" in (values.export_dir or ""):
+        raise FlagError(
+            f"--export_dir={values.export_dir} is an address; give a folder, and copy it there."
+        )
+    model = resuming.restore_model(config)
+    run = Run(config.folder)
+    export.export_run(run, model, values.export_dir, formats=values.export_formats, progress=say)
+
+
+def _train(config: Config, values: flags.FlagValues) -> None:
+    from wae_tf.training import train
+
+    if values.evaluate_at_end:
+        _evaluation_options(values)  # its errors before hours of training, not after
+    train.train(config, overwrite=values.overwrite)
+    if values.evaluate_at_end:
+        _evaluate(config, values)
+
+
+def _adopt(config: Config) -> None:
+    """Makes a run of an official checkpoint, unless that was done before."""
+    from wae_tf.runs.folder import Run
+    from wae_tf.training import setup
+
+    if not Run(config.folder).flags.is_file():
+        setup.adopt(config)
+
+
+def _export_official(config: Config, values: flags.FlagValues) -> None:
+    from wae_tf.official import weights
+    from wae_tf.runs.folder import Run
+    from wae_tf.training import resuming
+
+    model = resuming.restore_model(config)
+    folder = Run(config.folder).folder / "official"
+    folder.mkdir(exist_ok=True)
+    prefix = folder / f"trained-wae-{int(model.step.numpy())}"
+    weights.write_checkpoint(model, str(prefix))
+    print(f"wrote {prefix}.index and its data, which the official code's Saver restores")
+
+
+_ACTIONS: dict[str, Callable[[Config, flags.FlagValues], None]] = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "sample": _sample,
+    "interpolate": _interpolate,
+    "classifier": _classifier,
+    "export": _export,
+    "export_official": _export_official,
+}
+
+
+def run(config: Config, values: flags.FlagValues) -> None:
+    """Does what --mode says.
+
+    Raises:
+        UserError: whatever the mode cannot do, as a sentence.
+    """
+    if values.mode not in ("train", "classifier") and config.init_from_official:
+        _adopt(config)
+    _ACTIONS[values.mode](config, values)

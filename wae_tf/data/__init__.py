@@ -1,0 +1,1 @@
+"""Data sets as bytes, decoded once, and the batches that training draws from them."""

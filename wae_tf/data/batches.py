@@ -1,0 +1,201 @@
+"""Batches of training images, each a pure function of (seed, step)."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from wae_tf import streams
+from wae_tf.errors import DataError
+from wae_tf.pixels import check_range, to_float
+
+#: Bytes of images that a tensor may hold: of an array, which is in memory anyway, and of a mapped file,
+#: whose rows are read by position instead, so that memory does not grow with the images.
+MOST_IN_MEMORY, MOST_MAPPED_IN_MEMORY = 256 << 20, 32 << 20
+
+
+def batch_indices(seed: int, step: Any, size: int, batch_size: int) -> tf.Tensor:
+    """Which images make the batch of a step: distinct, uniform, a pure function of (seed, step).
+
+    As the official code draws them afresh each iteration (official wae.py:573), there is no epoch's
+    permutation. Runs eagerly, in tf.function and in tf.data; not under XLA (tf.unique).
+
+    Args:
+      seed: the run's seed, any int.
+      step: the step's number, an int or an integer scalar tensor.
+      size: the number of images.
+      batch_size: how many to draw.
+
+    Returns:
+      int64 [batch_size], values in [0, size).
+
+    Raises:
+      DataError: the batch is larger than the data.
+    """
+    _check_batch(size, batch_size)
+    key = streams.key(seed, "batches", step)
+    if 4 * batch_size > size:
+        # The places of the largest of `size` draws.
+        ranks = tf.random.stateless_uniform(
+            [size], key, minval=None, maxval=None, dtype=tf.int32, alg="philox"
+        )
+        return tf.cast(tf.math.top_k(ranks, batch_size).indices, tf.int64)
+    # Twice as many draws as needed, duplicates dropped: at batch_size <= size / 4 they fall short
+    # with a chance below 1e-20. For that case the first indices stand behind them.
+    draws = tf.random.stateless_uniform(
+        [2 * batch_size + 32], key, maxval=size, dtype=tf.int64, alg="philox"
+    )
+    draws = tf.concat([draws, tf.range(batch_size, dtype=tf.int64)], 0)
+    return tf.reshape(tf.unique(draws).y[:batch_size], [batch_size])
+
+
+def fits_in_memory(images_uint8: np.ndarray) -> bool:
+    """Whether a tensor may hold the images."""
+    mapped = isinstance(_root(images_uint8), np.memmap)
+    return images_uint8.nbytes <= (MOST_MAPPED_IN_MEMORY if mapped else MOST_IN_MEMORY)
+
+
+def _root(images: np.ndarray) -> np.ndarray:
+    """The array that this one is a part of."""
+    while isinstance(images.base, np.ndarray):
+        images = images.base
+    return images
+
+
+def in_memory(images_uint8: np.ndarray) -> np.ndarray | tf.Tensor:
+    """The images as a tensor that several `batches` can share; as they are where that is too much."""
+    if not fits_in_memory(images_uint8):
+        return images_uint8
+    with tf.device("/cpu:0"):
+        return tf.constant(images_uint8)
+
+
+def image_batches(
+    images_uint8: np.ndarray | tf.Tensor,
+    *,
+    batch_size: int,
+    seed: int,
+    pixel_range: str,
+    start_step: int = 0,
+    rows: tuple[int, int] | None = None,
+) -> tf.data.Dataset:
+    """Endless training batches; element k depends on (seed, start_step + k) alone.
+
+    A run that resumes at a step therefore sees what an uninterrupted one sees.
+
+    Args:
+      images_uint8: uint8 [N, H, W, C], an array or from `in_memory`; a large memory map is read by
+        rows from its file, so that its pages never count as the process's memory.
+      batch_size: images a batch.
+      seed: the run's seed, any int.
+      pixel_range: `symmetric` or `unit`, see to_float.
+      start_step: the first step.
+      rows: (first, last): only these rows of each batch, as a worker of several needs them.
+
+    Returns:
+      A data set of float32 [batch_size, H, W, C], or [last - first, H, W, C], prefetched.
+
+    Raises:
+      DataError: the batch is larger than the data.
+    """
+    size, shape = len(images_uint8), images_uint8.shape[1:]
+    first, last = rows or (0, batch_size)
+    _check_batch(size, batch_size)
+    check_range(pixel_range)
+    held = images_uint8 if tf.is_tensor(images_uint8) else in_memory(images_uint8)
+    if tf.is_tensor(held):
+
+        def gather(indices: tf.Tensor) -> tf.Tensor:
+            return tf.gather(held, indices)
+
+    else:
+        read = row_reader(images_uint8)
+
+        def gather(indices: tf.Tensor) -> tf.Tensor:
+            return tf.numpy_function(read, [indices], tf.uint8, stateful=False)
+
+    def batch(step: tf.Tensor) -> tf.Tensor:
+        bytes_ = gather(batch_indices(seed, step, size, batch_size)[first:last])
+        return to_float(tf.ensure_shape(bytes_, [last - first, *shape]), pixel_range)
+
+    return (
+        tf.data.Dataset.counter(start_step)
+        .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def index_batches(
+    size: int,
+    *,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    rows: tuple[int, int] | None = None,
+    steps: int | None = None,
+) -> tf.data.Dataset:
+    """The indices that `batches` draws, for a model that holds the images on its device.
+
+    Args:
+      size: the number of images.
+      batch_size: images a batch.
+      seed: the run's seed, any int.
+      start_step: the first step.
+      rows: (first, last): only these rows of each batch.
+      steps: so many batches in an element.
+
+    Returns:
+      A data set of int64 [batch_size] or [last - first], with `steps` before it, prefetched.
+
+    Raises:
+      DataError: the batch is larger than the data.
+    """
+    first, last = rows or (0, batch_size)
+    _check_batch(size, batch_size)
+
+    def indices(step: tf.Tensor) -> tf.Tensor:
+        return batch_indices(seed, step, size, batch_size)[first:last]
+
+    def several(step: tf.Tensor) -> tf.Tensor:
+        return tf.stack([indices(step + number) for number in range(steps)])
+
+    return (
+        tf.data.Dataset.counter(start_step, steps or 1)
+        .map(several if steps else indices, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def row_reader(images: np.ndarray) -> Any:
+    """A function int64 [k] -> uint8 [k, H, W, C] that reads rows, a mapped file's by position."""
+    root = _root(images)
+    mapped = isinstance(root, np.memmap) and images.flags.c_contiguous and hasattr(os, "preadv")
+    if not mapped:
+        return lambda indices: images[indices]
+    address = [a.__array_interface__["data"][0] for a in (images, root)]
+    start = root.offset + address[0] - address[1]
+    row_shape, row_bytes = images.shape[1:], images[0].nbytes
+    file = os.open(root.filename, os.O_RDONLY)
+
+    def read(indices: np.ndarray) -> np.ndarray:
+        rows = np.empty((len(indices), *row_shape), np.uint8)
+        for place in np.argsort(indices):  # along the file, for disks that turn
+            offset = start + int(indices[place]) * row_bytes
+            if os.preadv(file, [rows[place]], offset) != row_bytes:
+                raise OSError(f"{root.filename} is shorter than it was")
+        return rows
+
+    weakref.finalize(read, os.close, file)
+    return read
+
+
+def _check_batch(size: int, batch_size: int) -> None:
+    if not 1 <= batch_size <= size:
+        raise DataError(
+            f"--batch_size={batch_size} does not fit {size:,} training images: 1 to {size} is "
+            "accepted."
+        )

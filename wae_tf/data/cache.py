@@ -1,0 +1,297 @@
+"""The cache of decoded images: a memory-mapped uint8 .npy file, and a JSON file that describes it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
+from wae_tf.errors import DataError
+
+#: Part of every key: raise it when the same files would decode to other pixels or another order.
+VERSION = 1
+
+_DAY = 24 * 3600.0
+
+#: Seconds of decoding that a kill may cost.
+_NOTED_EVERY = 5.0
+
+
+class Writer:
+    """The array under construction. Holds one chunk of images at most; shows progress on stderr.
+
+    Attributes:
+      taken: how many pictures an interrupted process has gone through before this one.
+      skipped: the names of those among them that could not be decoded.
+    """
+
+    def __init__(self, name: str, file: Any, folder: Path, note: Path | None, digest: str):
+        self._name = name
+        self._file = file
+        self._folder = folder
+        self._note_file = note
+        self._digest = digest
+        self._rows = self._count = self._found = 0
+        self._shape: tuple[int, ...] = ()
+        self._began = self._told = self._noted = time.monotonic()
+        self._period = 2.0
+        self.taken, self.skipped = 0, list[str]()
+
+    def start(self, rows: int, shape: tuple[int, ...]) -> None:
+        """Names the largest number of images to come and the shape of one.
+
+        Raises:
+          DataError: the disk has no room for them.
+        """
+        self._rows, self._shape = rows, tuple(int(n) for n in shape)
+        self._row_bytes = int(np.prod(self._shape))
+        self._resume()
+        needed = (rows - self._count) * self._row_bytes
+        if needed > (free := shutil.disk_usage(self._folder).free):
+            raise DataError(
+                f"{self._folder} has {free / 1e9:.1f} GB free and the decoded images need "
+                f"{needed / 1e9:.1f} GB: give another --cache_dir."
+            )
+        self._header(rows)
+        self._data = self._file.tell()
+
+    def _resume(self) -> None:
+        """Takes what an interrupted process has noted to be in the file, if it fits."""
+        if self._note_file is None:
+            return
+        try:
+            note = json.loads(self._note_file.read_text())
+            count, taken, skipped = note["count"], note["taken"], list(note["skipped"])
+            fits = note["digest"] == self._digest and note["shape"] == [self._rows, *self._shape]
+            size = self._file.seek(0, os.SEEK_END)
+            if fits and 0 <= count == taken - len(skipped) and size >= count * self._row_bytes:
+                self._count = self._found = count
+                self.taken, self.skipped = taken, skipped
+                print(
+                    f"{self._name}: going on with {count:,} of {self._rows:,} images decoded before",
+                    file=sys.stderr,
+                    flush=True,
+                )
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+
+    def append(self, images: np.ndarray) -> None:
+        """Adds uint8 [k, *shape] images after those that are there."""
+        self.put(images, self._count)
+
+    def note(self, taken: int, skipped: list[str]) -> None:
+        """Notes every few seconds how far it is, so that a process after this one can go on.
+
+        Args:
+          taken: pictures gone through, in an order that the key fixes, all appended but `skipped`.
+          skipped: names of those that could not be decoded.
+        """
+        if self._note_file is None or time.monotonic() - self._noted < _NOTED_EVERY:
+            return
+        self._file.flush()
+        os.fsync(self._file.fileno())  # the note must not be on the disk before the images
+        note = {"digest": self._digest, "shape": [self._rows, *self._shape], "count": self._count}
+        text = json.dumps({**note, "taken": taken, "skipped": skipped})
+        part = self._note_file.with_name(self._note_file.name + "~")
+        part.write_text(text)
+        os.replace(part, self._note_file)
+        self._noted = time.monotonic()
+
+    def put(self, images: np.ndarray, place: int) -> None:
+        """Writes uint8 [k, *shape] images at `place`, in any order; each place once."""
+        images = np.ascontiguousarray(images, np.uint8).reshape(-1, *self._shape)
+        if place + len(images) > self._rows:
+            raise ValueError(f"{place + len(images)} images where {self._rows} were announced")
+        self._file.seek(self._data + place * self._row_bytes)
+        self._file.write(images.data)
+        self._count += len(images)
+        now = time.monotonic()
+        if now - self._told > self._period:
+            # Rare whole lines, not a bar: the output may be a log file.
+            self._told, self._period = now, 10.0
+            rate = (self._count - self._found) / (now - self._began)
+            print(
+                f"{self._name}: decoded {self._count:,} of {self._rows:,} images, "
+                f"{rate:,.0f} images/s, {(self._rows - self._count) / rate:,.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def finish(self) -> tuple[int, ...]:
+        """Writes the header for the images that came (files may have been skipped)."""
+        shape = (self._count, *self._shape)
+        self._header(self._count)
+        if self._file.tell() != self._data:
+            raise RuntimeError("NumPy's header changed its length")
+        self._file.truncate(self._data + self._count * self._row_bytes)
+        if self._period > 2.0:
+            seconds = time.monotonic() - self._began
+            print(
+                f"{self._name}: decoded {self._count:,} images in {seconds:,.0f} s, kept in "
+                f"{self._folder}",
+                file=sys.stderr,
+                flush=True,
+            )
+        return shape
+
+    def _header(self, rows: int) -> None:
+        self._file.seek(0)
+        # NumPy pads the header for any number of rows, so it can be written again over itself.
+        np.lib.format.write_array_header_1_0(
+            self._file, {"descr": "|u1", "fortran_order": False, "shape": (rows, *self._shape)}
+        )
+
+
+def open_or_build(
+    cache_dir: str | None,
+    name: str,
+    key: dict[str, Any],
+    fill: Callable[[Writer], dict[str, Any]],
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """The decoded images of `key`: from the cache, or decoded now and kept there.
+
+    Args:
+      cache_dir: the cache's folder; None stands for $WAE_TF_CACHE or ~/.cache/wae_tf.
+      name: the data set's name, for file names and messages.
+      key: everything the pixels and their order depend on, as JSON values.
+      fill: calls `start` and then `append` or `put` of the Writer; returns facts to keep, as JSON
+        values.
+
+    Returns:
+      Read-only memory map uint8 [N, H, W, C], and what `fill` returned when they were decoded.
+
+    Raises:
+      DataError: the folder cannot be written, or the disk is full.
+    """
+    key = {**key, "dataset": name, "version": VERSION}
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    folder = Path(
+        cache_dir or os.environ.get("WAE_TF_CACHE") or Path.home() / ".cache" / "wae_tf"
+    ).expanduser()
+    array_file = folder / f"{name}-{digest[:24]}.npy"
+    facts_file = array_file.with_suffix(".json")
+    found = _read(array_file, facts_file, digest)
+    if found is not None:
+        return found
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder, name)
+        with _part(array_file) as (file, part, note):
+            writer = Writer(name, file, folder, note, digest)
+            facts = fill(writer)
+            shape = writer.finish()
+            file.flush()
+            os.fsync(file.fileno())  # before its name: after a power cut it would count as whole
+            # The facts come last; without them the array does not count.
+            record = {"digest": digest, "key": key, "shape": shape, "facts": facts}
+            facts_part = part.with_name(f"{part.name}.json")
+            facts_part.write_text(json.dumps(record))
+            facts_file.unlink(missing_ok=True)
+            if fcntl is None:  # Windows renames no open file
+                file.close()
+            os.replace(part, array_file)
+            os.replace(facts_part, facts_file)
+    except OSError as error:
+        raise DataError(
+            f"The cache folder {folder} cannot be written ({error.strerror or error}): "
+            "give a writable --cache_dir."
+        ) from error
+    found = _read(array_file, facts_file, digest)
+    if found is None:
+        raise DataError(f"The cache file {array_file} changed while it was written: run again.")
+    return found
+
+
+def _read(array_file: Path, facts_file: Path, digest: str) -> tuple[np.ndarray, dict] | None:
+    """The cached array and facts, or None where they are missing, torn or another's."""
+    try:
+        record = json.loads(facts_file.read_text())
+        images = np.load(array_file, mmap_mode="r", allow_pickle=False)
+        whole = images.offset + images.nbytes == array_file.stat().st_size
+        same = record["digest"] == digest and tuple(record["shape"]) == images.shape
+        if whole and same and images.dtype == np.uint8 and images.ndim == 4:
+            return images, record["facts"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return None
+
+
+@contextlib.contextmanager
+def _part(array_file: Path) -> Iterator[tuple[Any, Path, Path | None]]:
+    """The unfinished array, open, its path, and where to note how far it is.
+
+    Its name is the key's, so that a later process can go on with it; one that comes meanwhile finds
+    it locked and makes one of its own name, without notes. What a failure leaves stays if anything
+    was noted, except where the disk is full.
+    """
+    path = Path(f"{array_file}.part")
+    file = _locked(path)
+    note = path.with_name(f"{path.name}.note") if file else None
+    if file is None:
+        path = Path(f"{array_file}.{os.getpid()}.{time.time_ns()}.tmp")
+        file = path.open("w+b")
+    with file:
+        try:
+            yield file, path, note
+        except OSError:  # most likely a full disk
+            _remove(note)
+            raise
+        else:
+            _remove(note)
+        finally:
+            if _is_at(file, path) and not (note and note.exists()):
+                _remove(path)
+            _remove(path.with_name(f"{path.name}.json"))
+
+
+def _locked(path: Path) -> Any:
+    """The file, made if need be, open and locked; None where another process has it."""
+    if fcntl is None:
+        return None
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_at(file, path):  # not what the process that had it has renamed since
+            return file
+    except OSError:  # locked, or a file system without locks
+        pass
+    file.close()
+    return None
+
+
+def _is_at(file: Any, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except (OSError, ValueError):  # gone, or closed
+        return False
+
+
+def _remove(path: Path | None) -> None:
+    if path is not None:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _remove_abandoned(folder: Path, name: str) -> None:
+    """Removes what killed processes left of the data set: a week old, or a day where none can go on."""
+    for path in folder.glob(f"{name}-*"):
+        age = {".tmp": _DAY, ".part": 7 * _DAY, ".note": 7 * _DAY}.get(path.suffix)
+        try:
+            if age and time.time() - path.stat().st_mtime > age:
+                path.unlink()
+        except OSError:  # another process was quicker
+            continue

@@ -1,0 +1,33 @@
+"""CIFAR-10: its pickled or binary batches, or TFDS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from wae_tf.data import formats, image_set
+from wae_tf.data import tfds as tfds_source
+from wae_tf.data.image_set import LAYOUTS, ImageSet
+
+
+def cifar10(data_dir: Path | None) -> ImageSet:
+    """CIFAR-10 (official datahandler.py:541-585): its batches, or TFDS."""
+    if data_dir is None:
+        return image_set.from_tfds("cifar10", tfds_source.prepare("cifar10", LAYOUTS["cifar10"]))
+    parts = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
+    for folder in (data_dir, data_dir / "cifar-10-batches-py", data_dir / "cifar-10-batches-bin"):
+        found = {
+            part: image_set.first_file(folder, [part, f"{part}.bin"], gzip=False) for part in parts
+        }
+        if any(found.values()):
+            break
+    missing = [part for part, path in found.items() if path is None]
+    if missing:
+        builder = tfds_source.prepared_in("cifar10", data_dir)
+        if builder is not None:
+            return image_set.from_tfds("cifar10", builder)
+        raise image_set.wrong_layout("cifar10", data_dir, "; missing: " + ", ".join(missing))
+    batches = [formats.read_cifar_batch(path) for path in found.values()]
+    images, labels = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
+    return image_set.pooled("cifar10", images, labels, 1_000, f"CIFAR-10 batches in {folder}")

@@ -1,0 +1,49 @@
+"""Pictures decoded once into the cache, bad ones named or skipped."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wae_tf.data import picture_files
+from wae_tf.data.cache import Writer
+from wae_tf.errors import DataError
+
+
+def decode(
+    writer: Writer, items: Any, function: Any, *, skip_bad: bool, where: object
+) -> dict[str, Any]:
+    """Decodes pictures into the cache, in order; returns the names that came and that did not.
+
+    Those that an interrupted process has decoded are there already.
+    """
+    items, skipped = iter(items), list(writer.skipped)
+    before = [name for name, _ in itertools.islice(items, writer.taken)]
+    order = [name for name in before if name not in set(skipped)]
+    for good, images, bad in picture_files.map_in_order(
+        items, function, skip_bad=skip_bad, where=where
+    ):
+        if images:
+            writer.append(np.stack(images))
+        order += good
+        skipped += bad
+        writer.note(len(order) + len(skipped), skipped)
+    if len(order) < 2:
+        raise DataError(
+            f"{where} has {len(order)} readable image{'' if len(order) == 1 else 's'} "
+            f"({len(skipped):,} cannot be read): at least 2 are needed."
+        )
+    return {"order": order, "skipped": skipped}
+
+
+def check_skipped(facts: dict[str, Any], skip_bad: bool, where: object) -> None:
+    """A cache made with --skip_bad_images serves a run without it only if nothing was skipped."""
+    if facts["skipped"] and not skip_bad:
+        bad = facts["skipped"]
+        raise DataError(
+            f"{Path(str(where)) / bad[0]} could not be decoded ({len(bad):,} such files): "
+            "--skip_bad_images leaves them out."
+        )

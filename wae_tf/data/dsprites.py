@@ -1,0 +1,72 @@
+"""dSprites: its .npz, or TFDS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wae_tf.data import cache, image_set, splits
+from wae_tf.data import tfds as tfds_source
+from wae_tf.data.cache import Writer
+from wae_tf.data.formats import NpzMember
+from wae_tf.data.image_set import _NUMPY_123, LAYOUTS, ImageSet
+from wae_tf.errors import DataError
+
+_PIECE = 4096  # rows of packed images at a time
+
+
+def dsprites(data_dir: Path | None, cache_dir: str | None) -> ImageSet:
+    """dSprites, 64x64 with pixels 0 and 255 (official datahandler.py:376-398): its .npz, or TFDS."""
+    path = builder = None
+    if data_dir is None:
+        builder = tfds_source.prepare("dsprites", LAYOUTS["dsprites"])
+    elif data_dir.is_file():
+        path = data_dir
+    else:
+        names = ["dsprites.npz", "dsprites_ndarray_co1sh3sc6or2_64x64.npz"]
+        path = image_set.first_file(data_dir, names, gzip=False)
+        builder = None if path else tfds_source.prepared_in("dsprites", data_dir)
+        if path is None and builder is None:
+            raise image_set.wrong_layout("dsprites", data_dir)
+
+    if path is not None:
+        member = NpzMember(path, "imgs")
+        if member.shape[1:] != (64, 64) or member.dtype.itemsize != 1 or member.shape[0] < 2:
+            raise DataError(
+                f"{path}: `imgs` is {member.dtype} {list(member.shape)}: uint8 [N, 64, 64] of 0 "
+                "and 1 is expected."
+            )
+        count, where = member.shape[0], str(path)
+        key = {"file": str(path.resolve()), "size": path.stat().st_size,
+               "time": path.stat().st_mtime_ns}  # fmt: skip
+    else:
+        count = builder.info.splits["train"].num_examples
+        where = f"TFDS {builder.info.full_name} in {builder.data_dir}"
+        key = tfds_source.fingerprint(builder)
+
+    def fill(writer: Writer) -> dict[str, Any]:
+        writer.start(count, (64, 64, 1))
+        place_of_row = np.argsort(splits.numpy_order(count))
+        done = 0
+        pieces = (
+            member.pieces(_PIECE) if path else tfds_source.image_pieces(builder, "train", _PIECE)
+        )
+        for piece in pieces:
+            piece = piece.view(np.uint8).reshape(-1, 64, 64, 1)
+            if piece.max(initial=0) > 1:
+                raise DataError(f"{where} has pixels other than 0 and 1: it is not dSprites.")
+            for image, place in zip(piece * np.uint8(255), place_of_row[done:], strict=False):
+                writer.put(image, int(place))
+            done += len(piece)
+        if done != count:
+            raise DataError(f"{where} has {done:,} images where {count:,} are announced.")
+        return {"count": count}
+
+    images, _ = cache.open_or_build(cache_dir, "dsprites", key, fill)
+    train, words = splits.cut(count, 10_000)
+    label = _NUMPY_123 if path else "TFDS has only a train split: NumPy shuffle with seed 123"
+    return ImageSet(
+        "dsprites", images[:train], images[train:], None, None, f"{label}, {words}", where
+    )

@@ -1,0 +1,120 @@
+"""Loads a data set by its name: checks what was asked for, then asks its reader."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+from wae_tf.config import DATASETS
+from wae_tf.data import celeba, cifar10, digits, dsprites, folder, image_set, mnist
+from wae_tf.data.image_set import ImageSet
+from wae_tf.errors import DataError, FlagError
+
+CROPS = ("closecrop", "resizecrop")
+
+
+def load(
+    dataset: str,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    cache_dir: str | None = None,
+    crop: str = "closecrop",
+    image_size: int | None = None,
+    train_size: int | None = None,
+    test_size: int | None = None,
+    skip_bad_images: bool = False,
+) -> ImageSet:
+    """Loads a data set. Decoding happens once; later calls map the cache.
+
+    Args:
+      dataset: one of DATASETS.
+      data_dir: folder or file in the official layout (datasets.LAYOUTS), or a folder where TFDS
+        has prepared it. None: TFDS's own folder or its download; `digits` needs none.
+      cache_dir: where decoded images are kept; None: $WAE_TF_CACHE or ~/.cache/wae_tf.
+      crop: celeba: `closecrop` or `resizecrop` (official datahandler.py:194-207).
+      image_size: folder: crop pictures to the centre square and resize to this side.
+      train_size: keep the first so many training images.
+      test_size: keep the first so many test images; for digits and folder, which have no official
+        split, the number of test images.
+      skip_bad_images: leave out files that cannot be decoded, and list them in `skipped`.
+
+    Returns:
+      The images, uint8 0 to 255, shuffled and split as `split` says.
+
+    Raises:
+      DataError: the files are missing, damaged, of another layout, or fewer than asked for.
+      FlagError: a value is not accepted whatever the files.
+    """
+    if dataset not in DATASETS:
+        raise FlagError(f"--dataset={dataset} is not one of {', '.join(DATASETS)}.")
+    if crop not in CROPS:
+        raise FlagError(f"--crop={crop} is not one of {', '.join(CROPS)}.")
+    if image_size is not None and dataset != "folder":
+        raise FlagError(f"--image_size goes with --dataset=folder only, not {dataset}.")
+    for flag, value in {
+        "image_size": image_size, "train_size": train_size, "test_size": test_size,
+    }.items():  # fmt: skip
+        if value is not None and value < 1:
+            raise FlagError(f"--{flag}={value} must be at least 1.")
+    path = None
+    if data_dir is not None and dataset != "digits":
+        path = Path(data_dir).expanduser()
+        try:
+            there = path.exists()
+        except OSError as error:  # a folder above that may not be looked into
+            raise DataError(f"--data_dir={data_dir} cannot be read: {error.strerror}.") from error
+        if not there:
+            raise DataError(
+                f"--data_dir={data_dir} does not exist: {dataset} expects "
+                f"{image_set.LAYOUTS[dataset]}."
+            )
+        if not path.is_dir() and not path.is_file():  # a pipe or a device might never end
+            raise DataError(
+                f"--data_dir={data_dir} is neither a file nor a folder: {dataset} expects "
+                f"{image_set.LAYOUTS[dataset]}."
+            )
+        if path.is_file() and dataset in ("mnist", "fashion_mnist", "cifar10"):
+            raise DataError(
+                f"--data_dir={data_dir} is a file: {dataset} expects a folder with "
+                f"{image_set.LAYOUTS[dataset]}."
+            )
+    try:
+        if dataset == "digits":
+            images = digits.digits(test_size)
+        elif dataset in ("mnist", "fashion_mnist"):
+            images = mnist.mnist(dataset, path)
+        elif dataset == "cifar10":
+            images = cifar10.cifar10(path)
+        elif dataset == "celeba":
+            images = celeba.celeba(path, cache_dir, crop, skip_bad_images)
+        elif dataset == "dsprites":
+            images = dsprites.dsprites(path, cache_dir)
+        else:
+            images = folder.folder(path, cache_dir, image_size, test_size, skip_bad_images)
+    except OSError as error:  # a folder within that may not be looked into, a link to itself
+        where = error.filename or data_dir or dataset
+        raise DataError(f"{where} cannot be read ({error.strerror or error}).") from error
+    return _first(images, train_size, test_size)
+
+
+def _first(images: ImageSet, train_size: int | None, test_size: int | None) -> ImageSet:
+    """The first images of each part."""
+    changes: dict[str, Any] = {}
+    words = []
+    for part, size in (("train", train_size), ("test", test_size)):
+        rows, labels = getattr(images, part), getattr(images, f"{part}_labels")
+        if size is None or size == len(rows):
+            continue
+        if size > len(rows):
+            raise DataError(
+                f"--{part}_size={size} is more than the {len(rows):,} {part} images of "
+                f"{images.name}: at most {len(rows)} is accepted."
+            )
+        changes[part] = rows[:size]
+        changes[f"{part}_labels"] = None if labels is None else labels[:size]
+        words.append(f"first {size:,} of {len(rows):,} {part} images")
+    if words:
+        changes["split"] = "; ".join([images.split, *words])
+    return dataclasses.replace(images, **changes)

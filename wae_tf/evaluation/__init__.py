@@ -1,0 +1,1 @@
+"""Measures of a trained model, each a function that returns numbers."""

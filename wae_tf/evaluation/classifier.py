@@ -1,0 +1,211 @@
+"""A small classifier of a data set's own labels, for distances where Inception means nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wae_tf.config import Config
+from wae_tf.data.batches import batch_indices, image_batches
+from wae_tf.data.image_set import ImageSet
+from wae_tf.errors import DataError, RunError
+from wae_tf.evaluation.distances import FeatureNetwork, Progress
+from wae_tf.files import write_atomically
+from wae_tf.pixels import to_float
+
+FEATURES = 64
+BATCH, RATE, STEPS = 100, 1e-3, 3000
+MODEL_FILE, FACTS_FILE = "classifier.keras", "classifier.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What is known of a trained classifier; the fields of classifier.json."""
+
+    dataset: str
+    image_shape: tuple[int, int, int]
+    classes: int
+    split: str
+    train_images: int
+    test_images: int
+    steps: int
+    seed: int
+    train_accuracy: float
+    test_accuracy: float
+    feature_scale: float  # features times this have a mean square of 1 on training images
+    sha256: str
+
+
+def build(image_shape: tuple[int, int, int], classes: int, seed: int) -> keras.Model:
+    """Three convolutions and two dense layers; outputs `features` [n, 64] and `logits`."""
+    keras.utils.set_random_seed(seed % 2**32)
+    images = keras.Input(image_shape, name="images")
+    x = images
+    for i, (filters, stride) in enumerate(((32, 1), (64, 2), (64, 2))):
+        x = keras.layers.Conv2D(
+            filters, 3, stride, padding="same", activation="relu", name=f"conv{i}"
+        )(x)
+    x = keras.layers.Flatten()(x)
+    x = keras.layers.Dropout(0.3)(x)
+    features = keras.layers.Dense(FEATURES, activation="relu", name="features")(x)
+    logits = keras.layers.Dense(classes, name="logits")(keras.layers.Dropout(0.3)(features))
+    return keras.Model(images, {"features": features, "logits": logits}, name="classifier")
+
+
+def _labels(images: ImageSet) -> tuple[np.ndarray, np.ndarray]:
+    if images.train_labels is None or images.test_labels is None:
+        raise DataError(
+            f"--mode=classifier needs labels, and {images.name} has none; accepted: digits, mnist, "
+            "fashion_mnist, cifar10."
+        )
+    return np.asarray(images.train_labels), np.asarray(images.test_labels)
+
+
+def train(
+    images: ImageSet, folder: Path, *, steps: int, seed: int, progress: Progress = print
+) -> Facts:
+    """Trains a classifier, tests it and saves both network and facts into the folder.
+
+    Raises:
+        DataError: no labels.
+        RunError: the folder cannot be written, or holds something else.
+    """
+    labels, test_labels = _labels(images)
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or (folder / "flags.flags").exists()):
+        raise RunError(
+            f"--work_dir={folder} holds a run of an auto-encoder; give the classifier another one."
+        )
+    classes = int(max(labels.max(), test_labels.max())) + 1
+    model = build(images.image_shape, classes, seed)
+    schedule = keras.optimizers.schedules.CosineDecay(RATE, steps)
+    optimizer = keras.optimizers.Adam(schedule)
+    optimizer.build(model.trainable_variables)
+    held = tf.constant(labels, tf.int32)
+    batch_size = min(BATCH, len(labels))
+
+    @tf.function
+    def step(batch: tf.Tensor, expected: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            logits = model(batch, training=True)["logits"]
+            loss = tf.nn.sparse_softmax_cross_entropy_with_logits(expected, logits)
+            loss = tf.reduce_mean(loss)
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        return loss
+
+    # The same draws as the pictures': a batch is a function of (seed, step).
+    stream = f"{seed}/classifier"
+    batches = image_batches(images.train, batch_size=batch_size, seed=stream, pixel_range="unit")
+    for index, batch in enumerate(batches.take(steps)):
+        rows = batch_indices(stream, index, len(labels), batch_size)
+        loss = step(batch, tf.gather(held, rows))
+        if (index + 1) % 500 == 0 or index + 1 == steps:
+            progress(f"classifier: step {index + 1} of {steps}, loss {float(loss):.4f}")
+
+    def tested(pictures: np.ndarray, expected: np.ndarray) -> tuple[float, float]:
+        right, square = 0, 0.0
+        for start in range(0, len(pictures), 500):
+            found, made = _outputs(model, pictures[start : start + 500])
+            right += int((np.argmax(made, axis=1) == expected[start : start + 500]).sum())
+            square += float(np.square(found, dtype=np.float64).sum()) / FEATURES
+        return right / len(pictures), square / len(pictures)
+
+    train_accuracy, square = tested(images.train[:5000], labels[:5000])
+    scale = 1 / max(square, 1e-12) ** 0.5
+    facts = Facts(
+        dataset=images.name,
+        image_shape=images.image_shape,
+        classes=classes,
+        split=images.split,
+        train_images=len(labels),
+        test_images=len(test_labels),
+        steps=steps,
+        seed=seed,
+        train_accuracy=train_accuracy,
+        test_accuracy=tested(images.test, test_labels)[0],
+        feature_scale=scale,
+        sha256=_identity(model, scale),
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        model.save(folder / MODEL_FILE)
+        text = json.dumps(dataclasses.asdict(facts), indent=2)
+        write_atomically(folder / FACTS_FILE, text + "\n")
+    except OSError as error:
+        raise RunError(f"--work_dir={folder} cannot be written to: {error.strerror}.") from error
+    return facts
+
+
+def _outputs(model: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    made = model(to_float(np.asarray(images), "unit"), training=False)
+    return made["features"].numpy(), made["logits"].numpy()
+
+
+def _identity(model: keras.Model, scale: float) -> str:
+    # Of everything the features depend on; the .keras file itself holds a date.
+    digest = hashlib.sha256(f"{FEATURES} {scale!r}".encode())
+    for weight in model.get_weights():
+        digest.update(f"{weight.shape}".encode() + np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
+
+
+def default_folder(dataset: str) -> str:
+    """Where --mode=classifier writes without --work_dir."""
+    return f"runs/{dataset}_classifier"
+
+
+def how(dataset: str) -> str:
+    """How to supply a classifier, in a sentence."""
+    return (
+        f"A Frechet distance by a {dataset} classifier needs --classifier=FOLDER, made once by: "
+        f"python -m wae_tf.main --mode=classifier --dataset={dataset}."
+    )
+
+
+def load(folder: str | Path, config: Config, image_shape: tuple[int, int, int]) -> FeatureNetwork:
+    """The network of --classifier.
+
+    Raises:
+        DataError: no classifier there, or one of other images.
+    """
+    path = Path(folder).expanduser()
+    if not (path / FACTS_FILE).is_file() or not (path / MODEL_FILE).is_file():
+        raise DataError(f"--classifier={folder} holds no classifier. {how(config.dataset)}")
+    try:
+        known: dict[str, Any] = json.loads((path / FACTS_FILE).read_text())
+        facts = Facts(**{**known, "image_shape": tuple(known["image_shape"])})
+        model = keras.models.load_model(path / MODEL_FILE)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DataError(
+            f"--classifier={folder} is damaged ({type(error).__name__}). {how(config.dataset)}"
+        ) from error
+    if facts.dataset != config.dataset or facts.image_shape != tuple(image_shape):
+        raise DataError(
+            f"--classifier={folder} knows {facts.dataset} images of {list(facts.image_shape)}, not "
+            f"{config.dataset} of {list(image_shape)}. {how(config.dataset)}"
+        )
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, *image_shape], tf.uint8)], reduce_retracing=True
+    )
+    def run(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        made = model(to_float(images, "unit"), training=False)
+        # Without a scale of their own, distances of two classifiers could not even be guessed at,
+        # and the cubic kernel would be all noise.
+        return made["features"] * facts.feature_scale, made["logits"]
+
+    return FeatureNetwork(
+        name=f"{facts.dataset}_classifier",
+        title=f"{facts.dataset} classifier",
+        identity=_identity(model, facts.feature_scale),
+        settings={"test_accuracy": f"{facts.test_accuracy:.4f}", "split": facts.split},
+        apply=run,
+        batch_size=500,
+    )

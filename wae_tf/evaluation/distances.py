@@ -1,0 +1,219 @@
+"""Distances between sets of images by the activations of a network, in bounded memory.
+
+A network here is a `Network`: bytes of images in, features and logits out. The distances themselves
+are TF-GAN's (`wae_tf.tfgan`); `frechet_of_moments` is an independent one to check them by.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from wae_tf.evaluation import tfgan
+
+Progress = Callable[[str], None]
+
+
+def _silent(line: str) -> None:
+    pass
+
+
+class Features(NamedTuple):
+    """What a network says of n images."""
+
+    features: np.ndarray  # float32 [n, d]
+    logits: np.ndarray  # float32 [n, classes]
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureNetwork:
+    """A network that tells images apart.
+
+    Attributes:
+      name: for the names of metrics, such as `mnist_classifier`.
+      title: for people.
+      identity: sha256 of its weights.
+      settings: what else its numbers depend on, such as the resize.
+      apply: uint8 [n, H, W, C] -> features [n, d], logits [n, classes].
+      batch_size: images a call.
+    """
+
+    name: str
+    title: str
+    identity: str
+    settings: dict[str, str]
+    apply: Callable[[np.ndarray], tuple[Any, Any]]
+    batch_size: int = 100
+
+
+def features(
+    network: FeatureNetwork,
+    images: np.ndarray,
+    *,
+    batch_size: int | None = None,
+    progress: Progress = _silent,
+    what: str = "images",
+) -> Features:
+    """Activations of uint8 images [n, H, W, C]; a batch and the activations are all that is held."""
+    size = batch_size or network.batch_size
+    rows: list[list[np.ndarray]] = [[], []]
+    began = told = time.monotonic()
+    for start in range(0, len(images), size):
+        batch = np.asarray(images[start : start + size])
+        for kept, values in zip(rows, network.apply(batch), strict=True):
+            kept.append(np.asarray(values, np.float32))
+        now = time.monotonic()
+        if now - told > 10:
+            told, done = now, start + len(batch)
+            left = (now - began) / done * (len(images) - done)
+            progress(f"{network.title}: {done:,} of {len(images):,} {what}, {left:,.0f} s left")
+    return Features(*(np.concatenate(parts) for parts in rows))
+
+
+def content_hash(images: np.ndarray) -> str:
+    """sha256 of an array's shape, type and bytes, read in pieces."""
+    digest = hashlib.sha256(f"{images.shape} {images.dtype}".encode())
+    for start in range(0, len(images), 4096):
+        digest.update(np.ascontiguousarray(images[start : start + 4096]).data)
+    return digest.hexdigest()
+
+
+def cached_features(
+    network: FeatureNetwork,
+    images: np.ndarray,
+    cache_dir: str | os.PathLike | None = None,
+    *,
+    progress: Progress = _silent,
+    what: str = "images",
+) -> Features:
+    """`features`, kept in the cache under the hash of images, network and its settings."""
+    key = {
+        "images": content_hash(images),
+        "network": network.identity,
+        "settings": network.settings,
+        "version": 1,
+    }
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    folder = Path(
+        cache_dir or os.environ.get("WAE_TF_CACHE") or Path.home() / ".cache" / "wae_tf"
+    ).expanduser()
+    file = folder / f"features-{network.name}-{digest[:24]}.npz"
+    with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        with open(file, "rb") as handle, np.load(handle, allow_pickle=False) as held:
+            found = Features(held["features"], held["logits"])
+        if len(found.features) == len(found.logits) == len(images):
+            progress(f"{network.title}: {len(images):,} {what} from the cache")
+            return found
+    made = features(network, images, progress=progress, what=what)
+    part = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(part, "wb") as handle:
+            np.savez(handle, **made._asdict())
+        os.replace(part, file)
+    except OSError as error:  # the numbers are there all the same
+        progress(f"the cache folder {folder} cannot be written ({error.strerror or error})")
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+    return made
+
+
+def moments(activations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean [d] and unbiased covariance [d, d] of [n, d], in float64."""
+    values = np.asarray(activations, np.float64)
+    mean = values.mean(axis=0)
+    values = values - mean
+    return mean, values.T @ values / (len(values) - 1)
+
+
+def frechet_of_moments(
+    mean_a: np.ndarray, covariance_a: np.ndarray, mean_b: np.ndarray, covariance_b: np.ndarray
+) -> float:
+    """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), by symmetric eigenvalues in float64.
+
+    The trace of the root is that of (R C_b R)^(1/2) with R the symmetric root of C_a.
+    """
+    values, vectors = np.linalg.eigh(covariance_a)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    product = np.linalg.eigvalsh(root @ covariance_b @ root)
+    trace = np.trace(covariance_a) + np.trace(covariance_b)
+    trace -= 2 * np.sqrt(np.maximum(product, 0)).sum()
+    return float(np.square(mean_a - mean_b).sum() + trace)
+
+
+def count_bias(
+    made: np.ndarray, real: np.ndarray, least: int = 64, most: int = 5
+) -> list[tuple[int, float]]:
+    """(n, Frechet distance of the first n of `made` to all of `real`), n doubling up to all.
+
+    A Frechet distance falls as n grows though nothing gets better: only equal counts compare.
+    """
+    counts: list[int] = []
+    n = len(made)
+    while n >= least and len(counts) < most:
+        counts.append(n)
+        n //= 2
+    reference = moments(real)
+    return [(n, frechet_of_moments(*moments(made[:n]), *reference)) for n in reversed(counts)]
+
+
+def scores(network: FeatureNetwork, made: Features, real: Features) -> dict[str, float]:
+    """`frechet`, `kernel`, `kernel_error` of made against real images, `score` of the made ones."""
+    kernel, error = tfgan.kernel_distance(real.features, made.features)
+    return {
+        "frechet": tfgan.frechet_distance(real.features, made.features),
+        "kernel": kernel,
+        "kernel_error": error,
+        "score": tfgan.classifier_score(made.logits),
+    }
+
+
+def nearest(
+    images: np.ndarray, train: np.ndarray, count: int = 3, block: int = 2000
+) -> tuple[np.ndarray, np.ndarray]:
+    """Nearest training images by Euclidean distance of pixels, block by block.
+
+    Args:
+        images: uint8 [n, H, W, C].
+        train: uint8 [N, H, W, C], may be a memory map.
+        count: neighbours of each.
+        block: training images held as floats at once.
+
+    Returns:
+        indices [n, count] and distances [n, count], pixels in [0, 1], nearest first.
+    """
+    count = min(count, len(train))
+    flat = tf.constant(images.reshape(len(images), -1), tf.float32)
+    norms = tf.reduce_sum(tf.square(flat), axis=1, keepdims=True)
+    best = np.full((len(images), count), np.inf)
+    where = np.zeros((len(images), count), np.int64)
+    for start in range(0, len(train), block):
+        rows = np.asarray(train[start : start + block]).reshape(-1, flat.shape[1])
+        rows = tf.cast(tf.constant(rows), tf.float32)
+        squares = norms + tf.reduce_sum(tf.square(rows), axis=1)[None, :]
+        squares -= 2 * tf.matmul(flat, rows, transpose_b=True)
+        both = np.concatenate([best, squares.numpy()], axis=1)
+        places = np.concatenate(
+            [where, np.broadcast_to(np.arange(start, start + len(rows)), squares.shape)], axis=1
+        )
+        order = np.argsort(both, axis=1, kind="stable")[:, :count]
+        best = np.take_along_axis(both, order, axis=1)
+        where = np.take_along_axis(places, order, axis=1)
+    return where, np.sqrt(np.maximum(best, 0)) / 255
+
+
+def bias_text(points: Sequence[tuple[int, float]]) -> str:
+    """The points of `count_bias` in words."""
+    return ", ".join(f"{value:.4g} at {n:,}" for n, value in points)

@@ -1,0 +1,1 @@
+"""Pictures of data, models and runs, as PNG files."""

@@ -1,0 +1,166 @@
+"""Pictures of a model: runs it on images and hands the results to `figures`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from wae_tf import streams
+from wae_tf.figures import drawing, panels, six_panel
+from wae_tf.figures.projection import least_gaussian_plane
+from wae_tf.models import passes
+from wae_tf.models.wae import Wae
+from wae_tf.objective import priors
+from wae_tf.pixels import to_unit
+
+#: Traversals: the coordinates at most, and the values in the prior's standard deviations.
+TRAVERSED = 16
+TRAVERSAL_VALUES = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+INTERPOLATION_ROWS, INTERPOLATION_STEPS = 10, 10
+RANDOM_PAIRS, PAIRS_A_ROW = 40, 4
+
+
+def _pictures(model: Wae, images: np.ndarray) -> np.ndarray:
+    return to_unit(np.asarray(images), model.config.pixel_range_of_data)
+
+
+def _shown(model: Wae, images: np.ndarray) -> np.ndarray:
+    return passes.in_batches(model.as_pixels, images)
+
+
+def _fitting(available: int, columns: int) -> int:
+    # As many whole rows as there are images, an even number for the pairs.
+    rows = available // columns
+    while rows and rows * columns % 2:
+        rows -= 1
+    return rows * columns
+
+
+def draw_progress(
+    model: Wae,
+    path: Path,
+    train: np.ndarray,
+    test: np.ndarray,
+    curves: Mapping[str, Sequence[float]],
+    title: str,
+) -> None:
+    """The official six-panel figure (official wae.py:770-966): the first images of train and test.
+
+    Args:
+        model: the model.
+        path: PNG to write.
+        train: uint8 [n, H, W, C].
+        test: uint8 [m, H, W, C].
+        curves: as `figures.six_panel` takes them.
+        title: above the figure.
+    """
+    config = model.config
+    available = min(config.pictures, len(train), len(test))
+    columns = min(config.picture_columns, available)
+    if not _fitting(available, columns):  # a single row of an odd number
+        columns -= columns % 2
+    count = _fitting(available, columns)
+    train, test = _shown(model, train[:count]), _shown(model, test[:count])
+    codes_train = passes.codes(model, train)
+    codes_test = passes.codes(model, test)
+    prior_codes = model.sample_prior(count, streams.key(config.seed, "figure", 0)).numpy()
+    if config.prior == "normal" and config.zdim > 2:
+        plane = least_gaussian_plane(
+            np.concatenate([codes_train, codes_test]), config.prior_scale, config.seed
+        )
+        codes_train, codes_test, prior_codes = (
+            codes @ plane for codes in (codes_train, codes_test, prior_codes)
+        )
+    elif config.zdim == 1:
+        codes_train, codes_test, prior_codes = (
+            np.concatenate([codes, np.zeros_like(codes)], axis=1)
+            for codes in (codes_train, codes_test, prior_codes)
+        )
+    six_panel.six_panel(
+        path,
+        train=_pictures(model, train),
+        train_reconstructions=_pictures(model, passes.reconstructions(model, train)),
+        test=_pictures(model, test),
+        test_reconstructions=_pictures(model, passes.reconstructions(model, test)),
+        samples=_pictures(model, passes.samples(model, count, seed=config.seed)),
+        data=_pictures(model, train),
+        codes_train=codes_train[:, :2],
+        codes_test=codes_test[:, :2],
+        prior_codes=prior_codes[:, :2],
+        curves=curves,
+        columns=columns,
+        title=title,
+    )
+
+
+def draw_samples(model: Wae, path: Path, images: np.ndarray) -> None:
+    """A grid of samples float [n, H, W, C] in the model's pixel range."""
+    columns = min(model.config.picture_columns, len(images))
+    count = min(len(images), model.config.pictures) // columns * columns
+    panels.samples(path, _pictures(model, images[:count]), columns)
+
+
+def draw_interpolations(model: Wae, path: Path, test: np.ndarray) -> None:
+    """Decoded straight lines between the codes of pairs of test images, on the prior's support."""
+    rows = min(INTERPOLATION_ROWS, len(test) // 2)
+    images = _shown(model, test[: 2 * rows])
+    codes = model.encode(images).numpy()
+    ends = images.reshape(rows, 2, *images.shape[1:])
+    first, last = codes[0::2][:, None], codes[1::2][:, None]
+    share = np.linspace(0.0, 1.0, INTERPOLATION_STEPS, dtype=np.float32)[None, :, None]
+    line = (first * (1 - share) + last * share).reshape(rows * INTERPOLATION_STEPS, -1)
+    if model.config.prior == "sphere":
+        line = priors.into_support("sphere", tf.constant(line)).numpy()
+    decoded = passes.decoded(model, line)
+    decoded = decoded.reshape(rows, INTERPOLATION_STEPS, *decoded.shape[1:])
+    panels.interpolations(path, _pictures(model, decoded), ends=_pictures(model, ends))
+
+
+def draw_traversals(model: Wae, path: Path, test: np.ndarray) -> None:
+    """The first test image's code with one coordinate at a time moved over the prior's range."""
+    code = model.encode(_shown(model, test[:1])).numpy()[0]
+    count = min(model.config.zdim, TRAVERSED)
+    scale = passes.prior_std(model)
+    grid = np.tile(code, (count, len(TRAVERSAL_VALUES), 1))
+    for i in range(count):
+        grid[i, :, i] = scale * np.asarray(TRAVERSAL_VALUES)
+    decoded = passes.decoded(model, grid.reshape(-1, model.config.zdim))
+    decoded = decoded.reshape(count, len(TRAVERSAL_VALUES), *decoded.shape[1:])
+    panels.traversals(path, _pictures(model, decoded), TRAVERSAL_VALUES)
+
+
+def draw_reconstructions(model: Wae, path: Path, test: np.ndarray, seed: int = 0) -> None:
+    """Random test images, each left of its reconstruction."""
+    count = min(RANDOM_PAIRS, len(test))
+    chosen = np.sort(np.random.default_rng(seed % 2**32).choice(len(test), count, replace=False))
+    images = _shown(model, np.asarray(test)[chosen])
+    both = drawing.pairs(
+        _pictures(model, images),
+        _pictures(model, passes.reconstructions(model, images)),
+        2 * count,
+    )
+    across = min(PAIRS_A_ROW, count)
+    rows = count // across
+    both = both[: 2 * rows * across].reshape(rows, across, 2, *both.shape[1:])
+    panels.side_by_side(path, [both[:, i] for i in range(across)])
+
+
+def draw_neighbours(path: Path, images: np.ndarray, train: np.ndarray, where: np.ndarray) -> None:
+    """Samples, each followed by its nearest training images.
+
+    Args:
+        path: PNG to write.
+        images: uint8 [n, H, W, C].
+        train: uint8 [N, H, W, C].
+        where: indices [n, k] of the nearest ones.
+    """
+    near = np.asarray(train[where.reshape(-1)]).reshape(*where.shape, *images.shape[1:])
+    half = len(images) // 2
+    if half:  # two columns of rows
+        parts = [part[i : i + half] for i in (0, half) for part in (images[:, None], near)]
+    else:
+        parts = [images[:, None], near]
+    panels.side_by_side(path, [part.astype(np.float32) / 255 for part in parts])

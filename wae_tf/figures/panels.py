@@ -1,0 +1,138 @@
+"""Pictures of a run, as PNG files made from arrays.
+
+Images are floats in [0, 1] of shape [n, H, W, C]; values outside are clipped. One channel is shown
+as grey, zero black and one white (the official figure plots 1 - x with a colour map from white to
+black: white on black as well); two channels as red and green; of more than three, the first three.
+
+Nothing here touches pyplot or any other global state, so pictures may be drawn from any thread. A
+file is written beside its target and moved over it: a reader sees the old picture or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from wae_tf.figures import drawing
+from wae_tf.figures.drawing import DPI, LABEL, TICK
+
+# Files of pictures
+
+
+def samples(path: str | os.PathLike, images: np.ndarray, columns: int) -> None:
+    """Write images [n, H, W, C] as a grid, pixel for pixel; small ones are enlarged."""
+    images = drawing.checked_images(images, "images")
+    zoom = drawing.zoom_of(images.shape[1:3])
+    drawing.write_pixels(path, drawing.image_grid(drawing.enlarge(images, zoom), columns, gap=2))
+
+
+def side_by_side(path: str | os.PathLike, blocks: Sequence[np.ndarray]) -> None:
+    """Write blocks of images [r, k, H, W, C], all of r rows, beside each other, set apart."""
+    blocks = [drawing.grid_of_images(block, "blocks") for block in blocks]
+    if len({block.shape[0] for block in blocks}) != 1:
+        raise ValueError(f"blocks must have one number of rows: {[len(b) for b in blocks]}.")
+    parts: list[np.ndarray] = []
+    for block in blocks:
+        flat = block.reshape(-1, *block.shape[2:])
+        grid = drawing.image_grid(
+            drawing.enlarge(flat, drawing.zoom_of(flat.shape[1:3])), block.shape[1], gap=2
+        )
+        if parts:
+            parts.append(np.ones((grid.shape[0], 10, grid.shape[2]), np.float32))
+        parts.append(grid)
+    drawing.write_pixels(path, np.concatenate(parts, axis=1))
+
+
+def interpolations(
+    path: str | os.PathLike, rows: np.ndarray, *, ends: np.ndarray | None = None
+) -> None:
+    """Write decoded paths between two codes: rows [r, k, H, W, C], one path a row.
+
+    With `ends` [r, 2, H, W, C], the images that the two codes stand for, each row begins with the
+    first and ends with the second, set apart by a wider gap.
+    """
+    rows = drawing.grid_of_images(rows, "rows")
+    r, _, height, width, channels = rows.shape
+    if ends is not None:
+        ends = drawing.grid_of_images(ends, "ends")
+        if ends.shape != (r, 2, height, width, channels):
+            raise ValueError(
+                f"ends must have shape {[r, 2, height, width, channels]} to go with rows, "
+                f"got {list(ends.shape)}."
+            )
+    zoom = drawing.zoom_of((height, width))
+
+    def block(images: np.ndarray) -> np.ndarray:
+        flat = images.reshape(-1, height, width, channels)
+        return drawing.image_grid(drawing.enlarge(flat, zoom), images.shape[1], gap=2)
+
+    picture = block(rows)
+    if ends is not None:
+        space = np.ones((picture.shape[0], 10, channels), np.float32)
+        picture = np.concatenate(
+            [block(ends[:, :1]), space, picture, space, block(ends[:, 1:])], axis=1
+        )
+    drawing.write_pixels(path, picture)
+
+
+def traversals(path: str | os.PathLike, grid: np.ndarray, values: Sequence[float]) -> None:
+    """Write what each latent coordinate does: grid [zdims, k, H, W, C], one coordinate a row.
+
+    `values` [k] are what the coordinate was set to, in standard deviations of the prior: they stand
+    along the top, and z0, z1, ... down the side.
+    """
+    drawing.write_figure(path, _traversals_figure(grid, values))
+
+
+# Traversals
+
+
+def _traversals_figure(grid: np.ndarray, values: Sequence[float]) -> Figure:
+    grid = drawing.grid_of_images(grid, "grid")
+    zdims, k, height, width, channels = grid.shape
+    values = drawing.numbers(values)
+    if len(values) != k:
+        raise ValueError(f"grid has {k} pictures a row and values {len(values)} numbers.")
+    gap = 2
+    zoom = drawing.zoom_of((height, width))
+    flat = drawing.enlarge(grid.reshape(-1, height, width, channels), zoom)
+    picture = drawing.image_grid(flat, k, gap=gap)
+    # The figure is sized so that a pixel of the picture is a pixel of the file.
+    left, top, edge = 44, 50, 12
+    total_width = max(left + picture.shape[1] + edge, 360)
+    total_height = top + picture.shape[0] + edge
+    figure = Figure(figsize=(total_width / DPI, total_height / DPI), dpi=DPI)
+    FigureCanvasAgg(figure)
+    ax = figure.add_axes(
+        (
+            left / total_width,
+            edge / total_height,
+            picture.shape[1] / total_width,
+            picture.shape[0] / total_height,
+        )
+    )
+    ax.imshow(drawing.rgb(picture), interpolation="nearest", aspect="auto")
+    ax.set_frame_on(False)
+    cell_height, cell_width = height * zoom, width * zoom
+    ax.set_xticks(
+        np.arange(k) * (cell_width + gap) + (cell_width - 1) / 2,
+        [f"{v + 0.0:.3g}".replace("-", "\N{MINUS SIGN}") for v in values],
+    )
+    ax.set_yticks(
+        np.arange(zdims) * (cell_height + gap) + (cell_height - 1) / 2,
+        [f"z{i}" for i in range(zdims)],
+    )
+    ax.tick_params(length=0, labelsize=TICK, top=True, labeltop=True, labelbottom=False)
+    figure.text(
+        left / total_width,
+        1 - 8 / total_height,
+        "standard deviations of the prior",
+        fontsize=LABEL,
+        ha="left",
+        va="top",
+    )
+    return figure

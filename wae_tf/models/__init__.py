@@ -1,0 +1,1 @@
+"""Wasserstein auto-encoders as Keras models: the objective and the step, a penalty a file."""

@@ -1,0 +1,74 @@
+"""Many images through a model, a batch at a time: codes, reconstructions, samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from wae_tf import streams
+from wae_tf.models.wae import Wae
+
+
+def in_batches(function: Callable, array: np.ndarray, batch_size: int = 100) -> np.ndarray:
+    """function(batch) over the rows of an array, put together; a batch is all that is in memory."""
+    parts = [np.asarray(function(part)) for part in slices(array, batch_size)]
+    return np.concatenate(parts)
+
+
+def slices(array: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    """The rows of an array, `batch_size` at a time."""
+    for start in range(0, len(array), batch_size):
+        yield np.asarray(array[start : start + batch_size])
+
+
+def compiled(model: Wae, function: Callable, rows: np.ndarray, indexed: bool = False) -> Callable:
+    """A function of rows (and of the batch's index) as a tf.function, traced once a model."""
+    functions = model.__dict__.setdefault("_evaluation_functions", {})
+    name = (function.__name__, rows.shape[1:], str(rows.dtype))
+    if name not in functions:
+        signature = [tf.TensorSpec([None, *rows.shape[1:]], rows.dtype)]
+        if indexed:
+            signature.append(tf.TensorSpec([], tf.int64))
+        functions[name] = tf.function(function, input_signature=signature)
+    return functions[name]
+
+
+def codes(model: Wae, images: np.ndarray, batch_size: int = 100) -> np.ndarray:
+    """A sample of Q_Z, float32 [n, z]: a gaussian or implicit encoder's noise is in it.
+
+    So the official code plots and reconstructs (official wae.py:671-690); `Wae.encode` gives means.
+    Images are uint8 or float in the model's pixel range.
+    """
+
+    def sampled(batch: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+        noise = model.draw_noise(tf.shape(batch)[0], index, "test", training=False)
+        return model.encoding(model.as_pixels(batch), noise, training=False).codes
+
+    function = compiled(model, sampled, images, indexed=True)
+    batches = enumerate(slices(images, batch_size))
+    return np.concatenate([function(b, tf.constant(i, tf.int64)).numpy() for i, b in batches])
+
+
+def reconstructions(model: Wae, images: np.ndarray, batch_size: int = 100) -> np.ndarray:
+    """float32 [n, H, W, C] in the model's pixel range, decoded from `codes`."""
+    return decoded(model, codes(model, images, batch_size), batch_size)
+
+
+def samples(model: Wae, count: int, batch_size: int = 100, seed: int = 0) -> np.ndarray:
+    """float32 [count, H, W, C] decoded from a prior sample that follows from the seed."""
+    prior_sample = model.sample_prior(count, streams.key(seed, "sample", 0))
+    return decoded(model, prior_sample.numpy(), batch_size)
+
+
+def decoded(model: Wae, latent: np.ndarray, batch_size: int = 100) -> np.ndarray:
+    """float32 [n, H, W, C] of codes [n, z]."""
+    return in_batches(compiled(model, model.decode, latent), latent, batch_size)
+
+
+def prior_std(model: Wae) -> float:
+    """Standard deviation of one coordinate of the prior."""
+    config = model.config
+    shape = {"normal": 1.0, "sphere": config.zdim**-0.5, "uniform": 3**-0.5}[config.prior]
+    return shape * config.prior_scale

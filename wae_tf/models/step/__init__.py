@@ -1,0 +1,1 @@
+"""What a training step does besides its gradient: guard, schedules, updates, replicas, means."""

@@ -1,0 +1,1 @@
+"""Encoders, decoders and adversaries, and the layers that they are made of."""

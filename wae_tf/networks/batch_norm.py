@@ -1,0 +1,67 @@
+"""Batch norm whose gradient is one kernel where training runs on a CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("wae_tf")
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """`keras.layers.BatchNormalization` that goes through memory a few times less on CPUs.
+
+    What it computes from a batch is Keras's and the official code's (official ops.py:16-24), op for op: other
+    rounding would put units of the relu that follows on the other side of zero. Its gradient, some
+    ten ops when derived, each of which reads and writes the batch, is `FusedBatchNormGradV3`:
+    the same sums, in a fifth of the time. Elsewhere (float64, flat inputs, masks, replicas, GPUs,
+    where XLA fuses those ops) the gradient is derived.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> tf.Tensor:
+        """Normalises by the batch's moments when training, else by the moving ones.
+
+        Args:
+            inputs: [n, H, W, C] or [n, C].
+            training: which moments; those of the batch move the moving ones.
+            mask: as Keras's.
+        """
+        derived = (
+            not (training and self.trainable)
+            or len(inputs.shape) != 4
+            or mask is not None
+            or self.synchronized
+            or self.renorm
+            or not (self.scale and self.center)
+            or self.axis not in (-1, 3)
+            or self.variable_dtype != "float32"
+            or inputs.dtype == "float64"
+            or bool(tf.config.list_physical_devices("GPU"))
+        )
+        if derived:
+            return super().call(inputs, training=training, mask=mask)
+        images = tf.cast(inputs, tf.float32)
+        mean, variance = map(tf.stop_gradient, self._moments(images, None))
+        for moving, moment in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + moment * (1.0 - self.momentum))
+
+        @tf.custom_gradient
+        def normalised(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> Any:
+            def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+                found = tf.raw_ops.FusedBatchNormGradV3(
+                    y_backprop=upstream,
+                    x=x,
+                    scale=gamma,
+                    reserve_space_1=mean,
+                    reserve_space_2=variance,
+                    reserve_space_3=tf.zeros([0]),
+                    epsilon=self.epsilon,
+                    is_training=True,
+                )
+                return found.x_backprop, found.scale_backprop, found.offset_backprop
+
+            return tf.nn.batch_normalization(x, mean, variance, beta, gamma, self.epsilon), gradient
+
+        outputs = normalised(images, *map(tf.convert_to_tensor, (self.gamma, self.beta)))
+        return tf.cast(outputs, self.compute_dtype)

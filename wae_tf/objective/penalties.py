@@ -1,0 +1,298 @@
+"""Penalties D_Z(Q_Z, P_Z): MMD, its per-image and per-coordinate variants, the GAN's losses, KL."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+#: Batches above the first go through the IMQ kernel by blocks of so many rows, since the matrices of
+#: seven kernels and their gradients would take 10 GB at a batch of 8,000.
+BLOCKWISE_ABOVE, BLOCK_ROWS = 2000, 512
+
+#: Above so many rows the medians of the RBF kernel are found by counting, not by sorting.
+COUNTED_ABOVE = 200
+
+#: Codes drawn for each image by MMD++ (official improved_wae.py:261, :403).
+CODES_AN_IMAGE = 10
+
+
+def squared_distances(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """Squared distances [n, m] between rows of a [n, z] and b [m, z] (official wae.py:249-258)."""
+    norms_a = tf.reduce_sum(tf.square(a), axis=1, keepdims=True)
+    norms_b = tf.reduce_sum(tf.square(b), axis=1, keepdims=True)
+    return norms_a + tf.transpose(norms_b) - 2.0 * tf.matmul(a, b, transpose_b=True)
+
+
+def _off_diagonal(size: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    return 1.0 - tf.eye(size, dtype=dtype)
+
+
+def _kth_largest(distances: tf.Tensor, k: tf.Tensor) -> tf.Tensor:
+    """The k-th largest entry of [n, m], with its gradient."""
+    rows = distances.shape[0] or 0
+    distances = tf.reshape(distances, [-1])
+    if rows <= COUNTED_ABOVE or distances.dtype != tf.float32:
+        return tf.math.top_k(distances, k).values[k - 1]
+    # top_k sorts, a minute for 8,000^2 entries. Counting those above a threshold finds the same
+    # entry bit by bit: as integers, floats of one sign have the floats' order.
+    whole = tf.bitcast(distances, tf.int32)
+    ordered = tf.where(whole < 0, whole ^ 0x7FFFFFFF, whole)  # negative ones run the other way
+
+    def halve(low: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        middle = low + (high - low + 1) // 2
+        enough = tf.math.count_nonzero(ordered >= tf.cast(middle, tf.int32)) >= tf.cast(k, tf.int64)
+        return tf.where(enough, middle, low), tf.where(enough, high, middle - 1)
+
+    ends = [tf.constant(end, tf.int64) for end in (-(2**31), 2**31 - 1)]
+    found, _ = tf.while_loop(lambda low, high: low < high, halve, ends, parallel_iterations=1)
+    return tf.gather(distances, tf.argmax(tf.equal(ordered, tf.cast(found, tf.int32))))
+
+
+def mmd(
+    codes: tf.Tensor,
+    prior_sample: tf.Tensor,
+    *,
+    kernel: str = "imq",
+    width: float,
+    scales: Sequence[float] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
+) -> tf.Tensor:
+    """Unbiased estimate of the squared MMD; it can be negative (official wae.py:240-312).
+
+    Args:
+        codes: float [n, z], a sample of Q_Z.
+        prior_sample: float [n, z], a sample of P_Z.
+        kernel: `imq`, the sum over `scales` of C / (C + d) with C = scale * width; or `rbf`,
+            exp(-d / (2 s)) with s the sum of two medians of the batch's own distances (as the
+            official code takes them; the gradient flows through s).
+        width: C before the scales, from `priors.kernel_width`; rbf does not use it.
+        scales: multiples of the width.
+
+    Returns:
+        scalar of the codes' type: mean of off-diagonal k(q, q) + k(p, p) - 2 k(q, p).
+    """
+    dtype = codes.dtype
+    n = tf.shape(codes)[0]
+    nf = tf.cast(n, dtype)
+    if kernel == "imq" and (codes.shape[0] or 0) > BLOCKWISE_ABOVE:
+        return _blockwise_imq(codes, prior_sample, [width * scale for scale in scales])
+    distances_q = squared_distances(codes, codes)
+    distances_p = squared_distances(prior_sample, prior_sample)
+    distances = squared_distances(codes, prior_sample)
+
+    if kernel == "rbf":
+        half = (n * n - n) // 2
+        variance = _kth_largest(distances, half) + _kth_largest(distances_q, half)
+
+        def k(d: tf.Tensor) -> tf.Tensor:
+            return tf.exp(-d / 2.0 / variance)
+    else:
+
+        def k(d: tf.Tensor) -> tf.Tensor:
+            return tf.add_n([width * scale / (width * scale + d) for scale in scales])
+
+    within = (k(distances_q) + k(distances_p)) * _off_diagonal(n, dtype)
+    return tf.reduce_sum(within) / (nf * nf - nf) - 2.0 * tf.reduce_sum(k(distances)) / (nf * nf)
+
+
+def _blockwise_imq(q: tf.Tensor, p: tf.Tensor, widths: Sequence[float]) -> tf.Tensor:
+    """`mmd` with kernel imq, a block of rows in memory at a time; the gradient computes it again."""
+    n, dtype = q.shape[0], q.dtype
+
+    def block_sum(a: tf.Tensor, b: tf.Tensor, diagonal: tf.Tensor) -> tf.Tensor:
+        distances = squared_distances(a, b)
+        kernel = tf.add_n([width / (width + distances) for width in widths])
+        off = 1.0 - tf.one_hot(diagonal, n, dtype=dtype)
+        return tf.reduce_sum(tf.reduce_sum(kernel * off, axis=1))
+
+    @tf.custom_gradient
+    def total(a: tf.Tensor, b: tf.Tensor, within: tf.Tensor) -> tuple[tf.Tensor, Any]:
+        def rows(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            stop = tf.minimum(start + BLOCK_ROWS, n)
+            # -1 names no column: nothing is left out between different sets.
+            return a[start:stop], tf.where(within, tf.range(start, stop), -1)
+
+        starts = tf.range(0, n, BLOCK_ROWS)
+
+        def add(sums: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+            part, diagonal = rows(start)
+            return sums + block_sum(part, b, diagonal)
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, None]:
+            def step(i: tf.Tensor, da: tf.TensorArray, db: tf.Tensor) -> tuple:
+                part, diagonal = rows(starts[i])
+                with tf.GradientTape() as tape:
+                    tape.watch((part, b))
+                    value = block_sum(part, b, diagonal)
+                along, across = tape.gradient(value, (part, b))
+                return i + 1, da.write(i, along), db + across
+
+            count = tf.size(starts)
+            pieces = tf.TensorArray(
+                dtype, count, infer_shape=False, element_shape=[None, a.shape[1]]
+            )
+            _, pieces, db = tf.while_loop(
+                lambda i, *_: i < count,
+                step,
+                [0, pieces, tf.zeros_like(b)],
+                parallel_iterations=1,
+            )
+            return upstream * pieces.concat(), upstream * db, None
+
+        sums = tf.foldl(add, starts, tf.zeros([], dtype), parallel_iterations=1)
+        return sums, gradient
+
+    same, other = tf.constant(True), tf.constant(False)
+    within = total(q, q, same) + total(p, p, same)
+    return within / (n * n - n) - 2.0 * total(q, p, other) / (n * n)
+
+
+def many_codes(mean: tf.Tensor, logvar: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+    """Ten codes an image, in a row: [10 n, z] from mean and logvar [n, z], noise [10 n, z]."""
+    repeated_std = tf.repeat(tf.sqrt(1e-8 + tf.exp(logvar)), CODES_AN_IMAGE, axis=0)
+    return tf.repeat(mean, CODES_AN_IMAGE, axis=0) + noise * repeated_std
+
+
+def mmdpp(
+    codes: tf.Tensor,
+    prior_sample: tf.Tensor,
+    *,
+    data_size: int,
+    kernel: str,
+    width: float,
+    coordinates: bool = False,
+) -> tf.Tensor:
+    """MMD++, which knows that the training set is finite (official improved_wae.py:237-360, :379-482).
+
+    Pairs of codes of one image are weighted as often as they occur among all pairs of codes of
+    `data_size` images.
+
+    Args:
+        codes: float [10 n, z] from `many_codes`.
+        prior_sample: float [n, z].
+        data_size: N, the number of training images.
+        kernel: `imq` at scales 1 and 1/N with weights 1, 1 (coordinates: 1, N); or `rbf`.
+        width: from `priors.kernel_width`.
+        coordinates: sum over coordinates of one-dimensional statistics (MMD+++).
+
+    Returns:
+        scalar of the codes' type.
+    """
+    dtype = codes.dtype
+    m = CODES_AN_IMAGE
+    n = tf.shape(prior_sample)[0]
+    nf, big_n = tf.cast(n, dtype), tf.cast(data_size, dtype)
+    if coordinates:
+
+        def pairwise(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+            # [n, z, m], the official order: the sums below then round alike.
+            a, b = a[:, :, None], tf.transpose(b)[None, :, :]
+            return a * a + b * b - 2.0 * (a * b)
+    else:
+        pairwise = squared_distances
+    distances_p = pairwise(prior_sample, prior_sample)
+    distances_q = pairwise(codes, codes)
+    distances_pq = pairwise(prior_sample, codes)
+
+    off_diagonal = _off_diagonal(n, dtype)
+    image = tf.range(n * m) // m
+    same_image = tf.cast(image[:, None] == image[None, :], dtype)
+    same_code = tf.eye(n * m, dtype=dtype)
+    if coordinates:
+        off_diagonal, same_image, same_code = (
+            mask[:, None, :] for mask in (off_diagonal, same_image, same_code)
+        )
+
+    def statistic(k) -> tf.Tensor:
+        prior = tf.reduce_sum(k(distances_p) * off_diagonal) / (nf * nf - nf)
+        cross = tf.reduce_sum(k(distances_pq)) / (nf * nf) / m
+        kernel_q = k(distances_q)
+        other_images = tf.reduce_sum(kernel_q * (1.0 - same_image))
+        other_images *= (big_n - 1.0) / big_n / nf / (nf - 1.0) / m**2
+        one_image = tf.reduce_sum(kernel_q * (same_image - same_code))
+        one_image *= 1.0 / nf / m / (m - 1.0) / big_n
+        return prior - 2.0 * cross + other_images + one_image
+
+    if kernel == "rbf":
+        half = n // 2
+        variance = _kth_largest(distances_pq, half) + _kth_largest(distances_q, half)
+        return statistic(lambda d: tf.exp(-d / 2.0 / variance))
+    weights = (1.0, big_n) if coordinates else (1.0, 1.0)
+    total = tf.zeros([], dtype)
+    for scale, weight in zip((1.0, 1.0 / data_size), weights, strict=True):
+        c = width * scale
+        total += weight * statistic(lambda d, c=c: c / (c + d))
+    return total
+
+
+def prior_log_density(codes: tf.Tensor, prior_scale: float, trick: str) -> tf.Tensor:
+    """What the Nowozin trick adds to the adversary's logits (official models.py:339-355).
+
+    Args:
+        codes: float [n, z].
+        prior_scale: standard deviation of the normal prior.
+        trick: `official`: [n], which against logits [n, 1] broadcasts to [n, n], with
+            -log(2 pi)/2 once; `fixed`: the density itself, [n, 1], with it z times.
+
+    Returns:
+        float [n] or [n, 1].
+    """
+    zdim = codes.shape[1]
+    variance = float(prior_scale) ** 2
+    official = trick == "official"
+    square = tf.reduce_sum(tf.square(codes), axis=1, keepdims=not official)
+    constant = 0.5 * math.log(2.0 * math.pi) * (1 if official else zdim)
+    return -square / 2.0 / variance - constant - 0.5 * zdim * math.log(variance)
+
+
+def _mean_cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
+    return tf.reduce_mean(
+        tf.nn.sigmoid_cross_entropy_with_logits(
+            labels=tf.fill(tf.shape(logits), tf.cast(label, logits.dtype)), logits=logits
+        )
+    )
+
+
+def gan(logits_q: tf.Tensor) -> tf.Tensor:
+    """The encoder's non-saturating loss: codes should be taken for the prior's (official wae.py:322-326)."""
+    return _mean_cross_entropy(logits_q, 1.0)
+
+
+def adversary(logits_p: tf.Tensor, logits_q: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """The adversary's loss, multiplied by lambda as the official code does (official wae.py:316-323)."""
+    return weight * (_mean_cross_entropy(logits_p, 1.0) + _mean_cross_entropy(logits_q, 0.0))
+
+
+def kl(mean: tf.Tensor, logvar: tf.Tensor, prior_scale: float) -> tf.Tensor:
+    """KL(N(mean, exp(logvar)) || N(0, prior_scale^2)), summed over z [n, z], mean over the batch.
+
+    Kingma and Welling 2014, appendix B, for a prior of any scale.
+    """
+    variance = float(prior_scale) ** 2
+    terms = (tf.exp(logvar) + tf.square(mean)) / variance - 1.0 - logvar + math.log(variance)
+    return 0.5 * tf.reduce_mean(tf.reduce_sum(terms, axis=1))
+
+
+def moment_matching(codes: tf.Tensor, prior_sample: tf.Tensor, size: int) -> tf.Tensor:
+    """The pretraining loss (official wae.py:143-160): mean squares of differences of means and covariances.
+
+    Args:
+        codes: float [n, z].
+        prior_sample: float [size, z].
+        size: e_pretrain_sample_size, whose size - 1 divides both covariances.
+
+    Returns:
+        scalar.
+    """
+
+    def moments(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        mean = tf.reduce_mean(z, axis=0, keepdims=True)
+        return mean, tf.matmul(z - mean, z - mean, transpose_a=True) / (size - 1.0)
+
+    mean_p, covariance_p = moments(prior_sample)
+    mean_q, covariance_q = moments(codes)
+    return tf.reduce_mean(tf.square(mean_p - mean_q)) + tf.reduce_mean(
+        tf.square(covariance_p - covariance_q)
+    )

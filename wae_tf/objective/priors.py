@@ -1,0 +1,47 @@
+"""Priors P_Z: their samples, and how codes are brought into their support."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def sample(
+    prior: str, count: int | tf.Tensor, zdim: int, scale: float, key: tf.Tensor
+) -> tf.Tensor:
+    """Draws codes from the prior (official wae.py:411-426).
+
+    Args:
+        prior: `normal`, `sphere` (uniform on the unit sphere) or `uniform` (on [-1, 1]^zdim).
+        count: number of codes.
+        zdim: dimensions of a code.
+        scale: factor of every sample (pz_scale).
+        key: int32 [2]; the same key gives the same sample.
+
+    Returns:
+        float32 [count, zdim].
+    """
+    shape = [count, zdim]
+    if prior == "uniform":
+        return scale * tf.random.stateless_uniform(shape, key, -1.0, 1.0, alg="philox")
+    codes = tf.random.stateless_normal(shape, key, alg="philox")
+    if prior == "sphere":
+        codes /= tf.norm(codes, axis=1, keepdims=True)
+    return scale * codes
+
+
+def into_support(prior: str, codes: tf.Tensor) -> tf.Tensor:
+    """Brings an encoder's output [n, zdim] into the prior's support (official models.py:66-71).
+
+    The official code does not scale it: with prior_scale other than 1, sphere and uniform codes
+    and prior samples live on different sets there, and so here.
+    """
+    if prior == "sphere":
+        return tf.math.l2_normalize(codes, axis=1)
+    if prior == "uniform":
+        return tf.tanh(codes)
+    return codes
+
+
+def kernel_width(prior: str, zdim: int, scale: float) -> float:
+    """The base C of the IMQ kernel C / (C + |x - y|^2), about E|x - y|^2 (official wae.py:293-302)."""
+    return {"normal": 2.0 * zdim * scale**2, "sphere": 2.0, "uniform": float(zdim)}[prior]

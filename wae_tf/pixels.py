@@ -1,0 +1,83 @@
+"""Bytes of images to the floats that networks see, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from wae_tf.config import DATASETS
+from wae_tf.errors import FlagError
+
+#: The range in which a data set is trained, configs.py's `input_normalize_sym`.
+DEFAULT_PIXEL_RANGE = {
+    name: "symmetric" if name in ("celeba", "folder") else "unit" for name in DATASETS
+}
+
+
+def to_float_by_table(images_uint8: tf.Tensor, pixel_range: str) -> tf.Tensor:
+    """As to_float of a tensor, by a table: on GPUs, where float64 is slow.
+
+    Args:
+      images_uint8: uint8 of any shape.
+      pixel_range: `symmetric` or `unit`.
+    """
+    check_range(pixel_range)
+    return tf.gather(tf.constant(_TABLES[pixel_range]), tf.cast(images_uint8, tf.int32))
+
+
+def to_float(images_uint8: Any, pixel_range: str) -> Any:
+    """Bytes to the floats that networks see (official datahandler.py:176, :272, :439), the same bits.
+
+    Args:
+      images_uint8: uint8 of any shape, NumPy array or tensor.
+      pixel_range: `symmetric` for [-1, 1], `unit` for [0, 1].
+
+    Returns:
+      float32 of the same shape: the official float64 `x / 255` or `(x / 255 - 0.5) * 2`, rounded.
+    """
+    check_range(pixel_range)
+    if not tf.is_tensor(images_uint8):
+        images = np.asarray(images_uint8)
+        if images.dtype != np.uint8:
+            raise TypeError(f"to_float takes uint8 images, not {images.dtype}")
+        return _TABLES[pixel_range][images]
+    if images_uint8.dtype != tf.uint8:
+        raise TypeError(f"to_float takes uint8 images, not {images_uint8.dtype.name}")
+    # float64 on purpose: TensorFlow's optimizer turns a float32 division by a constant into a
+    # product that differs for 126 of the 256 bytes.
+    images = tf.cast(images_uint8, tf.float64) / 255.0
+    return tf.cast((images - 0.5) * 2.0 if pixel_range == "symmetric" else images, tf.float32)
+
+
+def to_unit(images_float: Any, pixel_range: str) -> Any:
+    """Floats of networks to [0, 1], for pictures; what lies outside is clipped.
+
+    Args:
+      images_float: floats of any shape, NumPy array or tensor, in `pixel_range`.
+      pixel_range: `symmetric` or `unit`.
+
+    Returns:
+      float32 of the same shape and kind.
+    """
+    check_range(pixel_range)
+    tensor = tf.is_tensor(images_float)
+    images = tf.cast(images_float, tf.float32) if tensor else np.asarray(images_float, np.float32)
+    if pixel_range == "symmetric":
+        images = (images + 1.0) * 0.5
+    return tf.clip_by_value(images, 0.0, 1.0) if tensor else np.clip(images, 0.0, 1.0)
+
+
+def _tables() -> dict[str, np.ndarray]:
+    unit = np.arange(256) / 255.0
+    return {"unit": unit.astype(np.float32), "symmetric": ((unit - 0.5) * 2).astype(np.float32)}
+
+
+_TABLES = _tables()
+
+
+def check_range(pixel_range: str) -> None:
+    """Raises FlagError unless the range is one of symmetric, unit."""
+    if pixel_range not in _TABLES:
+        raise FlagError(f"--pixel_range={pixel_range} is not one of symmetric, unit.")

@@ -1,0 +1,322 @@
+"""The folder of a run: its flags, history, metrics, and where figures and checkpoints go."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import io
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
+from wae_tf.config import Config
+from wae_tf.errors import RunError
+from wae_tf.files import write_atomically
+
+#: What may differ between a run and its continuation: where things are, how long it takes, what it
+#: shows. Numbers follow from none of them (--distribute, and --steps_per_execution with --jit: up to
+#: rounding).
+MAY_CHANGE = (
+    "work_dir",
+    "data_dir",
+    "cache_dir",
+    "epochs",
+    "steps",
+    "distribute",
+    "steps_per_execution",
+    "figure_every",
+    "save_every",
+    "save_every_steps",
+    "keep_checkpoints",
+    "epoch_test_size",
+    "pictures",
+    "picture_columns",
+    "on_nonfinite",
+)
+
+HISTORY_COLUMNS = (
+    "epoch",
+    "step",
+    "loss",
+    "reconstruction",
+    "penalty",
+    "adversary_loss",
+    "test_reconstruction",
+    "sharpness",
+    "seconds",
+    "rollbacks",
+    "skipped_steps",
+)
+
+
+def flags_text(config: Config, header: str = "") -> str:
+    """The flags that give this config, one a line; flags left at None are not named."""
+    lines = [f"# {line}" for line in header.splitlines()]
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            value = str(value).lower()
+        elif isinstance(value, tuple):
+            value = ",".join(map(repr, value))
+        lines.append(f"--{field.name}={value}")
+    return "\n".join(lines) + "\n"
+
+
+class Run:
+    """A run's folder.
+
+    Args:
+        folder: its path; nothing is made until `create`.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = Path(folder)
+        self.flags = self.folder / "flags.flags"
+        self.history = self.folder / "history.csv"
+        self.metrics = self.folder / "metrics.json"
+        self.evaluation = self.folder / "evaluation.json"
+        self.report = self.folder / "report.html"
+        self.figures = self.folder / "figures"
+        self.checkpoints = self.folder / "checkpoints"
+        self.events = self.folder / "events"
+        self.lock = self.folder / ".lock"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the folder for this process; the lock goes when the process dies, however it does.
+
+        Raises:
+            RunError: another process has it, or the folder cannot be written to.
+        """
+        if fcntl is None:  # no POSIX: no lock
+            yield
+            return
+        try:
+            new = not self.folder.exists()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = self.lock.open("a")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunError(
+                    f"--work_dir={self.folder} is in use by another process that trains there; wait "
+                    "for it, or give another --work_dir."
+                ) from error
+            except OSError as error:  # some network file systems
+                raise RunError(
+                    f"--work_dir={self.folder} cannot be locked ({error.strerror}), so a second "
+                    "process could train there unnoticed; give a folder on another file system."
+                ) from error
+            try:
+                yield
+            finally:
+                # The file stays: were it removed, a process that has it open already and one that
+                # makes it anew would each hold a lock. It goes with a folder where nothing began.
+                if new and not self.flags.exists() and not self._foreign():
+                    with contextlib.suppress(OSError):
+                        self.lock.unlink()
+                        self.folder.rmdir()
+
+    def _unwritable(self, error: OSError) -> RunError:
+        return RunError(f"--work_dir={self.folder} cannot be written to: {error.strerror}.")
+
+    def begun(self, config: Config) -> bool:
+        """Whether the folder holds a run of these flags that can be gone on with.
+
+        Raises:
+            RunError: it holds a run of other flags.
+        """
+        if not self.flags.is_file():
+            return False
+        there, now = (_by_name(text) for text in (self._flags_text(), flags_text(config)))
+        for name in sorted({*there, *now} - {*MAY_CHANGE}):
+            if there.get(name) != now.get(name):
+                raise RunError(
+                    f"--work_dir={self.folder} holds a run already, with "
+                    f"--{name}={there.get(name, '(none)')}, not {now.get(name, '(none)')}; give "
+                    "that run's flags to go on with it, another --work_dir, or --overwrite to "
+                    "remove it and start anew."
+                )
+        epochs = (there.get("epochs"), now.get("epochs"))
+        if config.lr_schedule == "manual_smooth" and epochs[0] != epochs[1]:
+            raise RunError(
+                f"--epochs={epochs[1]} differs from the run's {epochs[0]}, over which "
+                "--lr_schedule=manual_smooth spreads; give the same, or --overwrite to start anew."
+            )
+        return True
+
+    def _flags_text(self) -> str:
+        try:
+            return self.flags.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"{self.flags} cannot be read: {error}.") from error
+
+    def write_flags(self, config: Config) -> None:
+        """Writes the run's flags, with a line on how to replay it."""
+        header = f"Replays this run: python -m wae_tf.main --flagfile={self.flags} --work_dir=NEW"
+        write_atomically(self.flags, flags_text(config, header))
+
+    def create(self, config: Config, overwrite: bool = False) -> None:
+        """Makes the folder and writes its flags.
+
+        Raises:
+            RunError: the folder holds another run (and overwrite is not set), or cannot be
+                written to.
+        """
+        try:
+            if self.flags.exists():
+                if not overwrite:
+                    raise RunError(
+                        f"--work_dir={self.folder} holds a run already; give another --work_dir, "
+                        "or --overwrite to remove that run and start anew."
+                    )
+                self._remove()
+            elif self.folder.exists() and (not self.folder.is_dir() or self._foreign()):
+                raise RunError(
+                    f"--work_dir={self.folder} is not an empty folder and holds no run; give a new "
+                    "or an empty one."
+                )
+            for folder in (self.folder, self.figures, self.checkpoints):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.sweep()
+            self.write_flags(config)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _foreign(self) -> bool:
+        """Whether the folder holds more than a process killed while it made the folder leaves."""
+        own = (self.lock, *self._temporaries())
+        empty = (self.figures, self.checkpoints)
+        return any(
+            path not in own and not (path in empty and path.is_dir() and not any(path.iterdir()))
+            for path in self.folder.iterdir()
+        )
+
+    def _temporaries(self) -> list[Path]:
+        """What `write_atomically` leaves of these files when it is killed."""
+        written = (self.flags, self.history, self.metrics)
+        return [part for path in written for part in self.folder.glob(f".{path.name}.*")]
+
+    def sweep(self) -> None:
+        """Removes what a killed process left half written."""
+        for path in self._temporaries():
+            path.unlink(missing_ok=True)
+
+    def _remove(self) -> None:
+        # Only what a run writes: a stranger's file in the folder stays. Checkpoints first and flags
+        # last, so that a removal that is killed can be done again, or what is left gone on with.
+        for folder in (self.checkpoints, self.figures, self.events):
+            shutil.rmtree(folder, ignore_errors=True)
+        for path in (self.history, self.metrics, self.report, self.evaluation, self.flags):
+            path.unlink(missing_ok=True)
+
+    def require(self) -> None:
+        """Raises RunError if there is no run here."""
+        if not self.flags.is_file():
+            raise RunError(
+                f"--work_dir={self.folder} holds no run: it has no {self.flags.name}; train first."
+            )
+
+    def append_history(self, row: dict[str, Any]) -> None:
+        """Adds a row to history.csv; a missing or non-finite value is an empty cell."""
+        new = not self.history.exists()
+        with self.history.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(HISTORY_COLUMNS)
+            writer.writerow([_cell(row.get(name)) for name in HISTORY_COLUMNS])
+            file.flush()
+            os.fsync(file.fileno())  # it must not be younger than the checkpoint that follows
+
+    def cut_history(self, keep: Callable[[int], bool]) -> None:
+        """Drops the rows of steps not to keep, and a row that was cut off while written."""
+        if not self.history.exists():
+            return
+        head, *rows = self._history_rows() or [list(HISTORY_COLUMNS)]
+        whole = [r for r in rows if len(r) == len(head) and r[1].isdecimal() and keep(int(r[1]))]
+        text = io.StringIO()
+        csv.writer(text).writerows([head, *whole])
+        write_atomically(self.history, text.getvalue())
+
+    def read_history(self) -> dict[str, list[float]]:
+        """The columns of history.csv; an empty cell is NaN.
+
+        Raises:
+            RunError: it is no table of numbers.
+        """
+        columns: dict[str, list[float]] = {name: [] for name in HISTORY_COLUMNS}
+        head, *rows = (self._history_rows() if self.history.exists() else []) or [[]]
+        try:
+            for row in filter(None, rows):
+                cells = dict(zip(head, row, strict=True))
+                for name, column in columns.items():
+                    cell = cells.get(name, "")
+                    column.append(float(cell) if cell else math.nan)
+        except ValueError as error:
+            raise self._no_history() from error
+        return columns
+
+    def _history_rows(self) -> list[list[str]]:
+        try:
+            with self.history.open(newline="", encoding="utf-8") as file:
+                return list(csv.reader(file))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise self._no_history() from error
+
+    def _no_history(self) -> RunError:
+        return RunError(f"{self.history} cannot be read as a table of numbers; remove it to go on.")
+
+    def read_metrics(self) -> dict[str, float | None]:
+        """The numbers in metrics.json; None is one that was not finite."""
+        if not self.metrics.exists():
+            return {}
+        try:
+            known = json.loads(self.metrics.read_text(encoding="utf-8"))
+            if not isinstance(known, dict):
+                raise ValueError("not an object")
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(
+                f"{self.metrics} cannot be read as a JSON object of numbers; remove it to go on."
+            ) from error
+        return known
+
+    def update_metrics(
+        self, metrics: dict[str, float], drop: Sequence[str] = ()
+    ) -> dict[str, float]:
+        """Merges numbers into metrics.json, without those to drop, and returns all of them."""
+        known = self.read_metrics()
+        known |= {name: _number(value) for name, value in metrics.items()}
+        known = {name: value for name, value in known.items() if name not in drop}
+        write_atomically(self.metrics, json.dumps(known, indent=2, sort_keys=True) + "\n")
+        return known
+
+
+def _by_name(text: str) -> dict[str, str]:
+    """The flags in a text of `flags_text`, by name."""
+    lines = [line[2:].partition("=") for line in text.splitlines() if line.startswith("--")]
+    return {name: value for name, _, value in lines}
+
+
+def _number(value: Any) -> float | int | None:
+    value = value if isinstance(value, int) else float(value)
+    return value if math.isfinite(value) else None  # JSON knows no NaN
+
+
+def _cell(value: Any) -> str:
+    if value is None or not math.isfinite(value):
+        return ""
+    return str(value) if isinstance(value, int) else f"{float(value):.9g}"

@@ -1,0 +1,1 @@
+"""A trained model for TF Serving and other runtimes."""

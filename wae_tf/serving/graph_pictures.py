@@ -1,0 +1,169 @@
+"""Pillow's and Python's work as TensorFlow ops, for models that are served without either.
+
+Pictures are decoded, cropped and scaled as in training (`pictures`), and a seed's key is that of
+`streams`: SavedModels hold these ops, so a server needs no code of this project.
+"""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+from wae_tf.config import Config
+
+#: As `pictures` has it: a small file may unpack into a picture that fills the memory.
+LARGEST_PICTURE = 64_000_000  # pixels
+
+_CELEBA = (218, 178)  # height, width of an aligned CelebA image
+_PNG = (0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A)
+_JPEG = (0xFF, 0xD8, 0xFF)
+
+
+def check(condition: tf.Tensor, message: str, *values: tf.Tensor) -> tf.Operation | None:
+    """An assertion in the graph: the client reads the message and the values."""
+    return tf.debugging.Assert(condition, [message, *values])
+
+
+# Pictures.
+
+
+def picture(data: tf.Tensor, config: Config, image_shape: tuple[int, int, int]) -> tf.Tensor:
+    """A JPEG or PNG as training sees it.
+
+    JPEGs are decoded by libjpeg's accurate integer transform and pictures scaled by Pillow's own
+    Lanczos arithmetic: equal to Pillow's bytes. EXIF orientation is not applied, and 16-bit PNGs lose
+    their lower byte, where training rounds.
+
+    Args:
+        data: string scalar, the file's bytes.
+        config: dataset, crop and image_size decide on cropping and scaling.
+        image_shape: (H, W, C) of the model, C 1 or 3. A picture of this size is taken as it is.
+
+    Returns:
+        uint8 [H, W, C].
+    """
+    height, width, channels = image_shape
+    pixels = decoded(data)
+    if channels == 1:
+        pixels = grey(pixels)
+    size = tf.shape(pixels)[:2]
+    fits = tf.reduce_all(size == [height, width])
+    if config.dataset == "celeba":
+        official = tf.reduce_all(size == _CELEBA)
+        accepted = f"218x178 (an aligned CelebA image) or {height}x{width}"
+        guard = check(fits | official, f"image_bytes: a picture of {accepted} pixels, height x "
+                      "width, is expected, not of", size)  # fmt: skip
+        with tf.control_dependencies([guard]):
+            pixels = tf.cond(fits, lambda: pixels, lambda: _celeba(pixels, config.crop))
+    elif config.dataset == "folder" and config.image_size is not None:
+        pixels = lanczos(_centre_square(pixels), height, width)
+    else:
+        guard = check(fits, f"image_bytes: a picture of {height}x{width} pixels, height x width, is "
+                      "expected, not of", size)  # fmt: skip
+        with tf.control_dependencies([guard]):
+            pixels = tf.identity(pixels)
+    pixels.set_shape(image_shape)  # the guard's sentence stands for a wrong shape
+    return pixels
+
+
+def decoded(data: tf.Tensor) -> tf.Tensor:
+    """uint8 [h, w, 3] of a JPEG's or PNG's bytes, a string scalar; transparency over white."""
+    head = tf.cast(tf.io.decode_raw(data[None], tf.uint8, fixed_length=26)[0], tf.int32)
+    is_png = tf.reduce_all(head[: len(_PNG)] == _PNG)
+    is_jpeg = tf.reduce_all(head[: len(_JPEG)] == _JPEG)
+    known = check(is_png | is_jpeg, "image_bytes: a JPEG or PNG file is expected; it starts with",
+                  head[:8])  # fmt: skip
+
+    # TensorFlow does not stretch grey levels of 1, 2 and 4 bits to the 256 of a byte.
+    few_bits = is_png & (head[25] == 0) & (head[24] < 8)
+    deep = check(~few_bits, "image_bytes: a grey PNG has 8 or 16 bits here, not", head[24])
+
+    def png_size() -> tf.Tensor:
+        places = tf.constant([1 << 24, 1 << 16, 1 << 8, 1], tf.int64)
+        sides = tf.reshape(tf.cast(head[16:24], tf.int64), [2, 4])
+        return tf.reduce_sum(sides * places, axis=1)
+
+    def jpeg_size() -> tf.Tensor:
+        return tf.cast(tf.image.extract_jpeg_shape(data)[:2], tf.int64)
+
+    with tf.control_dependencies([known, deep]):
+        pixels = tf.reduce_prod(tf.cond(is_png, png_size, jpeg_size))
+    small = check(pixels <= LARGEST_PICTURE, "image_bytes: at most 64 million pixels are accepted, "
+                  "not", pixels)  # fmt: skip
+    with tf.control_dependencies([small]):
+        return tf.cond(
+            is_png,
+            lambda: _over_white(tf.io.decode_png(data, channels=4)),
+            lambda: tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"),
+        )
+
+
+def _over_white(rgba: tf.Tensor) -> tf.Tensor:
+    # Pillow's alpha_composite with an opaque white ground, libImaging/AlphaComposite.c.
+    rgba = tf.cast(rgba, tf.int32)
+    alpha = rgba[..., 3:]
+    mixed = (rgba[..., :3] * alpha + 255 * (255 - alpha)) * 128 + 0x4000
+    shift = tf.bitwise.right_shift
+    return tf.cast(shift(shift(shift(mixed, 8) + mixed, 8), 7), tf.uint8)
+
+
+def grey(pixels: tf.Tensor) -> tf.Tensor:
+    """uint8 [h, w, 1] of uint8 [h, w, 3], Pillow's mode L (libImaging/Convert.c)."""
+    weighted = tf.cast(pixels, tf.int32) * [19595, 38470, 7471]
+    total = tf.reduce_sum(weighted, axis=-1, keepdims=True) + 0x8000
+    return tf.cast(tf.bitwise.right_shift(total, 16), tf.uint8)
+
+
+def _celeba(pixels: tf.Tensor, crop: str) -> tf.Tensor:
+    # pictures.decode_celeba; official datahandler.py:188-208.
+    if crop == "closecrop":
+        return lanczos(pixels[39:179, 19:159], 64, 64)
+    return lanczos(pixels, 78, 64)[7:71]
+
+
+def _centre_square(pixels: tf.Tensor) -> tf.Tensor:
+    shape = tf.shape(pixels)
+    side = tf.minimum(shape[0], shape[1])
+    top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
+    return pixels[top : top + side, left : left + side]
+
+
+def lanczos(pixels: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """uint8 [h, w, C] resized to [height, width, C], to the byte as Pillow's LANCZOS does it.
+
+    (tf.image.resize with lanczos3 and antialias is up to 6/255 away: it does not round between the
+    two passes nor its weights.)
+    """
+    # Columns first, then rows, each rounded to bytes: libImaging/Resample.c.
+    shape = tf.shape(pixels)
+    columns = _weights(shape[1], width)
+    pixels = _bytes(tf.einsum("ow,hwc->hoc", columns, tf.cast(pixels, tf.float64)))
+    rows = _weights(shape[0], height)
+    return tf.cast(_bytes(tf.einsum("oh,hwc->owc", rows, pixels)), tf.uint8)
+
+
+def _bytes(sums: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(tf.floor((sums + 2.0**21) / 2.0**22), 0.0, 255.0)
+
+
+def _weights(size: tf.Tensor, new: int) -> tf.Tensor:
+    """Pillow's 22-bit weights, whole numbers in float64 [new, size]: sums of them are exact."""
+    scale = tf.cast(size, tf.float64) / new
+    stretch = tf.maximum(scale, 1.0)
+    support = 3.0 * stretch
+    centre = (tf.range(new, dtype=tf.float64) + 0.5)[:, None] * scale
+    place = tf.range(tf.cast(size, tf.float64), dtype=tf.float64)[None]
+    first = tf.maximum(tf.floor(centre - support + 0.5), 0.0)
+    last = tf.floor(centre + support + 0.5)
+    x = (place - centre + 0.5) / stretch
+    inside = (place >= first) & (place < last) & (x >= -3.0) & (x < 3.0)
+    weights = tf.where(inside, _sinc(x) * _sinc(x / 3.0), tf.zeros_like(x))
+    weights *= 2.0**22 / tf.reduce_sum(weights, axis=1, keepdims=True)
+    return tf.sign(weights) * tf.floor(tf.abs(weights) + 0.5)
+
+
+def _sinc(x: tf.Tensor) -> tf.Tensor:
+    one = tf.ones_like(x)
+    safe = tf.where(x == 0.0, one, x) * math.pi
+    return tf.where(x == 0.0, one, tf.sin(safe) / safe)

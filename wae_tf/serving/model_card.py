@@ -1,0 +1,67 @@
+"""What a served model is, in one JSON file."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import wae_tf
+from wae_tf.models import operations
+from wae_tf.models.wae import Wae
+from wae_tf.serving import signatures
+from wae_tf.serving.signatures import SLACK, Signature
+
+
+def model_card(
+    model: Wae, made: Mapping[str, Signature], metrics: Mapping[str, float | None]
+) -> dict[str, Any]:
+    """What a user of the model must know; paths of the machine that trained it are left out."""
+    config = model.config
+    flags = dataclasses.asdict(config)
+    for private in ("data_dir", "cache_dir", "work_dir"):
+        flags.pop(private, None)
+    low = -1.0 if config.pixel_range_of_data == "symmetric" else 0.0
+    return {
+        "name": f"{config.model} trained on {config.dataset}",
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "data": {
+            "dataset": config.dataset,
+            "training_images": model.data_size,
+            "image_shape": list(model.image_shape),
+            "pixel_range": [low, 1.0],
+            "pictures_accepted": signatures.accepted(model),
+        },
+        "training": {
+            "step": int(model.step.numpy()),
+            "precision": config.precision,
+            "parameters": operations.parameter_count(model),
+        },
+        "latent": {
+            "dimensions": config.zdim,
+            "prior": config.prior,
+            "prior_scale": config.prior_scale,
+        },
+        "signatures": {name: signature.described() for name, signature in made.items()},
+        "notes": [
+            "Signatures are float32 whatever precision the model was trained in.",
+            f"Float pixels outside {[low, 1.0]} by more than {SLACK:g} are an error; a picture's "
+            "bytes are brought into the range.",
+            "EXIF orientation is not applied, and 16-bit PNGs lose their lower byte.",
+        ],
+        "metrics": dict(metrics),
+        "flags": flags,
+        "versions": {
+            "wae_tf": wae_tf.__version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }

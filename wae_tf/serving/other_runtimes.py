@@ -1,0 +1,108 @@
+"""A model as LiteRT and ONNX files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+from wae_tf.errors import RunError
+from wae_tf.models.wae import Wae
+from wae_tf.serving.signatures import Graphs
+
+# Other runtimes.
+
+
+def _plain_functions(model: Wae) -> Iterator[tuple[str, tf.types.experimental.PolymorphicFunction]]:
+    """encode, decode and reconstruct without checks, which converters do not know."""
+    graphs = Graphs(model, jit_compile=False)
+    images = tf.TensorSpec([None, *model.image_shape], tf.float32, name="images")
+    codes = tf.TensorSpec([None, model.config.zdim], tf.float32, name="codes")
+    yield "encode", tf.function(lambda images: graphs._encoding(images), input_signature=[images])
+    yield (
+        "decode",
+        tf.function(lambda codes: {"images": model.decode(codes)}, input_signature=[codes]),
+    )
+    yield (
+        "reconstruct",
+        tf.function(lambda images: {"images": model.reconstruct(images)}, input_signature=[images]),
+    )
+
+
+def write_litert(model: Wae, folder: Path) -> Path:
+    """Writes model.tflite, float32, with the signatures encode, decode and reconstruct.
+
+    Args:
+        model: as `served_model` gives it.
+        folder: is made.
+
+    Raises:
+        RunError: the networks use ops that LiteRT does not have.
+    """
+    module = tf.Module(name="wae")
+    module.weights = [v.value for v in (*model.encoder.variables, *model.decoder.variables)]
+    functions = dict(_plain_functions(model))
+    folder.mkdir()
+    source = folder / "source"
+    tf.saved_model.save(module, str(source), signatures=functions)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(source), signature_keys=[*functions])
+    try:
+        data = converter.convert()
+    except Exception as error:  # the converter has an exception class of its own, not public
+        first = str(error).strip().splitlines()[0]
+        raise RunError(f"--export_formats=litert: the converter refused: {first}.") from error
+    finally:
+        shutil.rmtree(source, ignore_errors=True)
+    path = folder / "model.tflite"
+    path.write_bytes(data)
+    return path
+
+
+def write_onnx(model: Wae, folder: Path) -> list[Path]:
+    """Writes encode.onnx, decode.onnx and reconstruct.onnx, float32, opset 18.
+
+    Inputs and outputs are named as in the signatures, but reconstruct gives `reconstructions`.
+
+    Args:
+        model: as `served_model` gives it.
+        folder: is made.
+
+    Raises:
+        RunError: tf2onnx is not installed.
+    """
+    try:
+        import tf2onnx
+    except ImportError as error:
+        raise RunError(
+            "--export_formats=onnx needs tf2onnx: pip install 'wae_tf[onnx]'."
+        ) from error
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    folder.mkdir()
+    paths = []
+    for name, function in _plain_functions(model):
+        concrete = function.get_concrete_function()
+        frozen = convert_variables_to_constants_v2(concrete)
+        taken = frozen.inputs[0].name.split(":")[0]
+        names = {frozen.inputs[0].name: taken}
+        for key, tensor in zip(sorted(concrete.structured_outputs), frozen.outputs, strict=True):
+            # In the order of a dict's flattening. ONNX has one space of names for both ends.
+            names[tensor.name] = "reconstructions" if key == taken else key
+        proto, _ = tf2onnx.convert.from_graph_def(
+            frozen.graph.as_graph_def(),
+            name=name,
+            input_names=[frozen.inputs[0].name],
+            output_names=[tensor.name for tensor in frozen.outputs],
+            opset=18,
+        )
+        # Here and not by tensors_to_rename, after which tf2onnx 1.17.0 no longer finds the input.
+        for node in proto.graph.node:
+            for tensors in (node.input, node.output):
+                tensors[:] = [names.get(tensor, tensor) for tensor in tensors]
+        for tensor in (*proto.graph.input, *proto.graph.output):
+            tensor.name = names[tensor.name]
+        paths.append(folder / f"{name}.onnx")
+        paths[-1].write_bytes(proto.SerializeToString())
+    return paths

@@ -1,0 +1,299 @@
+"""Keras callbacks of a run: stop on trouble, speed, a line and a row an epoch, figures, checkpoints."""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wae_tf.data.image_set import ImageSet
+from wae_tf.evaluation import brief
+from wae_tf.figures import of_model
+from wae_tf.figures.curves import training_curves
+from wae_tf.models import passes
+from wae_tf.models.wae import Wae
+from wae_tf.pixels import to_unit
+from wae_tf.runs import checkpoints, remote
+from wae_tf.runs.folder import Run
+from wae_tf.training.interruption import Interrupted, Stop
+
+#: Points of the step curves that a run keeps.
+CURVE_POINTS = 2000
+
+
+class BadStep(Exception):
+    """A step went wrong: its number (from 1), and what was wrong, as a clause."""
+
+    def __init__(self, step: int, what: str):
+        super().__init__(f"{what} at step {step}")
+        self.step = step
+
+
+class Guard(keras.callbacks.Callback):
+    """Ends training after a step whose loss is not finite or whose codes have exploded.
+
+    Raises:
+        Trouble: from `fit`, after the execution with that step.
+    """
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Reads the flag that the compiled step has set."""
+        trouble = self.model.trouble()
+        if trouble is not None:
+            raise BadStep(trouble[0] + 1, " and ".join(trouble[1]))
+
+
+class Means(keras.callbacks.Callback):
+    """Gives an epoch that a restored run goes on with the running means that it had."""
+
+    def __init__(self, values: list[np.ndarray]):
+        super().__init__()
+        self.values = values
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Keras has just reset them."""
+        for variable, value in zip(checkpoints.means_of(self.model), self.values, strict=False):
+            variable.assign(value)
+        self.values = []  # later epochs begin at zero
+
+
+class Speed(keras.callbacks.Callback):
+    """Adds images/s to the progress bar, and adds up the time that training itself took."""
+
+    def __init__(self, batch_size: int):
+        super().__init__()
+        self.batch_size = batch_size
+        self.seconds = 0.0
+        self.steps = 0
+        self._compiling = True  # the very first call, which is left out of the clock
+        self._epoch_start = 0.0
+        self._epoch_steps = self._left_out = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Starts the epoch's clock."""
+        self._epoch_start, self._epoch_steps, self._left_out = time.perf_counter(), 0, 0
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Counts, and shows the epoch's speed so far."""
+        if self._compiling:
+            self._compiling = False
+            self._epoch_start = time.perf_counter()
+            self._left_out = batch + 1
+            return
+        self._epoch_steps = batch + 1 - self._left_out
+        if logs is not None:
+            elapsed = time.perf_counter() - self._epoch_start
+            logs["images/s"] = self._epoch_steps * self.batch_size / max(elapsed, 1e-9)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Adds the epoch to the total."""
+        self.seconds += time.perf_counter() - self._epoch_start
+        self.steps += self._epoch_steps
+
+    @property
+    def images_per_second(self) -> float:
+        """Over all steps after the first; NaN before any."""
+        return self.steps * self.batch_size / self.seconds if self.steps else float("nan")
+
+
+class Curves(keras.callbacks.Callback):
+    """Keeps the objective's terms of single steps, as many as a figure can show."""
+
+    def __init__(self, total_steps: int):
+        super().__init__()
+        self.every = max(1, total_steps // CURVE_POINTS)
+        self.data: dict[str, list[float]] = {
+            name: []
+            for name in ("step", "reconstruction", "penalty", "sharpness_step", "sharpness")
+        }
+
+    def restore(self, data: dict[str, list[float]]) -> None:
+        """Takes the points that a checkpoint holds."""
+        self.data = {name: list(data.get(name, [])) for name in self.data}
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Reads the last step's terms, every few steps."""
+        step = int(self.model.step.numpy())
+        if step // self.every > (self.data["step"] or [0])[-1] // self.every:
+            latest = self.model.latest.numpy()
+            self.data["step"].append(step)
+            self.data["reconstruction"].append(float(latest[1]))
+            self.data["penalty"].append(float(latest[2]))
+
+
+class Report(keras.callbacks.Callback):
+    """A line on the screen, a row in history.csv and TensorBoard scalars after each epoch."""
+
+    def __init__(self, run: Run, images: ImageSet, curves: Curves, speed: Speed):
+        super().__init__()
+        self.run, self.images, self.curves, self.speed = run, images, curves, speed
+        self.writer = tf.summary.create_file_writer(str(run.events))
+        self.row: dict[str, Any] = {}
+        self.warned: tuple[int, str] | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Starts the clock of the row."""
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Tests on the first images of the test set and writes."""
+        model: Wae = self.model
+        config = model.config
+        test = self.images.test[: config.epoch_test_size]
+        measured = brief.terms_on(model, test, min(config.batch_size, len(test)))
+        count = min(config.pictures, 100)
+        samples = passes.samples(model, count, seed=config.seed)
+        sharpness = float(brief.sharpness(samples).min())
+        step = int(model.step.numpy())
+        logs = logs or {}
+        self.row = {
+            "epoch": epoch + 1,
+            "step": step,
+            **{name: logs[name] for name in ("loss", *model.terms)},
+            "test_reconstruction": measured["test_reconstruction"],
+            "sharpness": sharpness,
+            "seconds": time.perf_counter() - self._start,
+            "rollbacks": int(model.rollbacks.numpy()),
+            "skipped_steps": model.skipped_steps(),
+        }
+        self.run.append_history(self.row)
+        self.curves.data["sharpness_step"].append(step)
+        self.curves.data["sharpness"].append(sharpness)
+        with self.writer.as_default(step=step):
+            for name, value in self.row.items():
+                if name not in ("epoch", "step"):
+                    tf.summary.scalar(name, value)
+            tf.summary.scalar("wae_lambda", model.wae_lambda.numpy())
+            tf.summary.scalar("learning_rate", float(model.optimizer.learning_rate.numpy()))
+        rate = self.speed.images_per_second
+        speed = "" if math.isnan(rate) else f", {rate:.0f} images/s"  # the first call compiles
+        print(
+            f"epoch {epoch + 1}: step {step}, test reconstruction "
+            f"{measured['test_reconstruction']:.4f}, test penalty {measured['penalty']:.4f}, "
+            f"sharpness {sharpness:.5f}{speed}",
+            flush=True,
+        )
+        warning = model.warning()
+        if warning is not None and warning != self.warned:
+            print(f"since step {warning[0] + 1} {warning[1]}", flush=True)
+        self.warned = warning
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Flushes the events."""
+        self.writer.flush()
+
+
+class Figures(keras.callbacks.Callback):
+    """Draws the six-panel figure, curves, interpolations and traversals every N epochs."""
+
+    def __init__(self, run: Run, images: ImageSet, report: Report):
+        super().__init__()
+        self.run, self.images, self.report = run, images, report
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Draws if it is this epoch's turn."""
+        every = self.model.config.figure_every
+        if every and (epoch + 1) % every == 0:
+            self.draw(epoch + 1)
+
+    def draw(self, epoch: int) -> None:
+        """Draws everything, named by the epoch where it is worth keeping."""
+        model: Wae = self.model
+        folder = self.run.figures
+        step = int(model.step.numpy())
+        train, test = self.images.train, self.images.test
+        title = f"{model.config.dataset} {model.config.model}, epoch {epoch}, step {step}"
+        six_panel = folder / f"progress_{epoch:04d}.png"
+        of_model.draw_progress(model, six_panel, train, test, self.report.curves.data, title)
+        of_model.draw_interpolations(model, folder / "interpolations.png", test)
+        of_model.draw_traversals(model, folder / "traversals.png", test)
+        samples = passes.samples(model, model.config.pictures, seed=model.config.seed)
+        of_model.draw_samples(model, folder / "samples.png", samples)
+        count = min(len(test), 500)
+        data = brief.sharpness(passes.in_batches(model.as_pixels, test[:count]))
+        training_curves(
+            folder / "curves.png", self.run.read_history(), sharpness_data=float(data.min())
+        )
+        pixel_range = model.config.pixel_range_of_data
+        reconstructed = passes.reconstructions(model, test[:8])
+        with self.report.writer.as_default(step=step):
+            for name, images in (("samples", samples[:8]), ("test reconstructions", reconstructed)):
+                pictures = to_unit(images, pixel_range)
+                if pictures.shape[-1] in (1, 3):
+                    tf.summary.image(name, pictures, max_outputs=8)
+        gc.collect()  # figures hold each other in cycles, some 20 MB a drawing
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves every N epochs, every N steps, and when a signal asks to stop.
+
+    Weights that are not finite are not saved: a finite loss can have such a gradient, which the next
+    step's loss shows.
+
+    Args:
+        run: the run's folder.
+        model: the model.
+        ends: whether an epoch ends at a step: its row of history must come before its checkpoint.
+        state: gives what else to save, JSON values.
+        stop: notes signals.
+
+    Raises:
+        Interrupted: from `fit`, when a signal came and all is saved.
+        RunError: a checkpoint cannot be written.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        model: Wae,
+        ends: Callable[[int], bool],
+        state: Callable[[], dict[str, Any]],
+        stop: Stop,
+    ):
+        super().__init__()
+        self.set_model(model)
+        self.run, self.ends, self.state, self.stop = run, ends, state, stop
+        self.saved = int(model.step.numpy())
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Saves within an epoch, if it is time."""
+        every = self.model.config.save_every_steps
+        if self.stop.number is None and not every:
+            return
+        step = int(self.model.step.numpy())
+        if not self.ends(step) and (self.stop.number or step - self.saved >= every):
+            self.save()
+            self.leave()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Saves if it is this epoch's turn; after a bad step training has stopped before this."""
+        every = self.model.config.save_every_steps
+        due = every and int(self.model.step.numpy()) - self.saved >= every
+        if due or self.stop.number or (epoch + 1) % self.model.config.save_every == 0:
+            self.save()
+        self.leave()
+
+    def save(self) -> None:
+        """Saves now, under the number of the step, unless that is saved already."""
+        if not self.model.finite():
+            return
+        keep = self.model.config.keep_checkpoints
+        checkpoints.save(self.run.checkpoints, self.model, self.state(), keep)
+        remote.push(self.run.folder)
+        self.saved = int(self.model.step.numpy())
+        self.stop.what_now = f"step {self.saved} is saved; the same command goes on from there."
+
+    def leave(self) -> None:
+        """Ends training if a signal asked for it.
+
+        Raises:
+            Interrupted: it did.
+        """
+        if self.stop.number is not None:
+            raise Interrupted(self.stop.number, self.stop.what_now)

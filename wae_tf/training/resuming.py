@@ -1,0 +1,124 @@
+"""Goes on where a run was stopped, and back to a checkpoint after a bad step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wae_tf.config import Config
+from wae_tf.console import say
+from wae_tf.data.image_set import ImageSet
+from wae_tf.errors import DataError, RunError
+from wae_tf.models import by_name
+from wae_tf.models.wae import Wae
+from wae_tf.runs import checkpoints
+from wae_tf.runs.folder import Run
+from wae_tf.training import distribution, setup
+from wae_tf.training.callbacks import BadStep
+
+#: After so many rollbacks a run stops: its learning rates are a thousandth by then.
+MOST_ROLLBACKS = 10
+
+
+def begin(run: Run, config: Config, images: ImageSet, total: int, overwrite: bool) -> int:
+    """Makes the folder ready; returns the step of the checkpoint to go on from, or -1."""
+    if overwrite or not run.begun(config):
+        setup.create(run, config, images, overwrite)
+        return -1
+    known = run.read_metrics()
+    if known.get("train_images", len(images.train)) != len(images.train):
+        raise DataError(
+            f"--work_dir={run.folder} holds a run on {known['train_images']} training images, and "
+            f"there are {len(images.train)} now; give the same data, or --overwrite to start anew."
+        )
+    facts = setup.facts_of(images)
+    if known.get("train_sum", facts["train_sum"]) != facts["train_sum"]:
+        raise DataError(
+            f"--work_dir={run.folder} holds a run on other images than {images.source} has now; give "
+            "the same data, or --overwrite to start anew."
+        )
+    step = checkpoints.newest(run.checkpoints, say)
+    if step is not None and step >= total and (step > total or known.get("steps") == total):
+        raise RunError(
+            f"--work_dir={run.folder} holds a run already, finished at step {step}; raise --epochs "
+            "to go on, give another --work_dir, or --overwrite to remove it and start anew."
+        )
+    run.write_flags(config)
+    for folder in (run.figures, run.checkpoints):
+        folder.mkdir(parents=True, exist_ok=True)
+    run.sweep()
+    checkpoints.sweep(run.checkpoints)
+    step = -1 if step is None else step
+    checkpoints.drop_after(run.checkpoints, step)
+    per_epoch = len(images.train) // config.batch_size
+    # The row of an epoch that --steps had cut short goes too, where this epoch now goes on.
+    run.cut_history(lambda at: at <= step and (at % per_epoch == 0 or at == total))
+    run.update_metrics(facts, drop=("diverged_step", "steps"))
+    return step
+
+
+def roll_back(model: Wae, run: Run, trouble: BadStep) -> dict[str, Any]:
+    """Puts the last checkpoint back with half the learning rates; returns its state.
+
+    Raises:
+        RunError: --on_nonfinite=stop, no checkpoint, or rolled back too often.
+    """
+    config, strategy = model.config, model.distribute_strategy
+    chief = distribution.is_chief(strategy)
+    newest = checkpoints.newest(run.checkpoints, say) if chief else None
+    step = distribution.from_chief(strategy, -1 if newest is None else newest)
+    count = int(model.rollbacks.numpy()) + 1
+    if config.on_nonfinite == "stop" or step < 0 or count > MOST_ROLLBACKS:
+        if chief:
+            run.update_metrics({"diverged_step": trouble.step})
+        kept = f"the last good checkpoint is that of step {step}" if step >= 0 else "none is saved"
+        raise RunError(
+            f"the run stopped: {trouble}; {kept}; try a smaller --lr or --wae_lambda"
+            + (", or --on_nonfinite=rollback." if config.on_nonfinite == "stop" else ".")
+        ) from trouble
+    factor = float(model.lr_factor.numpy()) / 2
+    state = checkpoints.restore(run.checkpoints, step, model)
+    model.lr_factor.assign(factor)
+    model.rollbacks.assign(count)
+    if chief:
+        checkpoints.drop_after(run.checkpoints, step)  # damaged ones, in the way of new ones
+        run.cut_history(lambda at: at <= step)
+    say(f"{trouble}; going on from step {step} with {factor:g} of the learning rates")
+    return state
+
+
+def restore(config: Config, images: ImageSet | None = None) -> tuple[Wae, ImageSet]:
+    """The model of a finished or stopped run from its newest checkpoint, with its images.
+
+    Raises:
+        RunError: no run or no checkpoint in the folder.
+    """
+    Run(config.folder).require()
+    images = images or setup.load_images(config)
+    return _restored(setup.build(config, images)), images
+
+
+def restore_model(config: Config) -> Wae:
+    """As `restore`, without the images: the run has noted their shape and number.
+
+    Raises:
+        RunError: no run or no checkpoint in the folder.
+    """
+    run = Run(config.folder)
+    run.require()
+    known = run.read_metrics()
+    names = ("image_height", "image_width", "image_channels", "train_images")
+    if not all(isinstance(known.get(name), int) and known[name] > 0 for name in names):
+        return restore(config)[0]  # a run of before they were noted
+    *shape, data_size = (known[name] for name in names)
+    return _restored(by_name.from_config(config, tuple(shape), data_size))
+
+
+def _restored(model: Wae) -> Wae:
+    run = Run(model.config.folder)
+    model.compile()
+    step = checkpoints.newest(run.checkpoints, say)
+    if step is None:
+        raise RunError(f"--work_dir={run.folder} has no whole checkpoint; train first.")
+    checkpoints.restore(run.checkpoints, step, model)
+    say(f"restored step {step} of {run.folder}")
+    return model

@@ -1,0 +1,110 @@
+"""A Config's images and model, and what a run notes of them."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from wae_tf.config import Config
+from wae_tf.console import say
+from wae_tf.data import batches, load
+from wae_tf.data.image_set import ImageSet
+from wae_tf.errors import DataError, FlagError
+from wae_tf.models import by_name
+from wae_tf.models.wae import Wae
+from wae_tf.official import weights
+from wae_tf.runs import checkpoints
+from wae_tf.runs.folder import Run
+
+
+def load_images(config: Config) -> ImageSet:
+    """The config's images, with a line on where they come from.
+
+    Raises:
+        DataError: they cannot be had, or fewer than two are for testing.
+        FlagError: fewer training images than a batch takes.
+    """
+    images = load.load(
+        config.dataset,
+        data_dir=config.data_dir,
+        cache_dir=config.cache_dir,
+        crop=config.crop,
+        image_size=config.image_size,
+        train_size=config.train_size,
+        test_size=config.test_size,
+        skip_bad_images=config.skip_bad_images,
+    )
+    if len(images.test) < 2:
+        raise DataError(
+            f"{images.source} leave {len(images.test)} test image: at least 2 are needed, for the "
+            "penalty and the figures; give more images, or a larger --test_size."
+        )
+    if len(images.train) < config.batch_size:
+        raise FlagError(
+            f"--batch_size={config.batch_size} is larger than the {len(images.train)} training "
+            f"images of {config.dataset}; accepted: 2 to {len(images.train)}."
+        )
+    shape = "x".join(map(str, images.image_shape))
+    say(
+        f"{images.name}: {len(images.train)} training and {len(images.test)} test images of {shape}"
+        f"; {images.split}; from {images.source}"
+    )
+    if images.skipped:
+        say(f"skipped {len(images.skipped)} unreadable images, the first {images.skipped[0]}")
+    return images
+
+
+def build(config: Config, images: ImageSet) -> Wae:
+    """The config's model for these images, not yet compiled.
+
+    Raises:
+        FlagError: networks and images do not fit.
+    """
+    return by_name.from_config(config, images.image_shape, len(images.train))
+
+
+def read_official(model: Wae) -> None:
+    """Takes the weights of the official checkpoint that the config names.
+
+    Raises:
+        DataError: no such checkpoint, or one of other networks.
+    """
+    prefix = model.config.init_from_official
+    weights.read_checkpoint(model, prefix)
+    say(f"took the weights of the official checkpoint {prefix}")
+
+
+def adopt(config: Config) -> None:
+    """Makes a run folder of an official checkpoint, so that every mode can work on it.
+
+    Raises:
+        UserError: bad data, a folder in use, no such checkpoint.
+    """
+    run = Run(config.folder)
+    images = load_images(config)
+    model = build(config, images)
+    read_official(model)
+    create(run, config, images)
+    model.compile()
+    checkpoints.save(run.checkpoints, model, {}, config.keep_checkpoints)
+
+
+def create(run: Run, config: Config, images: ImageSet, overwrite: bool = False) -> None:
+    """Makes the run's folder, and notes there what the model is built for."""
+    run.create(config, overwrite)
+    run.update_metrics(facts_of(images))
+
+
+def facts_of(images: ImageSet) -> dict[str, int]:
+    """What a run notes of its images: their shape and number, and a sum over a thousand of them."""
+    sides = zip(("height", "width", "channels"), images.image_shape, strict=True)
+    shape = {f"image_{side}": pixels for side, pixels in sides}
+    # By position: touching a mapped file's pages would map much of it.
+    read = batches.row_reader(images.train)
+    some = read(np.arange(0, len(images.train), max(1, len(images.train) // 1000)))
+    return {
+        **shape,
+        "train_images": len(images.train),
+        "train_sum": zlib.crc32(np.ascontiguousarray(some)),
+    }
