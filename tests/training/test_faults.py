@@ -32,7 +32,7 @@ from wae_tf.training.callbacks import Checkpoints, Guard
 from wae_tf.training.interruption import Stop
 from wae_tf.training.train import fit
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 TINY = [
     "--train_size=200", "--test_size=60", "--batch_size=40", "--zdim=4", "--epochs=3",

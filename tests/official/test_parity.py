@@ -12,7 +12,7 @@ from wae_tf.official import options
 from wae_tf.official.parity import cases, compare, record, replay
 from wae_tf.official.parity.replay import Replay
 
-GOLDENS = Path(__file__).parent / "goldens"
+GOLDENS = Path(__file__).parents[1] / "goldens"
 
 
 @pytest.mark.parametrize("name", list(cases.by_name()))

@@ -16,7 +16,7 @@ from wae_tf.config import Config
 from wae_tf.errors import FlagError
 from wae_tf.training import distribution
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 # In a process of its own: the number of devices is fixed at the first use of TensorFlow.
 PROGRAM = """
