@@ -45,7 +45,7 @@ STEPS_A_POINT = 10
 def run(config: Config, images: ImageSet, steps: int) -> tuple[dict[str, Any], np.ndarray]:
     """Trains one model; its numbers, and its curves [points, 2]."""
     model = by_name.from_config(config, images.image_shape, len(images.train))
-    pretraining.pretrain(model, images.train, report=lambda line: None)
+    pretraining.pretrain(model, images.train, progress=lambda line: None, size=500)
     model.compile(steps_per_execution=STEPS_A_POINT)
     batches = image_batches(
         images.train,

@@ -29,7 +29,7 @@ def _evaluate(config: Config, values: flags.FlagValues) -> None:
     options = _evaluation_options(values)
     model, images = resuming.restore(config)
     run = Run(config.folder)
-    assessment = full.assess(model, images, options, run, progress=say)
+    assessment = full.assess(model, config, images, options, run, progress=say)
     page = report.write(run, config, assessment)
     print(f"\n{tables.text_table(assessment)}\n\nwrote {page} and {run.metrics}")
 
@@ -80,7 +80,9 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
     samples = passes.decoded(model, codes)
     pixels = to_unit(samples, config.pixel_range_of_data)
     np.save(run.folder / "samples.npy", np.round(pixels * 255).astype(np.uint8))
-    of_model.draw_samples(model, run.figures / "samples.png", samples)
+    of_model.draw_samples(
+        model, run.figures / "samples.png", samples, config.pictures, config.picture_columns
+    )
     print(
         f"wrote {run.folder / 'samples.npy'} (uint8 {list(samples.shape)}) and {run.figures / 'samples.png'}"
     )
@@ -111,7 +113,9 @@ def _export(config: Config, values: flags.FlagValues) -> None:
         )
     model = resuming.restore_model(config)
     run = Run(config.folder)
-    export.export_run(run, model, values.export_dir, formats=values.export_formats, progress=say)
+    export.export_run(
+        run, model, config, values.export_dir, formats=values.export_formats, progress=say
+    )
 
 
 def _train(config: Config, values: flags.FlagValues) -> None:
@@ -142,7 +146,7 @@ def _export_official(config: Config, values: flags.FlagValues) -> None:
     folder = Run(config.folder).folder / "official"
     folder.mkdir(exist_ok=True)
     prefix = folder / f"trained-wae-{int(model.step.numpy())}"
-    weights.write_checkpoint(model, str(prefix))
+    weights.write_checkpoint(model, str(prefix), pretrained=config.pretrain)
     print(f"wrote {prefix}.index and its data, which the official code's Saver restores")
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import streams
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.objective import costs
@@ -31,11 +30,7 @@ def terms_on(model: Wae, images: np.ndarray, batch_size: int = 100) -> dict[str,
     """
 
     def terms(batch: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
-        count = tf.shape(batch)[0]
-        key = streams.key(model.config.seed, "test/prior", index)
-        noise = model.draw_noise(count, index, "test", training=False)
-        prior_sample = model.sample_prior(count, key)
-        return model.losses(model.as_pixels(batch), prior_sample, noise, training=False)
+        return model.test_terms(model.as_pixels(batch), index)
 
     function = passes.compiled(model, terms, images, indexed=True)
     total, penalties = 0.0, []

@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf import streams
-from wae_tf.config import MMD_SCALES
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.objective import penalties, priors
+from wae_tf.settings import MMD_SCALES
 
 #: Rows and repetitions of the prior against itself, from which the null spread follows.
 NULL_ROWS, NULL_REPEATS = 1000, 40
@@ -56,12 +56,12 @@ def null_std(model: Wae, count: int, repeats: int = NULL_REPEATS, rows: int = NU
     Taken over repetitions with min(count, rows) codes and scaled by rows / count: under the null the
     estimate is a degenerate U-statistic, whose spread falls as 1 / n.
     """
-    config = model.config
-    width = priors.kernel_width(config.prior, config.zdim, config.prior_scale)
+    settings = model.settings
+    width = priors.kernel_width(settings.prior, settings.zdim, settings.prior_scale)
     rows = min(count, rows)
 
     def sample(stream: str, index: int) -> np.ndarray:
-        return model.sample_prior(rows, streams.key(config.seed, stream, index)).numpy()
+        return model.sample_prior(rows, streams.key(settings.seed, stream, index)).numpy()
 
     values = [mmd(sample("null/a", i), sample("null/b", i), width) for i in range(repeats)]
     return float(np.std(values, ddof=1)) * rows / count
@@ -77,15 +77,15 @@ def statistics(model: Wae, codes: np.ndarray, *, most: int = MMD_CODES) -> dict[
         a normal one; mmd_test, its null's standard deviation mmd_test_null_std, mmd_test_sigmas (the
         first over the second) and mmd_test_codes, how many codes it is of.
     """
-    config = model.config
+    settings = model.settings
     scaled = np.asarray(codes, np.float64) / passes.prior_std(model)
     mean, std = scaled.mean(axis=0), scaled.std(axis=0)
     centred = (scaled - mean) / np.maximum(std, 1e-12)
     correlation = centred.T @ centred / len(scaled) - np.diag((centred**2).mean(axis=0))
     kurtosis = (centred**4).mean(axis=0)
     some = codes[:most]
-    prior_sample = model.sample_prior(len(some), streams.key(config.seed, "mmd/prior", 0)).numpy()
-    width = priors.kernel_width(config.prior, config.zdim, config.prior_scale)
+    prior_sample = model.sample_prior(len(some), streams.key(settings.seed, "mmd/prior", 0)).numpy()
+    width = priors.kernel_width(settings.prior, settings.zdim, settings.prior_scale)
     value, spread = mmd(some, prior_sample, width), null_std(model, len(some))
     return {
         "code_mean_max": float(np.abs(mean).max()),

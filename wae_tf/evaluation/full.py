@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import FlagError
 from wae_tf.evaluation import brief, classifier, distances, inception, samplers, tables, tfgan
@@ -58,7 +59,7 @@ class Options:
 
 
 def networks(
-    options: Options, images: ImageSet, model: Wae
+    options: Options, config: Config, images: ImageSet
 ) -> tuple[list[FeatureNetwork], list[str]]:
     """The networks that can be had, and a sentence for each that cannot.
 
@@ -81,7 +82,7 @@ def networks(
             missing.append(classifier.how(images.name))
             folder = None
     if folder:
-        found.append(classifier.load(folder, model.config, images.image_shape))
+        found.append(classifier.load(folder, config, images.image_shape))
     return found, missing
 
 
@@ -90,7 +91,7 @@ def decoded_bytes(model: Wae, codes: np.ndarray, batch_size: int = 100) -> np.nd
     made = np.empty((len(codes), *model.image_shape), np.uint8)
     for start in range(0, len(codes), batch_size):
         part = passes.decoded(model, codes[start : start + batch_size], batch_size)
-        pixels = to_unit(part, model.config.pixel_range_of_data)
+        pixels = to_unit(part, model.settings.pixel_range_of_data)
         made[start : start + len(part)] = np.rint(pixels * 255).astype(np.uint8)
     return made
 
@@ -118,12 +119,19 @@ def _titles(network: FeatureNetwork, options: Options) -> dict[str, str]:
 
 
 def assess(
-    model: Wae, images: ImageSet, options: Options, run: Run, *, progress: Progress = print
+    model: Wae,
+    config: Config,
+    images: ImageSet,
+    options: Options,
+    run: Run,
+    *,
+    progress: Progress = print,
 ) -> Assessment:
     """Measures everything, draws the pages of pictures and writes evaluation.json.
 
     Args:
         model: the trained model.
+        config: of its run.
         images: its data.
         options: see Options.
         run: its folder; metrics.json is updated.
@@ -132,8 +140,7 @@ def assess(
     Raises:
         UserError: a network that was named cannot be used.
     """
-    config = model.config
-    nets, left_out = networks(options, images, model)
+    nets, left_out = networks(options, config, images)
     for sentence in left_out:
         progress(sentence)
     metrics = brief.evaluate(model, images.test, batch_size=config.batch_size, progress=progress)
@@ -213,7 +220,7 @@ def assess(
         sampler=options.sampler,
         codes=by_coordinate(test_codes, passes.prior_std(model)),
     )
-    _draw(model, images, codes, run, tail, progress)
+    _draw(model, config, images, codes, run, tail, progress)
     assessment.metrics = run.update_metrics(metrics)
     text = json.dumps(dataclasses.asdict(assessment), indent=2, allow_nan=True)
     write_atomically(run.evaluation, text + "\n")
@@ -321,17 +328,27 @@ def _neighbours(
 
 
 def _draw(
-    model: Wae, images: ImageSet, codes: np.ndarray, run: Run, tail: str, progress: Progress
+    model: Wae,
+    config: Config,
+    images: ImageSet,
+    codes: np.ndarray,
+    run: Run,
+    tail: str,
+    progress: Progress,
 ) -> None:
     progress("pages of pictures")
-    folder, config = run.figures, model.config
+    folder = run.figures
     folder.mkdir(parents=True, exist_ok=True)
     decoded = passes.decoded(model, codes[: config.pictures])
-    of_model.draw_samples(model, folder / f"samples{tail}.png", decoded)
+    of_model.draw_samples(
+        model, folder / f"samples{tail}.png", decoded, config.pictures, config.picture_columns
+    )
     of_model.draw_samples(
         model,
         folder / "data.png",
         passes.in_batches(model.as_pixels, images.test[: config.pictures]),
+        config.pictures,
+        config.picture_columns,
     )
     of_model.draw_reconstructions(model, folder / "reconstructions.png", images.test, config.seed)
     of_model.draw_interpolations(model, folder / "interpolations.png", images.test)

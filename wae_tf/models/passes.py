@@ -69,6 +69,6 @@ def decoded(model: Wae, latent: np.ndarray, batch_size: int = 100) -> np.ndarray
 
 def prior_std(model: Wae) -> float:
     """Standard deviation of one coordinate of the prior."""
-    config = model.config
-    shape = {"normal": 1.0, "sphere": config.zdim**-0.5, "uniform": 3**-0.5}[config.prior]
-    return shape * config.prior_scale
+    settings = model.settings
+    shape = {"normal": 1.0, "sphere": settings.zdim**-0.5, "uniform": 3**-0.5}[settings.prior]
+    return shape * settings.prior_scale

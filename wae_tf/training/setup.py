@@ -64,13 +64,12 @@ def build(config: Config, images: ImageSet) -> Wae:
     return by_name.from_config(config, images.image_shape, len(images.train))
 
 
-def read_official(model: Wae) -> None:
-    """Takes the weights of the official checkpoint that the config names.
+def read_official(model: Wae, prefix: str) -> None:
+    """Takes the weights of the official checkpoint of this prefix.
 
     Raises:
         DataError: no such checkpoint, or one of other networks.
     """
-    prefix = model.config.init_from_official
     weights.read_checkpoint(model, prefix)
     say(f"took the weights of the official checkpoint {prefix}")
 
@@ -84,7 +83,7 @@ def adopt(config: Config) -> None:
     run = Run(config.folder)
     images = load_images(config)
     model = build(config, images)
-    read_official(model)
+    read_official(model, config.init_from_official)
     create(run, config, images)
     model.compile()
     checkpoints.save(run.checkpoints, model, {}, config.keep_checkpoints)

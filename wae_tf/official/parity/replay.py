@@ -15,11 +15,12 @@ from wae_tf.errors import DataError
 from wae_tf.evaluation.samplers import Descent
 from wae_tf.figures import projection
 from wae_tf.figures.projection import least_gaussian_plane
-from wae_tf.models import by_name
+from wae_tf.models import by_name, pretraining
+from wae_tf.models.encoding import Noise
 from wae_tf.models.gan import WaeGan
 from wae_tf.models.step import schedules
 from wae_tf.models.step.schedules import Plateau
-from wae_tf.models.wae import Noise, Wae
+from wae_tf.models.wae import Wae
 from wae_tf.objective import costs, penalties
 from wae_tf.official import options, weights
 from wae_tf.official.parity import record
@@ -149,7 +150,6 @@ class Replay:
             self.config, tuple(self.meta["image_shape"]), self.meta["train_size"]
         )
         self.differences = _Differences(self.meta["name"], self.meta, self.arrays)
-        self.penalty_is_1d = self.opts["z_test"] == "mmdppp"
 
     def rows(self) -> list[Row]:
         """All quantities that the record holds."""
@@ -175,7 +175,7 @@ class Replay:
         return self.model
 
     def _tensor(self, value: Any) -> tf.Tensor:
-        return tf.cast(tf.constant(value), self.model.full)
+        return tf.cast(tf.constant(value), self.model.full_dtype)
 
     def _noise(self, made: Mapping[str, np.ndarray], prefix: str = "noise/") -> Noise:
         kinds = {"pixels": "pixels", "code": "code", "many": "many_codes"}
@@ -305,18 +305,16 @@ class Replay:
         prior_sample = self._tensor(made["pretrain/prior_sample"])
         noise = self._noise(made, "pretrain/noise/")
         model = self._reset()
-        size = self.config.pretrain_size
 
         def loss() -> tf.Tensor:
             codes = model.encoding(images, noise, training=True).codes
-            return penalties.moment_matching(codes, prior_sample, size)
+            return penalties.moment_matching(codes, prior_sample)
 
         gradients = self._gradient_of(loss, ("encoder",))
         self._gradients("gradients, pretraining", "grad/pretrain/", gradients)
         self._reset()
-        optimizer = model.make_optimizer(self.config.lr)
-        optimizer.build(model.encoder.trainable_variables)
-        value = model.pretrain_step(optimizer, images, prior_sample, noise)
+        update = pretraining.make_update(model)
+        value = pretraining.step(model, update, images, prior_sample, noise)
         self.differences.loss("losses", "pretrain/loss", value, LOSSES)
         variables = weights.official_variables(model)
         prefix = "pretrain/after/"
@@ -407,7 +405,7 @@ class Replay:
         mine: dict[str, list[float]] = {name: [] for name in (*names, "lr_decay", "lambda")}
         for step in range(self.meta["steps"]):
             made = record.make_step_inputs(self.meta, step)
-            mine["lr_decay"].append(float(model.lr_decay()))
+            mine["lr_decay"].append(float(model.schedules.decay(tf.convert_to_tensor(model.step))))
             mine["lambda"].append(float(model.wae_lambda.numpy()))
             second = self._noise(made, "noise_adv/") if "adversary_loss" in names else None
             logs = update(
@@ -473,16 +471,16 @@ def schedule_rows(path: str) -> list[Row]:
         table = schedules.decay_table(str(opts["lr_schedule"]), opts["epoch_num"])
         plateau = None
         if opts["lr_schedule"] == "plateau":
-            plateau = Plateau(_variable, batches)
+            plateau = Plateau(batches)
             update = tf.function(plateau.update)
         adapt = tf.function(schedules.adapted_lambda)
         weight = tf.constant(opts["lambda"], tf.float32)
         for step in range(len(losses)):
             index = tf.constant(step, tf.int64)
-            decays.append(float(plateau.decay) if plateau else table[step // batches])
+            decays.append(float(plateau.decay.numpy()) if plateau else table[step // batches])
             weights_.append(float(weight))
             if plateau:
-                update(index, tf.constant(losses[step], tf.float32))
+                update(index, index // batches, tf.constant(losses[step], tf.float32))
             if opts.get("lambda_schedule") == "adaptive":
                 weight = adapt(
                     index,
@@ -495,11 +493,6 @@ def schedule_rows(path: str) -> list[Row]:
             relative = np.max(np.abs(np.array(mine) / stored - 1.0))
             rows.append(Row(case, part, float(relative), SCHEDULES, None, prefix + part))
     return rows
-
-
-def _variable(name: str, shape: tuple[int, ...], value: Any, dtype: str = "float32") -> tf.Variable:
-    filled = np.full(shape, float("inf") if value == "inf" else value)
-    return tf.Variable(filled.astype(dtype), name=name)
 
 
 def split_rows(path: str) -> list[Row]:
