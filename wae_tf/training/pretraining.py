@@ -10,8 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import streams
-from wae_tf.console import say
+from wae_tf import console, streams
 from wae_tf.data.batches import image_batches
 from wae_tf.errors import RunError
 from wae_tf.models.wae import Wae
@@ -21,7 +20,9 @@ from wae_tf.training import distribution
 PRETRAINED_BELOW = 0.1
 
 
-def pretrain(model: Wae, images: np.ndarray, report: Callable[[str], None] = say) -> float:
+def pretrain(
+    model: Wae, images: np.ndarray, progress: Callable[[str], None] = console.progress
+) -> float:
     """Brings the codes' moments near the prior's: encoder alone, an optimizer of its own.
 
     As the official code (official wae.py:428-452): at most `pretrain_steps` steps, until the loss is below
@@ -30,7 +31,7 @@ def pretrain(model: Wae, images: np.ndarray, report: Callable[[str], None] = say
     Args:
         model: the model, changed in place.
         images: uint8 [n, H, W, C].
-        report: is called with a line at the end.
+        progress: is called with a line at the end.
 
     Returns:
         the last loss.
@@ -78,8 +79,8 @@ def pretrain(model: Wae, images: np.ndarray, report: Callable[[str], None] = say
                 "smaller --lr, or --nopretrain."
             )
         if index and index % 50 == 0:
-            report(f"pretraining the encoder: step {index}, loss {loss:.4f}")
+            progress(f"pretraining the encoder: step {index}, loss {loss:.4f}")
         if loss < PRETRAINED_BELOW:
             break
-    report(f"pretrained the encoder for {index + 1} steps, loss {loss:.4f}")
+    progress(f"pretrained the encoder for {index + 1} steps, loss {loss:.4f}")
     return loss

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from wae_tf.config import Config
-from wae_tf.console import say
+from wae_tf.console import progress, shown
 from wae_tf.data import batches
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import RunError
@@ -89,9 +89,11 @@ def _train(
         total = min(total, config.steps)
     start = resuming.begin(run, config, images, total, overwrite) if chief else 0
     start = distribution.from_chief(strategy, start)
-    say(f"{config.model}: {operations.parameter_count(model):,} parameters in encoder and decoder")
+    progress(
+        f"{config.model}: {operations.parameter_count(model):,} parameters in encoder and decoder"
+    )
     if (replicas := strategy.num_replicas_in_sync) > 1:
-        say(f"{replicas} replicas, {config.batch_size // replicas} images of a batch on each")
+        progress(f"{replicas} replicas, {config.batch_size // replicas} images of a batch on each")
 
     # Keras runs whole executions only: one that does not divide what is left would overrun it.
     lengths = [steps for *_, steps in programs.spans(max(start, 0), total, steps_per_epoch)] or [1]
@@ -106,7 +108,7 @@ def _train(
     state: dict[str, Any] = {}
     if start >= 0:
         state = checkpoints.restore(run.checkpoints, start, model)
-        say(f"going on from step {start} of {total}")
+        progress(f"going on from step {start} of {total}")
     else:
         stop.what_now = "nothing of this run is saved yet; the same command begins it again."
         if config.init_from_official:
@@ -123,15 +125,15 @@ def _train(
         model.hold(images.train)
     metrics = fit(model, images, run, total, steps_per_epoch, stop, state)
     if skipped := metrics.get("skipped_steps"):
-        say(f"{skipped} updates were left out: their gradients overflowed half precision")
+        progress(f"{skipped} updates were left out: their gradients overflowed half precision")
     if not chief:
-        say("done; the chief evaluates")
+        progress("done; the chief evaluates")
         return metrics
     stop.what_now = "all steps are done and saved; the same command evaluates them."
-    say("evaluating on all test images")
+    progress("evaluating on all test images")
     metrics |= brief.evaluate(model, images.test, batch_size=config.batch_size)
     metrics = run.update_metrics(metrics)
-    say(
+    progress(
         f"done in {metrics['seconds']:.0f} s: test reconstruction "
         f"{metrics['test_reconstruction']:.4f}, sharpness of samples "
         f"{metrics['sharpness_samples']:.5f} (data {metrics['sharpness_data']:.5f}); "
@@ -187,7 +189,7 @@ def fit(
         watchers += [bar, curves, report, drawing, saving]
         for watcher in watchers:
             watcher.set_model(model)  # there may be no step left to fit, and still a figure to draw
-        verbose = 1 if sys.stdout.isatty() else 2
+        verbose = (1 if sys.stdout.isatty() else 2) if shown() else 0
 
     held = None if model.holds_images else batches.in_memory(images.train)
 
@@ -245,8 +247,7 @@ def fit(
         "epochs": epochs,
         "parameters": operations.parameter_count(model),
         "images_per_second": speed.images_per_second,
-        "loss": row["loss"],
-        "reconstruction": row["reconstruction"],
+        **{name: row[name] for name in ("train_loss", "train_reconstruction", "train_penalty")},
         "wae_lambda": float(model.wae_lambda.numpy()),
         "rollbacks": int(model.rollbacks.numpy()),
         "skipped_steps": model.skipped_steps(),
