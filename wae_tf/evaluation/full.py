@@ -129,7 +129,7 @@ def evaluate(
         codes=codes.by_coordinate(test_codes, passes.prior_std(model)),
     )
     text = json.dumps(dataclasses.asdict(assessment), indent=2, allow_nan=True)
-    write_atomically(run.evaluation, text + "\n")
+    write_atomically(run.evaluation_file, text + "\n")
     return assessment
 
 

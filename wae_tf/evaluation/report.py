@@ -219,5 +219,5 @@ def write(run: Run, config: Config, assessment: Assessment) -> Path:
         + "\n".join(parts)
         + "</main></body></html>\n"
     )
-    write_atomically(run.report, page)
-    return run.report
+    write_atomically(run.report_file, page)
+    return run.report_file

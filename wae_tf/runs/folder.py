@@ -85,8 +85,8 @@ class Run:
         self.flags = self.folder / "flags.flags"
         self.history = self.folder / "history.csv"
         self.metrics = self.folder / "metrics.json"
-        self.evaluation = self.folder / "evaluation.json"
-        self.report = self.folder / "report.html"
+        self.evaluation_file = self.folder / "evaluation.json"
+        self.report_file = self.folder / "report.html"
         self.figures = self.folder / "figures"
         self.checkpoints = self.folder / "checkpoints"
         self.events = self.folder / "events"
@@ -221,7 +221,13 @@ class Run:
         # last, so that a removal that is killed can be done again, or what is left gone on with.
         for folder in (self.checkpoints, self.figures, self.events):
             shutil.rmtree(folder, ignore_errors=True)
-        for path in (self.history, self.metrics, self.report, self.evaluation, self.flags):
+        for path in (
+            self.history,
+            self.metrics,
+            self.report_file,
+            self.evaluation_file,
+            self.flags,
+        ):
             path.unlink(missing_ok=True)
 
     def require(self) -> None:
