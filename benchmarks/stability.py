@@ -111,7 +111,10 @@ def run(config: Config, images: ImageSet, steps: int, sharpness: float) -> dict[
         scaled = codes / passes.prior_std(model)
         made = passes.decoded(model, codes)
         real = passes.in_batches(model.as_pixels, test)
-        ratio = float(brief.sharpness(passes.samples(model, TESTED)).mean()) / sharpness
+        ratio = (
+            float(brief.sharpness(passes.samples(model, TESTED, seed=model.config.seed)).mean())
+            / sharpness
+        )
         found = {
             "squared_error": float(np.square(made - real).mean()),
             "code_mean_max": float(np.abs(scaled.mean(axis=0)).max()),

@@ -67,12 +67,27 @@ def null_std(model: Wae, count: int, repeats: int = NULL_REPEATS, rows: int = NU
     return float(np.std(values, ddof=1)) * rows / count
 
 
+def moments(codes: np.ndarray, prior_std: float) -> dict[str, float]:
+    """Of codes [n, z], over the prior's standard deviation.
+
+    Returns:
+        code_mean_max: the largest absolute mean of a coordinate; code_std_min and code_std_max: the
+        smallest and largest standard deviation of one.
+    """
+    scaled = np.asarray(codes, np.float64) / prior_std
+    std = scaled.std(axis=0)
+    return {
+        "code_mean_max": float(np.abs(scaled.mean(axis=0)).max()),
+        "code_std_min": float(std.min()),
+        "code_std_max": float(std.max()),
+    }
+
+
 def statistics(model: Wae, codes: np.ndarray, *, most: int = MMD_CODES) -> dict[str, float]:
     """Numbers of codes [n, z], a sample of Q_Z, against the prior.
 
     Returns:
-        code_mean_max, code_std_min, code_std_max: largest absolute mean, smallest and largest
-        deviation of a coordinate, in the prior's standard deviations; code_correlation_max: largest
+        What `moments` gives; code_correlation_max: largest
         absolute correlation of two coordinates; code_kurtosis_min and _max: of a coordinate, 3 for
         a normal one; mmd_test, its null's standard deviation mmd_test_null_std, mmd_test_sigmas (the
         first over the second) and mmd_test_codes, how many codes it is of.
@@ -86,17 +101,15 @@ def statistics(model: Wae, codes: np.ndarray, *, most: int = MMD_CODES) -> dict[
     some = codes[:most]
     prior_sample = model.sample_prior(len(some), streams.key(settings.seed, "mmd/prior", 0)).numpy()
     width = priors.kernel_width(settings.prior, settings.zdim, settings.prior_scale)
-    value, spread = mmd(some, prior_sample, width), null_std(model, len(some))
+    value, deviation = mmd(some, prior_sample, width), null_std(model, len(some))
     return {
-        "code_mean_max": float(np.abs(mean).max()),
-        "code_std_min": float(std.min()),
-        "code_std_max": float(std.max()),
+        **moments(codes, passes.prior_std(model)),
         "code_correlation_max": float(np.abs(correlation).max()),
         "code_kurtosis_min": float(kurtosis.min()),
         "code_kurtosis_max": float(kurtosis.max()),
         "mmd_test": value,
-        "mmd_test_null_std": spread,
-        "mmd_test_sigmas": value / spread if spread > 0 else math.nan,
+        "mmd_test_null_std": deviation,
+        "mmd_test_sigmas": value / deviation if deviation > 0 else math.nan,
         "mmd_test_codes": len(some),
     }
 

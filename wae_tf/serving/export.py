@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.config import Config
+from wae_tf.console import progress as console_progress
 from wae_tf.errors import FlagError, RunError
 from wae_tf.files import write_atomically
 from wae_tf.models.wae import Wae
@@ -228,7 +229,7 @@ def export_run(
     folder: str | os.PathLike | None = None,
     *,
     formats: Sequence[str] = ("savedmodel",),
-    progress: Callable[[str], None] = print,
+    progress: Callable[[str], None] = console_progress,
 ) -> Path:
     """`export` of a run's restored model, with its metrics, by default into its `saved_model`.
 
@@ -241,7 +242,7 @@ def export_run(
             f"nothing was exported: the run in --work_dir={run.folder} diverged at step "
             f"{metrics['diverged_step']}; train again with a smaller --lr or --wae_lambda."
         )
-    for name in ("loss", "test_reconstruction"):
+    for name in ("train_loss", "test_reconstruction"):
         if name in metrics and metrics[name] is None:
             raise RunError(
                 f"nothing was exported: {name} of the run in --work_dir={run.folder} is not finite; "

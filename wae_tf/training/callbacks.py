@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.config import Config
+from wae_tf.console import progress
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief
 from wae_tf.figures import of_model
@@ -21,7 +22,7 @@ from wae_tf.models import passes
 from wae_tf.models.step.guard import finite
 from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_unit
-from wae_tf.runs import checkpoints, remote
+from wae_tf.runs import checkpoints, measures, remote
 from wae_tf.runs.folder import Run
 from wae_tf.training.interruption import Interrupted, Stop
 
@@ -149,7 +150,7 @@ class Report(keras.callbacks.Callback):
         model: Wae = self.model
         config = self.config
         test = self.images.test[: config.epoch_test_size]
-        measured = brief.terms_on(model, test, min(config.batch_size, len(test)))
+        measured = brief.test_terms(model, test, min(config.batch_size, len(test)))
         count = min(config.pictures, 100)
         samples = passes.samples(model, count, seed=config.seed)
         sharpness = float(brief.sharpness(samples).min())
@@ -158,8 +159,8 @@ class Report(keras.callbacks.Callback):
         self.row = {
             "epoch": epoch + 1,
             "step": step,
-            **{name: logs[name] for name in ("loss", *model.terms)},
-            "test_reconstruction": measured["test_reconstruction"],
+            **{f"train_{name}": logs[name] for name in ("loss", *model.terms)},
+            **measured,
             "sharpness": sharpness,
             "seconds": time.perf_counter() - self._start,
             "rollbacks": int(model.schedules.rollbacks.numpy()),
@@ -169,22 +170,20 @@ class Report(keras.callbacks.Callback):
         self.curves.data["sharpness_step"].append(step)
         self.curves.data["sharpness"].append(sharpness)
         with self.writer.as_default(step=step):
-            for name, value in self.row.items():
-                if name not in ("epoch", "step"):
-                    tf.summary.scalar(name, value)
+            for name, value in measures.one_split_each(self.row).items():
+                tf.summary.scalar(name, value)
             tf.summary.scalar("wae_lambda", model.wae_lambda.numpy())
             tf.summary.scalar("learning_rate", float(model.optimizer.learning_rate.numpy()))
         rate = self.speed.images_per_second
         speed = "" if math.isnan(rate) else f", {rate:.0f} images/s"  # the first call compiles
-        print(
+        progress(
             f"epoch {epoch + 1}: step {step}, test reconstruction "
-            f"{measured['test_reconstruction']:.4f}, test penalty {measured['penalty']:.4f}, "
-            f"sharpness {sharpness:.5f}{speed}",
-            flush=True,
+            f"{measured['test_reconstruction']:.4f}, test penalty {measured['test_penalty']:.4f}, "
+            f"sharpness {sharpness:.5f}{speed}"
         )
         advice = model.advice()
         if advice is not None and advice != self.advised:
-            print(f"since step {advice[0]} {advice[1]}", flush=True)
+            progress(f"since step {advice[0]} {advice[1]}")
         self.advised = advice
 
     def on_train_end(self, logs: dict | None = None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from wae_tf import console
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
 from wae_tf.models import operations
@@ -69,8 +70,8 @@ class _Watchers:
 
     @property
     def verbose(self) -> int:
-        """Keras's bar on a terminal, a line an epoch elsewhere."""
-        return (1 if sys.stdout.isatty() else 2) if self.chief else 0
+        """Keras's bar on a terminal, a line an epoch elsewhere, nothing where nobody listens."""
+        return (1 if sys.stdout.isatty() else 2) if self.chief and console.shown() else 0
 
 
 def fit(
@@ -151,8 +152,7 @@ def _metrics(model: Wae, run: Run, length: Length, watchers: _Watchers) -> dict[
         "epochs": length.epochs,
         "parameters": operations.parameter_count(model),
         "images_per_second": watchers.speed.images_per_second,
-        "loss": row["loss"],
-        "reconstruction": row["reconstruction"],
+        **{name: row[name] for name in ("train_loss", "train_reconstruction", "train_penalty")},
         "wae_lambda": float(model.wae_lambda.numpy()),
         "rollbacks": int(model.schedules.rollbacks.numpy()),
         "skipped_steps": model.skipped_steps(),

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import streams
-from wae_tf.console import say
+from wae_tf import console, streams
 from wae_tf.data.batches import image_batches
 from wae_tf.errors import RunError
 from wae_tf.models import pretraining
@@ -24,7 +23,7 @@ PRETRAINED_BELOW = 0.1
 def pretrain(
     model: Wae,
     images: np.ndarray,
-    progress: Callable[[str], None] = say,
+    progress: Callable[[str], None] = console.progress,
     *,
     steps: int = 200,
     size: int = 1000,

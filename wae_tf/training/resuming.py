@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wae_tf.config import Config
-from wae_tf.console import say
+from wae_tf.console import progress
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import DataError, RunError
 from wae_tf.models import by_name
@@ -37,7 +37,7 @@ def begin(run: Run, config: Config, images: ImageSet, length: Length, overwrite:
             f"--work_dir={run.folder} holds a run on other images than {images.source} has now; give "
             "the same data, or --overwrite to start anew."
         )
-    step, total = checkpoints.newest(run.checkpoints, say), length.total
+    step, total = checkpoints.newest(run.checkpoints, progress), length.total
     if step is not None and step >= total and (step > total or known.get("steps") == total):
         raise RunError(
             f"--work_dir={run.folder} holds a run already, finished at step {step}; raise --epochs "
@@ -64,7 +64,7 @@ def roll_back(model: Wae, config: Config, run: Run, bad: BadStep) -> dict[str, A
     """
     strategy = model.distribute_strategy
     chief = distribution.is_chief(strategy)
-    newest = checkpoints.newest(run.checkpoints, say) if chief else None
+    newest = checkpoints.newest(run.checkpoints, progress) if chief else None
     step = distribution.from_chief(strategy, -1 if newest is None else newest)
     count = int(model.schedules.rollbacks.numpy()) + 1
     if config.on_nonfinite == "stop" or step < 0 or count > MOST_ROLLBACKS:
@@ -82,7 +82,7 @@ def roll_back(model: Wae, config: Config, run: Run, bad: BadStep) -> dict[str, A
     if chief:
         checkpoints.drop_after(run.checkpoints, step)  # damaged ones, in the way of new ones
         run.cut_history(lambda at: at <= step)
-    say(f"{bad}; going on from step {step} with {factor:g} of the learning rates")
+    progress(f"{bad}; going on from step {step} with {factor:g} of the learning rates")
     return state
 
 
@@ -116,9 +116,9 @@ def restore_model(config: Config) -> Wae:
 def _restored(config: Config, model: Wae) -> Wae:
     run = Run(config.folder)
     model.compile()
-    step = checkpoints.newest(run.checkpoints, say)
+    step = checkpoints.newest(run.checkpoints, progress)
     if step is None:
         raise RunError(f"--work_dir={run.folder} has no whole checkpoint; train first.")
     checkpoints.restore(run.checkpoints, step, model)
-    say(f"restored step {step} of {run.folder}")
+    progress(f"restored step {step} of {run.folder}")
     return model

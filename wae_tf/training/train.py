@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from wae_tf.config import Config
-from wae_tf.console import say
+from wae_tf.console import progress
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import RunError
 from wae_tf.evaluation import brief
@@ -80,7 +80,7 @@ def _train(
         model.compile(steps_per_execution=together)
     if start >= 0:
         state = checkpoints.restore(run.checkpoints, start, model)
-        say(f"going on from step {start} of {length.total}")
+        progress(f"going on from step {start} of {length.total}")
     else:
         state = {}
         stop.what_now = "nothing of this run is saved yet; the same command begins it again."
@@ -95,16 +95,18 @@ def _train(
     feed = feeding.Feed(model, images.train, config, together if one_program else None)
     metrics = fitting.fit(model, config, images, feed, run, length, stop, state)
     if not chief:
-        say("done; the chief evaluates")
+        progress("done; the chief evaluates")
         return metrics
     stop.what_now = "all steps are done and saved; the same command evaluates them."
     return _evaluate(model, config, images, run, metrics)
 
 
 def _introduce(model: Wae, config: Config, strategy: tf.distribute.Strategy) -> None:
-    say(f"{config.model}: {operations.parameter_count(model):,} parameters in encoder and decoder")
+    progress(
+        f"{config.model}: {operations.parameter_count(model):,} parameters in encoder and decoder"
+    )
     if (replicas := strategy.num_replicas_in_sync) > 1:
-        say(f"{replicas} replicas, {config.batch_size // replicas} images of a batch on each")
+        progress(f"{replicas} replicas, {config.batch_size // replicas} images of a batch on each")
 
 
 def _first_weights(model: Wae, config: Config, images: ImageSet) -> None:
@@ -120,11 +122,11 @@ def _evaluate(
     model: Wae, config: Config, images: ImageSet, run: Run, metrics: dict[str, Any]
 ) -> dict[str, float]:
     if skipped := metrics.get("skipped_steps"):
-        say(f"{skipped} updates were left out: their gradients overflowed half precision")
-    say("evaluating on all test images")
+        progress(f"{skipped} updates were left out: their gradients overflowed half precision")
+    progress("evaluating on all test images")
     metrics |= brief.evaluate(model, images.test, batch_size=config.batch_size)
     metrics = run.update_metrics(metrics)
-    say(
+    progress(
         f"done in {metrics['seconds']:.0f} s: test reconstruction "
         f"{metrics['test_reconstruction']:.4f}, sharpness of samples "
         f"{metrics['sharpness_samples']:.5f} (data {metrics['sharpness_data']:.5f}); "
