@@ -6,17 +6,13 @@ import dataclasses
 import math
 from typing import Any
 
+from wae_tf import registry
 from wae_tf.errors import FlagError
 
-DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "celeba", "dsprites", "folder")
-MODELS = ("wae_mmd", "wae_gan", "vae", "wae_mmdpp", "wae_mmdppp")
-ARCHITECTURES = ("mlp", "dcgan", "ali", "began")
-DECODER_ARCHITECTURES = ("mlp", "dcgan", "dcgan_mod", "ali", "began")
 PRIORS = ("normal", "sphere", "uniform")
-COSTS = ("l2sq", "l2", "l1", "mse", "bce")
 
-#: The factor of each cost: official wae.py:335, :339, :343 for l2, l2sq, l1; the others have none there.
-RECON_SCALES = {"l2": 0.2, "l2sq": 0.05, "l1": 0.02, "mse": 1.0, "bce": 1.0}
+#: How CelebA comes to 64x64, official datahandler.py:194-207.
+CROPS = ("closecrop", "resizecrop")
 
 #: Multiples of the base C in the IMQ kernel sum, official wae.py:303.
 MMD_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -27,12 +23,19 @@ def _field(
     help_text: str,
     *,
     choices: tuple[str, ...] | None = None,
+    kind: str | None = None,
     minimum: float | None = None,
     above: float | None = None,
 ) -> Any:
     return dataclasses.field(
         default=default,
-        metadata={"help": help_text, "choices": choices, "minimum": minimum, "above": above},
+        metadata={
+            "help": help_text,
+            "choices": choices,
+            "kind": kind,
+            "minimum": minimum,
+            "above": above,
+        },
     )
 
 
@@ -44,9 +47,13 @@ class Config:
         FlagError: a value is not accepted, or two values contradict each other.
     """
 
+    plugins: tuple[str, ...] = _field(
+        (), "modules to import first, which register data sets, models, ... of your own"
+    )
+
     # What to train on what.
-    dataset: str = _field("digits", "the images to train on", choices=DATASETS)
-    model: str = _field("wae_mmd", "the model to train", choices=MODELS)
+    dataset: str = _field("digits", "the images to train on", kind="dataset")
+    model: str = _field("wae_mmd", "the model to train", kind="model")
     data_dir: str | None = _field(
         None, "folder or file with the data set's own files; without it TFDS (digits needs none)"
     )
@@ -58,16 +65,14 @@ class Config:
     train_size: int | None = _field(None, "use the first N training images only", minimum=1)
     test_size: int | None = _field(None, "use the first N test images only", minimum=1)
     skip_bad_images: bool = _field(False, "count and skip unreadable images instead of stopping")
-    crop: str = _field(
-        "closecrop", "CelebA: how to come to 64x64", choices=("closecrop", "resizecrop")
-    )
+    crop: str = _field("closecrop", "CelebA: how to come to 64x64", choices=CROPS)
     image_size: int | None = _field(
         None, "folder: crop to the centre square and resize to N x N", minimum=4
     )
     pixel_range: str = _field(
         "auto",
-        "symmetric: pixels in [-1, 1], tanh decoder; unit: [0, 1], sigmoid; auto: symmetric for "
-        "celeba and folder, unit otherwise",
+        "symmetric: pixels in [-1, 1], tanh decoder; unit: [0, 1], sigmoid; auto: the data set's "
+        "(symmetric for celeba and folder, unit for the others here)",
         choices=("auto", "symmetric", "unit"),
     )
 
@@ -104,7 +109,7 @@ class Config:
     pretrain_steps: int = _field(200, "pretraining steps at most", minimum=1)
 
     # The objective.
-    cost: str = _field("l2sq", "reconstruction cost c(x, x_hat)", choices=COSTS)
+    cost: str = _field("l2sq", "reconstruction cost c(x, x_hat)", kind="cost")
     recon_scale: float | None = _field(
         None, "factor of the cost (default: 0.05 l2sq, 0.2 l2, 0.02 l1, 1 mse and bce)", above=0
     )
@@ -146,8 +151,8 @@ class Config:
     )
 
     # The networks.
-    encoder_arch: str = _field("dcgan", "encoder network", choices=ARCHITECTURES)
-    decoder_arch: str = _field("dcgan_mod", "decoder network", choices=DECODER_ARCHITECTURES)
+    encoder_arch: str = _field("dcgan", "encoder network", kind="encoder")
+    decoder_arch: str = _field("dcgan_mod", "decoder network", kind="decoder")
     encoder_filters: int = _field(64, "units or widest filters of the encoder", minimum=1)
     encoder_layers: int = _field(4, "layers of the encoder", minimum=1)
     decoder_filters: int = _field(64, "units or widest filters of the decoder", minimum=1)
@@ -201,6 +206,8 @@ class Config:
     def __post_init__(self) -> None:
         """Turns sequences into tuples and checks every value."""
         object.__setattr__(self, "mmd_scales", tuple(float(s) for s in self.mmd_scales))
+        object.__setattr__(self, "plugins", tuple(self.plugins))
+        registry.load_plugins(self.plugins)
         for field in dataclasses.fields(self):
             self._check_field(field)
         self._check_together()
@@ -215,6 +222,8 @@ class Config:
             raise FlagError(
                 f"--{field.name}={value} is not known; accepted: {', '.join(meta['choices'])}."
             )
+        if meta["kind"]:
+            registry.entry(meta["kind"], value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return
         if not math.isfinite(value):
@@ -241,16 +250,13 @@ class Config:
             raise FlagError(
                 f"--encoder_noise=gaussian goes with --prior=normal only, not {self.prior}."
             )
-        if self.model in ("vae", "wae_mmdpp", "wae_mmdppp") and self.encoder_noise != "gaussian":
-            raise FlagError(
-                f"--model={self.model} needs --encoder_noise=gaussian, not {self.encoder_noise}."
-            )
         if self.gan_trick != "off" and self.prior != "normal":
             raise FlagError(
                 f"--gan_trick={self.gan_trick} goes with --prior=normal only, not {self.prior}."
             )
-        if self.cost == "bce" and self.pixel_range_of_data == "symmetric":
-            raise FlagError("--cost=bce needs --pixel_range=unit: it compares pixels in [0, 1].")
+        for field in dataclasses.fields(self):
+            if field.metadata["kind"]:
+                self._check_needs(field.name, field.metadata["kind"])
         if "began" in (self.encoder_arch, self.decoder_arch) and (
             self.encoder_arch != self.decoder_arch or self.encoder_filters != self.decoder_filters
         ):
@@ -264,12 +270,23 @@ class Config:
                 f"--picture_columns={self.picture_columns}."
             )
 
+    def _check_needs(self, flag: str, kind: str) -> None:
+        """Checks what an entry says it needs of other flags."""
+        facts = registry.entry(kind, getattr(self, flag)).facts
+        for other, wanted in facts.get("needs", {}).items():
+            value = self.pixel_range_of_data if other == "pixel_range" else getattr(self, other)
+            if value != wanted:
+                because = f": {facts['because']}" if "because" in facts else f", not {value}"
+                raise FlagError(
+                    f"--{flag}={getattr(self, flag)} needs --{other}={wanted}{because}."
+                )
+
     @property
     def pixel_range_of_data(self) -> str:
-        """`symmetric` or `unit`: what `auto` stands for (configs.py: input_normalize_sym)."""
+        """`symmetric` or `unit`: what `auto` stands for (official configs.py: input_normalize_sym)."""
         if self.pixel_range != "auto":
             return self.pixel_range
-        return "symmetric" if self.dataset in ("celeba", "folder") else "unit"
+        return registry.fact("dataset", self.dataset, "pixel_range", "unit")
 
     @property
     def full_precision(self) -> str:
@@ -279,7 +296,9 @@ class Config:
     @property
     def scale_of_cost(self) -> float:
         """The factor of the reconstruction cost."""
-        return RECON_SCALES[self.cost] if self.recon_scale is None else self.recon_scale
+        if self.recon_scale is not None:
+            return self.recon_scale
+        return registry.fact("cost", self.cost, "scale", 1.0)
 
     @property
     def folder(self) -> str:

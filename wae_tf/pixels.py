@@ -7,13 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from wae_tf.config import DATASETS
 from wae_tf.errors import FlagError
-
-#: The range in which a data set is trained, configs.py's `input_normalize_sym`.
-DEFAULT_PIXEL_RANGE = {
-    name: "symmetric" if name in ("celeba", "folder") else "unit" for name in DATASETS
-}
 
 
 def to_float_by_table(images_uint8: tf.Tensor, pixel_range: str) -> tf.Tensor:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from wae_tf import registry
 from wae_tf.cli import arguments
-from wae_tf.config import DATASETS
 from wae_tf.models import by_name, wae
 
 FLAGS = arguments.preset_folder()
@@ -26,7 +26,7 @@ def config_of(name, *more):
 
 
 def test_there_is_a_preset_for_every_pair():
-    for dataset in DATASETS:
+    for dataset in registry.names("dataset"):
         for model in ("wae_mmd", "wae_gan", "vae", "wae_mmdpp", "wae_mmdppp"):
             assert f"{dataset}_{model}.flags" in PRESETS
     assert len([p for p in PRESETS if p.startswith("official/")]) == 7

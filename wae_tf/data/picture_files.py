@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from wae_tf.errors import DataError
+from wae_tf.errors import DataError, first_line
 
 CELEBA_SIZE = (178, 218)  # width, height of an aligned CelebA image
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
@@ -166,7 +166,7 @@ def _load(image: Image.Image) -> None:
     try:
         image.load()
     except Exception as error:  # as above
-        raise BadPicture(f"is damaged ({str(error).splitlines()[0]})") from error
+        raise BadPicture(f"is damaged ({first_line(error)})") from error
 
 
 def decode_celeba(data: bytes, crop: str) -> np.ndarray:

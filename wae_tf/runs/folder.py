@@ -63,12 +63,12 @@ def flags_text(config: Config, header: str = "") -> str:
     lines = [f"# {line}" for line in header.splitlines()]
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if value is None:
+        if value is None or value == ():
             continue
         if isinstance(value, bool):
             value = str(value).lower()
         elif isinstance(value, tuple):
-            value = ",".join(map(repr, value))
+            value = ",".join(map(str, value))
         lines.append(f"--{field.name}={value}")
     return "\n".join(lines) + "\n"
 
