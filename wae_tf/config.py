@@ -257,13 +257,6 @@ class Config:
         for field in dataclasses.fields(self):
             if field.metadata["kind"]:
                 self._check_needs(field.name, field.metadata["kind"])
-        if "began" in (self.encoder_arch, self.decoder_arch) and (
-            self.encoder_arch != self.decoder_arch or self.encoder_filters != self.decoder_filters
-        ):
-            raise FlagError(
-                "--encoder_arch=began goes with --decoder_arch=began and as many "
-                "--decoder_filters as --encoder_filters."
-            )
         if self.pictures % 2 or self.pictures % self.picture_columns:
             raise FlagError(
                 f"--pictures={self.pictures} must be even and a multiple of "

@@ -184,10 +184,10 @@ def _written(folder: str) -> dict[str, dict[str, Entry]]:
 
 def _read(decorator: ast.Call, module: str) -> Entry:
     kind, name = map(ast.literal_eval, decorator.args)
-    facts = {}
+    facts: dict[str, Any] = {}
     for keyword in decorator.keywords:
         try:
-            facts[keyword.arg] = ast.literal_eval(keyword.value)
+            facts[str(keyword.arg)] = ast.literal_eval(keyword.value)
         except ValueError:  # a function, known once its module is imported
             continue
     return Entry(kind, name, facts.pop("help", ""), facts, module)

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from wae_tf import registry
 from wae_tf.cli import arguments
-from wae_tf.models import by_name, wae
+from wae_tf.models import by_name
+from wae_tf.networks import official
 
 FLAGS = arguments.preset_folder()
 PRESETS = sorted(str(path.relative_to(FLAGS)) for path in FLAGS.rglob("*.flags"))
@@ -54,7 +55,7 @@ def test_preset_is_built_and_stepped(name):
     logs = model.train_step(images)
     assert all(np.isfinite(float(value)) for value in logs.values())
     assert model.trouble() is None
-    wae.networks.check(config, model.image_shape)  # the full widths fit as well
+    official.check(config, model.image_shape)  # the full widths fit as well
 
 
 def test_official_presets_are_the_official_options():

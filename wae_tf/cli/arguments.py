@@ -6,6 +6,7 @@ import dataclasses
 import typing
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -18,16 +19,16 @@ def define(values: flags.FlagValues) -> None:
     """Defines every flag: the fields of Config, then those of the modes."""
     types = typing.get_type_hints(Config)
     for field in dataclasses.fields(Config):
-        kind, text, default = types[field.name], field.metadata["help"], field.default
-        arguments = (field.name, default, text)
+        kind, text = types[field.name], field.metadata["help"]
+        default: Any = field.default
         if bool in (kind, *typing.get_args(kind)):
-            flags.DEFINE_boolean(*arguments, flag_values=values)
+            flags.DEFINE_boolean(field.name, default, text, flag_values=values)
         elif int in (kind, *typing.get_args(kind)):
-            flags.DEFINE_integer(*arguments, flag_values=values)
+            flags.DEFINE_integer(field.name, default, text, flag_values=values)
         elif typing.get_origin(kind) is tuple:
             flags.DEFINE_list(field.name, list(map(str, default)), text, flag_values=values)
         elif float in (kind, *typing.get_args(kind)):
-            flags.DEFINE_float(*arguments, flag_values=values)
+            flags.DEFINE_float(field.name, default, text, flag_values=values)
         else:
             # Choices are checked by Config, whose sentence is the same for library users.
             choices = field.metadata["choices"]

@@ -161,7 +161,7 @@ def index_batches(
         return batch_indices(seed, step, size, batch_size)[first:last]
 
     def several(step: tf.Tensor) -> tf.Tensor:
-        return tf.stack([indices(step + number) for number in range(steps)])
+        return tf.stack([indices(step + number) for number in range(steps or 1)])
 
     return (
         tf.data.Dataset.counter(start_step, steps or 1)
@@ -173,20 +173,20 @@ def index_batches(
 def row_reader(images: np.ndarray) -> Any:
     """A function int64 [k] -> uint8 [k, H, W, C] that reads rows, a mapped file's by position."""
     root = _root(images)
-    mapped = isinstance(root, np.memmap) and images.flags.c_contiguous and hasattr(os, "preadv")
-    if not mapped:
+    in_order = images.flags.c_contiguous and hasattr(os, "preadv")
+    if not (isinstance(root, np.memmap) and in_order):
         return lambda indices: images[indices]
     address = [a.__array_interface__["data"][0] for a in (images, root)]
-    start = root.offset + address[0] - address[1]
+    name, start = str(root.filename), root.offset + address[0] - address[1]
     row_shape, row_bytes = images.shape[1:], images[0].nbytes
-    file = os.open(root.filename, os.O_RDONLY)
+    file = os.open(name, os.O_RDONLY)
 
     def read(indices: np.ndarray) -> np.ndarray:
         rows = np.empty((len(indices), *row_shape), np.uint8)
         for place in np.argsort(indices):  # along the file, for disks that turn
             offset = start + int(indices[place]) * row_bytes
             if os.preadv(file, [rows[place]], offset) != row_bytes:
-                raise OSError(f"{root.filename} is shorter than it was")
+                raise OSError(f"{name} is shorter than it was")
         return rows
 
     weakref.finalize(read, os.close, file)

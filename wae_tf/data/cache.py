@@ -18,7 +18,7 @@ import numpy as np
 try:
     import fcntl
 except ImportError:
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # not on Windows
 from wae_tf.errors import DataError
 
 #: Part of every key: raise it when the same files would decode to other pixels or another order.

@@ -38,6 +38,6 @@ def cifar10(data_dir: Path | None) -> ImageSet:
         if builder is not None:
             return image_set.from_tfds("cifar10", builder)
         raise image_set.wrong_layout("cifar10", data_dir, "; missing: " + ", ".join(missing))
-    batches = [formats.read_cifar_batch(path) for path in found.values()]
+    batches = [formats.read_cifar_batch(path) for path in found.values() if path]
     images, labels = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
     return image_set.pooled("cifar10", images, labels, 1_000, f"CIFAR-10 batches in {folder}")

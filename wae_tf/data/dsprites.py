@@ -28,7 +28,8 @@ _PIECE = 4096  # rows of packed images at a time
 )
 def dsprites(data_dir: Path | None, cache_dir: str | None) -> ImageSet:
     """dSprites, 64x64 with pixels 0 and 255 (official datahandler.py:376-398): its .npz, or TFDS."""
-    path = builder = None
+    path: Path | None = None
+    builder: Any = None
     if data_dir is None:
         builder = tfds_source.prepare("dsprites", layout("dsprites"))
     elif data_dir.is_file():

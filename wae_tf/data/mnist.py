@@ -48,7 +48,7 @@ def mnist(name: str, data_dir: Path | None) -> ImageSet:
         if builder is not None:
             return image_set.from_tfds(name, builder)
         raise image_set.wrong_layout(name, data_dir, "; missing: " + ", ".join(missing))
-    arrays = {part: formats.read_idx(path) for part, path in found.items()}
+    arrays = {part: formats.read_idx(path) for part, path in found.items() if path}
     for part in ("train", "t10k"):
         images, labels = arrays[f"{part}-images"], arrays[f"{part}-labels"]
         if images.ndim != 3 or images.shape[1:] != (28, 28) or not len(images):

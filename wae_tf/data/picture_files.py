@@ -307,7 +307,8 @@ def map_in_order(
                 bad.append(name)
         return good, results, bad
 
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    workers = len(affinity(0)) if affinity else os.cpu_count() or 1
     items = iter(items)
     waiting: collections.deque = collections.deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")

@@ -39,9 +39,9 @@ def celeba_order() -> np.ndarray:
     for i in reversed(range(1, CELEBA_IMAGES)):
         j = int(draw() * (i + 1))
         order[i], order[j] = order[j], order[i]
-    order = np.array(order)
-    order.flags.writeable = False
-    return order
+    numbers = np.array(order)
+    numbers.flags.writeable = False
+    return numbers
 
 
 def cut(count: int, official_test: int) -> tuple[int, str]:

@@ -61,6 +61,14 @@ def _check_ali(config: Config, image_shape: tuple[int, int, int], side: str) -> 
         raise FlagError(f"--{side}_filters={filters} is too small for ali; accepted: 8 up.")
 
 
+def _check_began_encoder(config: Config, image_shape: tuple[int, int, int], side: str) -> None:
+    if config.encoder_filters != config.decoder_filters:
+        raise FlagError(
+            "--encoder_arch=began needs as many --decoder_filters as --encoder_filters, "
+            f"{config.encoder_filters}, not {config.decoder_filters}."
+        )
+
+
 def _check_began_decoder(config: Config, image_shape: tuple[int, int, int], side: str) -> None:
     height, width, _ = image_shape
     made = 8 * 2 ** len(_began_resamplings(config.decoder_layers))
@@ -114,8 +122,8 @@ def _dcgan_encoder(net: Builder, x):
 def _ali_encoder(net: Builder, x):
     filters = net.config.encoder_filters
     # Kernel, stride, filters of official models.py:122-127.
-    table = ((5, 1, filters // 8), (4, 2, filters // 4), (4, 1, filters // 2))
-    table += ((4, 2, filters), (4, 1, filters * 2))
+    table = [(5, 1, filters // 8), (4, 2, filters // 4), (4, 1, filters // 2)]
+    table += [(4, 2, filters), (4, 1, filters * 2)]
     for i, (size, stride, width) in enumerate(table):
         x = net.conv(x, width, f"h{i}_conv", size, stride, "valid")
         x = net.activation(net.norm(x, f"h{i}_bn"), "lrelu")
@@ -124,7 +132,13 @@ def _ali_encoder(net: Builder, x):
     return net.conv(x, filters // 2, "conv2d_1x1_2", 1, 1)
 
 
-@register("encoder", "began", help="pairs of convolutions between poolings, no batch norm")
+@register(
+    "encoder",
+    "began",
+    help="pairs of convolutions between poolings, no batch norm",
+    needs={"decoder_arch": "began"},
+    check=_check_began_encoder,
+)
 def _began_encoder(net: Builder, x):
     filters, count = net.config.encoder_filters, net.config.encoder_layers
     x = net.conv(x, filters, "hfirst_conv")
@@ -177,8 +191,8 @@ def _dcgan_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
 def _ali_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     filters = net.config.decoder_filters
     x = layers.Reshape((1, 1, net.config.zdim), dtype=net.policy)(x)
-    table = ((4, 1, filters), (4, 2, filters // 2), (4, 1, filters // 4))
-    table += ((4, 2, filters // 8), (5, 1, filters // 8))
+    table = [(4, 1, filters), (4, 2, filters // 2), (4, 1, filters // 4)]
+    table += [(4, 2, filters // 8), (5, 1, filters // 8)]
     for i, (size, stride, units) in enumerate(table):
         x = net.deconv(x, units, f"h{i}_deconv", size, stride, "valid")
         x = net.activation(net.norm(x, f"h{i}_bn"), "lrelu")
@@ -191,6 +205,7 @@ def _ali_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     "decoder",
     "began",
     help="pairs of convolutions between upsamplings, the start added to each",
+    needs={"encoder_arch": "began"},
     check=_check_began_decoder,
 )
 def _began_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
