@@ -28,10 +28,12 @@ def files(tmp_path, monkeypatch):
         (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(registry, "_imported", dict(registry._imported))
     yield
     for name in FILES:
         sys.modules.pop(Path(name).stem, None)
+    for key, entry in [*registry._imported.items()]:
+        if not entry.module.startswith("wae_tf."):
+            del registry._imported[key]
 
 
 def test_there_is_an_example_of_each_kind():

@@ -173,7 +173,7 @@ def parse_one(arguments: Sequence[str]) -> flags.FlagValues:
 def _plugins(arguments: Sequence[str]) -> list[str]:
     """The modules that --plugins names, the last of them counting, before other flags are known."""
     last = ""
-    for argument, after in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, after in zip(arguments, [*arguments, ""][1:], strict=True):
         name, equals, value = argument.lstrip("-").partition("=")
         if argument.startswith("-") and name == "plugins":
             last = value if equals else after

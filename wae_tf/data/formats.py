@@ -23,10 +23,10 @@ def read_idx(path: Path) -> np.ndarray:
     """An idx file of bytes, gzipped or not.
 
     Returns:
-      uint8 [N, H, W] (magic number 0x803) or uint8 [N] (0x801).
+        uint8 [N, H, W] (magic number 0x803) or uint8 [N] (0x801).
 
     Raises:
-      DataError: the file is not idx, or shorter or longer than its header says.
+        DataError: the file is not idx, or shorter or longer than its header says.
     """
     opener = gzip.open if path.suffix == ".gz" else open
     try:
@@ -62,11 +62,11 @@ def read_cifar_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """One CIFAR-10 batch: the pickle of the Python version, or the `.bin` of the binary version.
 
     Returns:
-      uint8 [N, 32, 32, 3] images and int64 [N] labels.
+        uint8 [N, 32, 32, 3] images and int64 [N] labels.
 
     Raises:
-      DataError: the file is no CIFAR-10 batch. A pickle is read without running any code of it:
-        one that names anything but arrays and plain values is refused.
+        DataError: the file is no CIFAR-10 batch. A pickle is read without running any code of it:
+            one that names anything but arrays and plain values is refused.
     """
     try:
         if path.stat().st_size > _LARGEST:
@@ -152,11 +152,11 @@ class NpzMember:
     """One array of an .npz file, read in order by the piece, so that it never stands in memory.
 
     Attributes:
-      shape: the array's shape.
-      dtype: its type.
+        shape: the array's shape.
+        dtype: its type.
 
     Raises:
-      DataError: no such file or array, a pickled one, or one in Fortran order.
+        DataError: no such file or array, a pickled one, or one in Fortran order.
     """
 
     def __init__(self, path: Path, name: str):
@@ -207,7 +207,7 @@ def open_npy(path: Path) -> np.ndarray:
     """A memory map of images in an .npy file: [N, H, W] or [N, H, W, 1 or 3], real numbers.
 
     Raises:
-      DataError: the file is no .npy, is truncated, pickled, or of another shape or type.
+        DataError: the file is no .npy, is truncated, pickled, or of another shape or type.
     """
     try:
         with np.errstate(over="ignore"):  # of sizes announced, which NumPy then refuses

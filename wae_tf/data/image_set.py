@@ -21,14 +21,14 @@ class ImageSet:
     """Images of one data set, split into train and test, as bytes.
 
     Attributes:
-      name: what --dataset calls it.
-      train: uint8 [N, H, W, C], 0 to 255; decoded pictures are a read-only memory map.
-      test: uint8 [M, H, W, C], likewise.
-      train_labels: int64 [N], or None where the data set has none that we read.
-      test_labels: int64 [M], or None.
-      split: which split this is, in words.
-      source: where the pixels came from, in words.
-      skipped: files left out because they could not be read.
+        name: what --dataset calls it.
+        train: uint8 [N, H, W, C], 0 to 255; decoded pictures are a read-only memory map.
+        test: uint8 [M, H, W, C], likewise.
+        train_labels: int64 [N], or None where the data set has none that we read.
+        test_labels: int64 [M], or None.
+        split: which split this is, in words.
+        source: where the pixels came from, in words.
+        skipped: files left out because they could not be read.
     """
 
     name: str

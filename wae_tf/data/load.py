@@ -29,23 +29,23 @@ def load(
     """Loads a data set. Decoding happens once; later calls map the cache.
 
     Args:
-      dataset: a name that is registered; the package's own are the files of wae_tf/data.
-      data_dir: folder or file in the official layout (`layout` of its entry), or a folder where TFDS
-        has prepared it. None: TFDS's own folder or its download; `digits` needs none.
-      cache_dir: where decoded images are kept; None: $WAE_TF_CACHE or ~/.cache/wae_tf.
-      crop: celeba: `closecrop` or `resizecrop` (official datahandler.py:194-207).
-      image_size: folder: crop pictures to the centre square and resize to this side.
-      train_size: keep the first so many training images.
-      test_size: keep the first so many test images; for digits and folder, which have no official
-        split, the number of test images.
-      skip_bad_images: leave out files that cannot be decoded, and list them in `skipped`.
+        dataset: a name that is registered; the package's own are the files of wae_tf/data.
+        data_dir: folder or file in the official layout (`layout` of its entry), or a folder where TFDS
+            has prepared it. None: TFDS's own folder or its download; `digits` needs none.
+        cache_dir: where decoded images are kept; None: $WAE_TF_CACHE or ~/.cache/wae_tf.
+        crop: celeba: `closecrop` or `resizecrop` (official datahandler.py:194-207).
+        image_size: folder: crop pictures to the centre square and resize to this side.
+        train_size: keep the first so many training images.
+        test_size: keep the first so many test images; for digits and folder, which have no official
+            split, the number of test images.
+        skip_bad_images: leave out files that cannot be decoded, and list them in `skipped`.
 
     Returns:
-      The images, uint8 0 to 255, shuffled and split as `split` says.
+        The images, uint8 0 to 255, shuffled and split as `split` says.
 
     Raises:
-      DataError: the files are missing, damaged, of another layout, or fewer than asked for.
-      FlagError: a value is not accepted whatever the files.
+        DataError: the files are missing, damaged, of another layout, or fewer than asked for.
+        FlagError: a value is not accepted whatever the files.
     """
     facts = registry.entry("dataset", dataset).facts
     if crop not in CROPS:

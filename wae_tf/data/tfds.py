@@ -32,11 +32,11 @@ def prepare(dataset: str, layout: str) -> Any:
     """The builder of a prepared data set in TFDS's own folder, downloaded first if need be.
 
     Args:
-      dataset: our name of the data set.
-      layout: what --data_dir would have to hold, for messages.
+        dataset: our name of the data set.
+        layout: what --data_dir would have to hold, for messages.
 
     Raises:
-      DataError: it is not there and the download cannot start or fails.
+        DataError: it is not there and the download cannot start or fails.
     """
     name, url = (registry.fact("dataset", dataset, fact) for fact in ("tfds", "tfds_file"))
     builder = _builder(name, None)

@@ -123,8 +123,10 @@ def filters_gradient(large: tf.Tensor, small: tf.Tensor, size: int, stride: int)
 def _spread_by_rows(
     small: tf.Tensor, filters: tf.Tensor, stride: int, sides: tuple[int, int]
 ) -> tf.Tensor:
-    """`spread` for stride 1 and few channels: a convolution along columns into the channels of all
-    columns of the filter, which are then overlaid."""
+    """`spread` for stride 1 and few channels, by rows of the images.
+
+    A convolution along columns into the channels of all columns of the filter, which are then overlaid.
+    """
     size, _, channels, depth = filters.shape
     _, before, after = _padding(sides[0], size, stride)
     tall = tf.transpose(tf.reverse(filters, [0]), [0, 3, 1, 2])

@@ -230,6 +230,7 @@ def build_encoder(config: Config, image_shape: tuple[int, int, int], **kwargs) -
     Args:
         config: arch, filters, layers, encoder_noise.
         image_shape: (H, W, C).
+        **kwargs: of `Builder`: synchronized, batch norm over all replicas.
 
     Returns:
         images [n, H, W, C] -> dict of float32: `mean` [n, z]; for encoder_noise gaussian also
@@ -268,6 +269,7 @@ def build_decoder(config: Config, image_shape: tuple[int, int, int], **kwargs) -
     Args:
         config: arch, filters, layers.
         image_shape: (H, W, C).
+        **kwargs: of `Builder`: synchronized, batch norm over all replicas.
 
     Returns:
         codes [n, z] -> float32 logits [n, H, W, C]; tanh or sigmoid makes images of them.
