@@ -112,7 +112,7 @@ def run(config: Config, images: ImageSet, steps: int, sharpness: float) -> dict[
         made = passes.decoded(model, codes)
         real = passes.in_batches(model.as_pixels, test)
         ratio = (
-            float(brief.sharpness(passes.samples(model, TESTED, seed=model.config.seed)).mean())
+            float(brief.sharpness(passes.samples(model, TESTED, seed=model.settings.seed)).mean())
             / sharpness
         )
         found = {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+from wae_tf import registry
 from wae_tf.errors import FlagError
 from wae_tf.settings import Settings, field
 
-DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "celeba", "dsprites", "folder")
+#: How CelebA comes to 64x64, official datahandler.py:194-207.
+CROPS = ("closecrop", "resizecrop")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,8 +22,12 @@ class Config(Settings):
         FlagError: a value is not accepted, or two values contradict each other.
     """
 
+    plugins: tuple[str, ...] = field(
+        (), "modules to import first, which register data sets, models, ... of your own"
+    )
+
     # What to train on.
-    dataset: str = field("digits", "the images to train on", choices=DATASETS)
+    dataset: str = field("digits", "the images to train on", kind="dataset")
     data_dir: str | None = field(
         None, "folder or file with the data set's own files; without it TFDS (digits needs none)"
     )
@@ -32,9 +38,7 @@ class Config(Settings):
     train_size: int | None = field(None, "use the first N training images only", minimum=1)
     test_size: int | None = field(None, "use the first N test images only", minimum=1)
     skip_bad_images: bool = field(False, "count and skip unreadable images instead of stopping")
-    crop: str = field(
-        "closecrop", "CelebA: how to come to 64x64", choices=("closecrop", "resizecrop")
-    )
+    crop: str = field("closecrop", "CelebA: how to come to 64x64", choices=CROPS)
     image_size: int | None = field(
         None, "folder: crop to the centre square and resize to N x N", minimum=4
     )
@@ -81,6 +85,12 @@ class Config(Settings):
     pictures: int = field(100, "images in each panel of the figure, an even number", minimum=2)
     picture_columns: int = field(10, "columns of each panel", minimum=1)
 
+    def __post_init__(self) -> None:
+        """Imports the plugins, then checks every value."""
+        object.__setattr__(self, "plugins", tuple(self.plugins))
+        registry.load_plugins(self.plugins)
+        super().__post_init__()
+
     def _check_together(self) -> None:
         super()._check_together()
         for name in ("work_dir", "data_dir", "cache_dir"):
@@ -97,10 +107,10 @@ class Config(Settings):
 
     @property
     def pixel_range_of_data(self) -> str:
-        """`symmetric` or `unit`: what `auto` stands for (configs.py: input_normalize_sym)."""
+        """`symmetric` or `unit`: what `auto` stands for (official configs.py: input_normalize_sym)."""
         if self.pixel_range != "auto":
             return self.pixel_range
-        return "symmetric" if self.dataset in ("celeba", "folder") else "unit"
+        return registry.fact("dataset", self.dataset, "pixel_range", "unit")
 
     @property
     def folder(self) -> str:

@@ -6,16 +6,10 @@ import dataclasses
 import math
 from typing import Any
 
+from wae_tf import registry
 from wae_tf.errors import FlagError
 
-MODELS = ("wae_mmd", "wae_gan", "vae", "wae_mmdpp", "wae_mmdppp")
-ARCHITECTURES = ("mlp", "dcgan", "ali", "began")
-DECODER_ARCHITECTURES = ("mlp", "dcgan", "dcgan_mod", "ali", "began")
 PRIORS = ("normal", "sphere", "uniform")
-COSTS = ("l2sq", "l2", "l1", "mse", "bce")
-
-#: The factor of each cost: official wae.py:335, :339, :343 for l2, l2sq, l1; the others have none there.
-RECON_SCALES = {"l2": 0.2, "l2sq": 0.05, "l1": 0.02, "mse": 1.0, "bce": 1.0}
 
 #: Multiples of the base C in the IMQ kernel sum, official wae.py:303.
 MMD_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -26,13 +20,20 @@ def field(
     help_text: str,
     *,
     choices: tuple[str, ...] | None = None,
+    kind: str | None = None,
     minimum: float | None = None,
     above: float | None = None,
 ) -> Any:
-    """A setting: its default, its help, and what is accepted."""
+    """A setting: its default, its help, and what is accepted: `kind` says entries of the registry."""
     return dataclasses.field(
         default=default,
-        metadata={"help": help_text, "choices": choices, "minimum": minimum, "above": above},
+        metadata={
+            "help": help_text,
+            "choices": choices,
+            "kind": kind,
+            "minimum": minimum,
+            "above": above,
+        },
     )
 
 
@@ -45,12 +46,12 @@ class Settings:
     """
 
     # The random numbers and the pixels.
-    model: str = field("wae_mmd", "the model to train", choices=MODELS)
+    model: str = field("wae_mmd", "the model to train", kind="model")
     seed: int = field(0, "every random number of the run follows from it")
     pixel_range: str = field(
         "auto",
-        "symmetric: pixels in [-1, 1], tanh decoder; unit: [0, 1], sigmoid; auto: symmetric for "
-        "celeba and folder, unit otherwise",
+        "symmetric: pixels in [-1, 1], tanh decoder; unit: [0, 1], sigmoid; auto: the data set's "
+        "(symmetric for celeba and folder, unit for the others here)",
         choices=("auto", "symmetric", "unit"),
     )
 
@@ -74,7 +75,7 @@ class Settings:
     )
 
     # The objective.
-    cost: str = field("l2sq", "reconstruction cost c(x, x_hat)", choices=COSTS)
+    cost: str = field("l2sq", "reconstruction cost c(x, x_hat)", kind="cost")
     recon_scale: float | None = field(
         None, "factor of the cost (default: 0.05 l2sq, 0.2 l2, 0.02 l1, 1 mse and bce)", above=0
     )
@@ -116,8 +117,8 @@ class Settings:
     )
 
     # The networks.
-    encoder_arch: str = field("dcgan", "encoder network", choices=ARCHITECTURES)
-    decoder_arch: str = field("dcgan_mod", "decoder network", choices=DECODER_ARCHITECTURES)
+    encoder_arch: str = field("dcgan", "encoder network", kind="encoder")
+    decoder_arch: str = field("dcgan_mod", "decoder network", kind="decoder")
     encoder_filters: int = field(64, "units or widest filters of the encoder", minimum=1)
     encoder_layers: int = field(4, "layers of the encoder", minimum=1)
     decoder_filters: int = field(64, "units or widest filters of the decoder", minimum=1)
@@ -156,6 +157,8 @@ class Settings:
             raise FlagError(
                 f"--{field.name}={value} is not known; accepted: {', '.join(meta['choices'])}."
             )
+        if meta["kind"]:
+            registry.entry(meta["kind"], value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return
         if not math.isfinite(value):
@@ -176,23 +179,24 @@ class Settings:
             raise FlagError(
                 f"--encoder_noise=gaussian goes with --prior=normal only, not {self.prior}."
             )
-        if self.model in ("vae", "wae_mmdpp", "wae_mmdppp") and self.encoder_noise != "gaussian":
-            raise FlagError(
-                f"--model={self.model} needs --encoder_noise=gaussian, not {self.encoder_noise}."
-            )
         if self.gan_trick != "off" and self.prior != "normal":
             raise FlagError(
                 f"--gan_trick={self.gan_trick} goes with --prior=normal only, not {self.prior}."
             )
-        if self.cost == "bce" and self.pixel_range_of_data == "symmetric":
-            raise FlagError("--cost=bce needs --pixel_range=unit: it compares pixels in [0, 1].")
-        if "began" in (self.encoder_arch, self.decoder_arch) and (
-            self.encoder_arch != self.decoder_arch or self.encoder_filters != self.decoder_filters
-        ):
-            raise FlagError(
-                "--encoder_arch=began goes with --decoder_arch=began and as many "
-                "--decoder_filters as --encoder_filters."
-            )
+        for field in dataclasses.fields(self):
+            if field.metadata["kind"]:
+                self._check_needs(field.name, field.metadata["kind"])
+
+    def _check_needs(self, flag: str, kind: str) -> None:
+        """Checks what an entry says it needs of other flags."""
+        facts = registry.entry(kind, getattr(self, flag)).facts
+        for other, wanted in facts.get("needs", {}).items():
+            value = self.pixel_range_of_data if other == "pixel_range" else getattr(self, other)
+            if value != wanted:
+                because = f": {facts['because']}" if "because" in facts else f", not {value}"
+                raise FlagError(
+                    f"--{flag}={getattr(self, flag)} needs --{other}={wanted}{because}."
+                )
 
     @property
     def pixel_range_of_data(self) -> str:
@@ -207,7 +211,9 @@ class Settings:
     @property
     def scale_of_cost(self) -> float:
         """The factor of the reconstruction cost."""
-        return RECON_SCALES[self.cost] if self.recon_scale is None else self.recon_scale
+        if self.recon_scale is not None:
+            return self.recon_scale
+        return registry.fact("cost", self.cost, "scale", 1.0)
 
     def changes(self) -> dict[str, Any]:
         """The fields whose values are not the defaults."""

@@ -69,9 +69,9 @@ def test_a_flagfile_chooses_the_preset_below_it():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--dataset=svhn"], "--dataset=svhn is not known; accepted: digits, mnist"),
-        (["--model=gan"], "--model=gan is not known; accepted: wae_mmd"),
-        (["--mode=fly"], "--mode=fly is not known; accepted: train"),
+        (["--dataset=svhn"], "--dataset=svhn is not known; accepted: celeba, cifar10, digits"),
+        (["--model=gan"], "--model=gan is not known; accepted: wae_gan, wae_mmd"),
+        (["--mode=fly"], "--mode=fly is not known; accepted: evaluate"),
         (["--zdim=much"], "zdim"),
         (["--nonsense=1"], "Unknown command line flag 'nonsense'"),
         (["train"], "'train' is not a flag"),

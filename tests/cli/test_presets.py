@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from wae_tf import registry
 from wae_tf.cli import arguments
-from wae_tf.config import DATASETS
-from wae_tf.models import by_name, wae
+from wae_tf.models import by_name
+from wae_tf.networks import official
 
 FLAGS = arguments.preset_folder()
 PRESETS = sorted(str(path.relative_to(FLAGS)) for path in FLAGS.rglob("*.flags"))
@@ -26,7 +27,7 @@ def config_of(name, *more):
 
 
 def test_there_is_a_preset_for_every_pair():
-    for dataset in DATASETS:
+    for dataset in registry.names("dataset"):
         for model in ("wae_mmd", "wae_gan", "vae", "wae_mmdpp", "wae_mmdppp"):
             assert f"{dataset}_{model}.flags" in PRESETS
     assert len([p for p in PRESETS if p.startswith("official/")]) == 7
@@ -54,7 +55,7 @@ def test_preset_is_built_and_stepped(name):
     logs = model.train_step(images)
     assert all(np.isfinite(float(value)) for value in logs.values())
     assert model.guard.first_bad_step() is None
-    wae.networks.check(config, model.image_shape)  # the full widths fit as well
+    official.check(config, model.image_shape)  # the full widths fit as well
 
 
 def test_official_presets_are_the_official_options():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
+from wae_tf import registry
 from wae_tf.config import Config
 from wae_tf.errors import FlagError
+from wae_tf.registry import register
 
 
 def _evaluation_options(values: flags.FlagValues) -> Any:
@@ -20,6 +21,7 @@ def _evaluation_options(values: flags.FlagValues) -> Any:
     return Options(**{name: getattr(values, name) for name in names})
 
 
+@register("mode", "evaluate", help="measures a finished run and writes its report")
 def _evaluate(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.console import progress
     from wae_tf.evaluation import full, report, tables
@@ -34,6 +36,12 @@ def _evaluate(config: Config, values: flags.FlagValues) -> None:
     print(f"\n{tables.text_table(assessment)}\n\nwrote {page} and {run.metrics}")
 
 
+@register(
+    "mode",
+    "classifier",
+    help="trains a classifier for evaluate's distances",
+    of_run=False,
+)
 def _classifier(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.console import progress
     from wae_tf.evaluation import classifier
@@ -52,6 +60,7 @@ def _classifier(config: Config, values: flags.FlagValues) -> None:
     )
 
 
+@register("mode", "sample", help="makes images of a run's model")
 def _sample(config: Config, values: flags.FlagValues) -> None:
     import numpy as np
 
@@ -88,6 +97,7 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
     )
 
 
+@register("mode", "interpolate", help="draws interpolations and traversals of the codes")
 def _interpolate(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.figures import of_model
     from wae_tf.runs.folder import Run
@@ -100,6 +110,7 @@ def _interpolate(config: Config, values: flags.FlagValues) -> None:
     print(f"wrote {folder / 'interpolations.png'} and {folder / 'traversals.png'}")
 
 
+@register("mode", "export", help="writes a SavedModel for TF Serving")
 def _export(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.console import progress
     from wae_tf.runs.folder import Run
@@ -118,6 +129,7 @@ def _export(config: Config, values: flags.FlagValues) -> None:
     )
 
 
+@register("mode", "train", help="trains a model; goes on with a run that was stopped", of_run=False)
 def _train(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.training import train
 
@@ -137,6 +149,7 @@ def _adopt(config: Config) -> None:
         setup.adopt(config)
 
 
+@register("mode", "export_official", help="writes a checkpoint that the official code reads")
 def _export_official(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.official import weights
     from wae_tf.runs.folder import Run
@@ -150,23 +163,12 @@ def _export_official(config: Config, values: flags.FlagValues) -> None:
     print(f"wrote {prefix}.index and its data, which the official code's Saver restores")
 
 
-_ACTIONS: dict[str, Callable[[Config, flags.FlagValues], None]] = {
-    "train": _train,
-    "evaluate": _evaluate,
-    "sample": _sample,
-    "interpolate": _interpolate,
-    "classifier": _classifier,
-    "export": _export,
-    "export_official": _export_official,
-}
-
-
 def run(config: Config, values: flags.FlagValues) -> None:
     """Does what --mode says.
 
     Raises:
         UserError: whatever the mode cannot do, as a sentence.
     """
-    if values.mode not in ("train", "classifier") and config.init_from_official:
+    if registry.fact("mode", values.mode, "of_run", True) and config.init_from_official:
         _adopt(config)
-    _ACTIONS[values.mode](config, values)
+    registry.get("mode", values.mode)(config, values)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import streams
+from wae_tf import registry, streams
 from wae_tf.errors import FlagError
 from wae_tf.models import passes
 from wae_tf.models.encoding import Noise
@@ -70,8 +70,8 @@ class Descent:
         sphere_axis: str = "code",
         fixed_noise: Noise | None = None,
     ):
-        if model.settings.cost == "bce":
-            raise ValueError("improved sampling needs a distance: --cost=bce has none.")
+        if registry.fact("cost", model.settings.cost, "logits"):
+            raise ValueError(f"improved sampling needs a distance: {model.settings.cost} has none.")
         self.model, self.sphere_axis, self.fixed_noise = model, sphere_axis, fixed_noise
         shape = (rows, model.settings.zdim)
         self.free = keras.Variable(np.zeros(shape), dtype=model.full_dtype, name="free_codes")
@@ -229,6 +229,8 @@ def draw_codes(
         return mixture(model, train, count, seed=seed)
     if sampler != "improved":
         raise FlagError(f"--sampler={sampler} is not known; accepted: {', '.join(SAMPLERS)}.")
-    if model.settings.cost == "bce":
-        raise FlagError("--sampler=improved needs a distance, and --cost=bce has none.")
+    if registry.fact("cost", model.settings.cost, "logits"):
+        raise FlagError(
+            f"--sampler=improved needs a distance, and --cost={model.settings.cost} has none."
+        )
     return improved(model, count, seed=seed, sphere_axis=sphere_axis, progress=progress)[0]

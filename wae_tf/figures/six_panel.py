@@ -32,7 +32,7 @@ def six_panel(
     columns: int,
     title: str | None = None,
 ) -> None:
-    """Write the official code's figure of a run.
+    """Writes the official code's figure of a run.
 
         train reconstruction | test reconstruction | generated samples
         Pz vs Qz             | loss curves         | data points
@@ -115,7 +115,7 @@ def _six_panel_figure(
 
 
 def _paired_grid(images: np.ndarray, reconstructions: np.ndarray, columns: int) -> np.ndarray:
-    """Return the grid of pairs, going down columns of an even height so that none is split."""
+    """Returns the grid of pairs, going down columns of an even height so that none is split."""
     shown = drawing.pairs(images, reconstructions, max(2, len(images)))
     rows = math.ceil(len(shown) / columns)
     rows += rows % 2

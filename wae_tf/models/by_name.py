@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from wae_tf import registry
 from wae_tf.config import Config
-from wae_tf.models.gan import WaeGan
-from wae_tf.models.mmd import WaeMmd
-from wae_tf.models.mmdpp import WaeMmdpp, WaeMmdppp
-from wae_tf.models.vae import Vae
 from wae_tf.models.wae import Wae
 
-_CLASSES = {
-    "wae_mmd": WaeMmd,
-    "wae_gan": WaeGan,
-    "wae_mmdpp": WaeMmdpp,
-    "wae_mmdppp": WaeMmdppp,
-    "vae": Vae,
-}
+# All of them, so that Keras knows them when it opens a saved one.
+for _name in registry.names("model"):
+    registry.load("model", _name)
 
 
 def from_config(config: Config, image_shape: tuple[int, int, int], data_size: int) -> Wae:
@@ -26,7 +19,7 @@ def from_config(config: Config, image_shape: tuple[int, int, int], data_size: in
         image_shape: (H, W, C).
         data_size: number of training images.
     """
-    return _CLASSES[config.model](
+    return registry.get("model", config.model)(
         image_shape,
         config.settings,
         data_size=data_size,

@@ -13,8 +13,10 @@ from wae_tf.models.step.guard import AdversaryWatch
 from wae_tf.models.wae import Wae
 from wae_tf.networks import official
 from wae_tf.objective import penalties
+from wae_tf.registry import register
 
 
+@register("model", "wae_gan", help="an adversary tells codes from the prior sample")
 @keras.saving.register_keras_serializable("wae_tf")
 class WaeGan(Wae):
     """WAE-GAN: an adversary tells codes from the prior sample (1711.01558, alg. 1)."""

@@ -8,8 +8,10 @@ import tensorflow as tf
 from wae_tf.models.encoding import Encoding, Noise
 from wae_tf.models.wae import Wae
 from wae_tf.objective import penalties, priors
+from wae_tf.registry import register
 
 
+@register("model", "wae_mmd", help="squared MMD between codes and prior sample")
 @keras.saving.register_keras_serializable("wae_tf")
 class WaeMmd(Wae):
     """WAE-MMD: the penalty is the squared MMD between codes and prior sample (1711.01558, alg. 2)."""

@@ -10,8 +10,10 @@ import tensorflow as tf
 from wae_tf.models.encoding import Encoding, Noise
 from wae_tf.models.wae import Wae
 from wae_tf.objective import penalties, priors
+from wae_tf.registry import register
 
 
+@register("model", "wae_mmdpp", help="MMD++", needs={"encoder_noise": "gaussian"})
 @keras.saving.register_keras_serializable("wae_tf")
 class WaeMmdpp(Wae):
     """WAE with MMD++ (official improved_wae.py:237-360): ten codes an image, and N is known to be finite."""
@@ -40,6 +42,9 @@ class WaeMmdpp(Wae):
         )
 
 
+@register(
+    "model", "wae_mmdppp", help="MMD++ of each coordinate", needs={"encoder_noise": "gaussian"}
+)
 @keras.saving.register_keras_serializable("wae_tf")
 class WaeMmdppp(WaeMmdpp):
     """WAE with MMD++ of each coordinate of the code (official improved_wae.py:379-482)."""

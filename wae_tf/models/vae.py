@@ -8,8 +8,10 @@ import tensorflow as tf
 from wae_tf.models.encoding import Encoding, Noise
 from wae_tf.models.wae import Wae
 from wae_tf.objective import penalties
+from wae_tf.registry import register
 
 
+@register("model", "vae", help="KL divergence of each code", needs={"encoder_noise": "gaussian"})
 @keras.saving.register_keras_serializable("wae_tf")
 class Vae(Wae):
     """The variational auto-encoder on the same networks: cost + lambda * KL (Kingma, Welling 2014)."""

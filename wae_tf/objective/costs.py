@@ -4,6 +4,49 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from wae_tf import registry
+from wae_tf.registry import register
+
+_PIXELS = (1, 2, 3)
+
+
+@register("cost", "l2sq", help="sum of squares", scale=0.05)  # official wae.py:339
+def l2sq(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
+    """Sum of squares over the pixels of an image, [n]."""
+    return tf.reduce_sum(tf.square(images - reconstructions), axis=_PIXELS)
+
+
+@register("cost", "l2", help="root of the sum of squares", scale=0.2)  # official wae.py:335
+def l2(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
+    """Root of 1e-8 + the sum of squares, [n]."""
+    return tf.sqrt(1e-8 + l2sq(images, reconstructions, logits))
+
+
+@register("cost", "l1", help="sum of absolute values", scale=0.02)  # official wae.py:343
+def l1(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
+    """Sum of absolute values over the pixels of an image, [n]."""
+    return tf.reduce_sum(tf.abs(images - reconstructions), axis=_PIXELS)
+
+
+@register("cost", "mse", help="mean of squares")
+def mse(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
+    """Mean of squares over the pixels of an image, [n]."""
+    return tf.reduce_mean(tf.square(images - reconstructions), axis=_PIXELS)
+
+
+@register(
+    "cost",
+    "bce",
+    help="sum of cross entropies",
+    logits=True,
+    needs={"pixel_range": "unit"},
+    because="it compares pixels in [0, 1]",
+)
+def bce(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Sum of cross entropies over the pixels of an image, [n]."""
+    pixels = tf.nn.sigmoid_cross_entropy_with_logits(labels=images, logits=logits)
+    return tf.reduce_sum(pixels, axis=_PIXELS)
+
 
 def reconstruction(
     cost: str, images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None, scale: float
@@ -11,26 +54,16 @@ def reconstruction(
     """The reconstruction term of the objective (official wae.py:329-349).
 
     Args:
-        cost: `l2sq` sum of squares, `l2` its root (sqrt(1e-8 + sum)), `l1` sum of absolute values,
-            `bce` sum of cross entropies, `mse` mean of squares; over the pixels of an image.
+        cost: the name of a registered cost; those of this file sum or average over an image's pixels.
         images: float32 [n, H, W, C].
         reconstructions: float32 [n, H, W, C], in the images' range.
-        logits: float32 [n, H, W, C], the reconstructions before the sigmoid; `bce` alone reads it.
+        logits: float32 [n, H, W, C], the reconstructions before the squashing; `bce` alone reads it.
         scale: factor; official 0.05 (l2sq), 0.2 (l2), 0.02 (l1).
 
     Returns:
         float32 scalar: scale times the mean over the batch.
     """
-    if cost == "bce":
-        pixels = tf.nn.sigmoid_cross_entropy_with_logits(labels=images, logits=logits)
-    elif cost == "l1":
-        pixels = tf.abs(images - reconstructions)
-    else:
-        pixels = tf.square(images - reconstructions)
-    reduce = tf.reduce_mean if cost == "mse" else tf.reduce_sum
-    distances = reduce(pixels, axis=[1, 2, 3])
-    if cost == "l2":
-        distances = tf.sqrt(1e-8 + distances)
+    distances = registry.get("cost", cost)(images, reconstructions, logits)
     return scale * tf.reduce_mean(distances)
 
 

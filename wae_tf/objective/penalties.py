@@ -8,6 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from wae_tf.settings import MMD_SCALES
+
 #: Batches above the first go through the IMQ kernel by blocks of so many rows, since the matrices of
 #: seven kernels and their gradients would take 10 GB at a batch of 8,000.
 BLOCKWISE_ABOVE, BLOCK_ROWS = 2000, 512
@@ -57,7 +59,7 @@ def mmd(
     *,
     kernel: str = "imq",
     width: float,
-    scales: Sequence[float] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
+    scales: Sequence[float] = MMD_SCALES,
 ) -> tf.Tensor:
     """Unbiased estimate of the squared MMD; it can be negative (official wae.py:240-312).
 
@@ -286,7 +288,6 @@ def moment_matching(codes: tf.Tensor, prior_sample: tf.Tensor) -> tf.Tensor:
     Returns:
         scalar.
     """
-
     size = prior_sample.shape[0]
 
     def moments(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

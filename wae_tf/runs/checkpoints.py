@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from wae_tf.errors import RunError
+from wae_tf.errors import RunError, first_line
 from wae_tf.files import sync
 from wae_tf.models.wae import Wae
 
@@ -81,9 +81,8 @@ def save(folder: Path, model: Wae, state: dict[str, Any], keep: int) -> Path:
         shutil.rmtree(part, ignore_errors=True)
         before = steps(folder)
         stands = f"the one of step {before[0]} stands" if before else "there is none before it"
-        reason = getattr(error, "strerror", None) or getattr(error, "message", str(error))
         raise RunError(
-            f"the checkpoint {final} cannot be written ({reason.splitlines()[0]}); {stands}; make "
+            f"the checkpoint {final} cannot be written ({first_line(error)}); {stands}; make "
             "room and give the same command to go on."
         ) from error
     for old in steps(folder)[keep:]:

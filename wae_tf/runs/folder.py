@@ -10,14 +10,14 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 try:
     import fcntl
 except ImportError:
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # not on Windows
 from wae_tf.config import Config
 from wae_tf.errors import RunError
 from wae_tf.files import write_atomically
@@ -63,12 +63,12 @@ def flags_text(config: Config, header: str = "") -> str:
     lines = [f"# {line}" for line in header.splitlines()]
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if value is None:
+        if value is None or value == ():
             continue
         if isinstance(value, bool):
             value = str(value).lower()
         elif isinstance(value, tuple):
-            value = ",".join(map(repr, value))
+            value = ",".join(map(str, value))
         lines.append(f"--{field.name}={value}")
     return "\n".join(lines) + "\n"
 
@@ -307,8 +307,8 @@ class Run:
         return measures.metrics_with_splits(known)
 
     def update_metrics(
-        self, metrics: dict[str, float], drop: Sequence[str] = ()
-    ) -> dict[str, float]:
+        self, metrics: Mapping[str, float], drop: Sequence[str] = ()
+    ) -> dict[str, float | None]:
         """Merges numbers into metrics.json, without those to drop, and returns all of them."""
         known = self.read_metrics()
         known |= {name: _number(value) for name, value in metrics.items()}

@@ -29,7 +29,7 @@ _mirrors: dict[Path, Mirror] = {}
 
 def is_address(name: str | None) -> bool:
     """Whether a folder's name is an address, scheme://place."""
-    return bool(name) and _ADDRESS.match(name) is not None
+    return name is not None and _ADDRESS.match(name) is not None
 
 
 class Mirror:
