@@ -48,7 +48,7 @@ def least_gaussian_plane(
     zdim = mean.size
     if zdim <= 2 and start is None:
         return np.eye(zdim, 2)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed % 2**64)
     best_value, best_plane = -np.inf, None
     for _ in range(restarts):
         drawn = rng.standard_normal((2, zdim))

@@ -295,7 +295,7 @@ class Wae(keras.Model):
     ) -> Noise:
         """The noise of one pass of the encoder at a step, for `count` images.
 
-        stream: `autoencoder`, `adversary`, `pretrain` or `test`, which differ.
+        stream: `autoencoder`, `adversary`, `pretrain`, `test` or `improved`, which differ.
         """
 
         def key(kind: str) -> tf.Tensor:

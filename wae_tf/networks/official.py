@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 import math
 
 import keras
 from keras import layers
 
+from wae_tf import streams
 from wae_tf.config import Config
 from wae_tf.errors import FlagError
 from wae_tf.networks import convolution
@@ -25,14 +26,15 @@ class _Builder:
         # Heads and the decoder's last layer stay full under mixed precision.
         self.full = config.full_precision
         self.convolutions = layers if config.jit else convolution
+        self._drawn = itertools.count()
 
-    def _seed(self, name: str) -> int:
-        digest = hashlib.sha256(f"{self.config.seed}/{self.scope}/{name}".encode()).digest()
-        return int.from_bytes(digest[:4], "little") >> 1
+    def _seed(self) -> int:
+        # By the layer's place: the first with random weights is 0.
+        return streams.number(self.config.seed, f"{self.scope}/weights", next(self._drawn))
 
-    def _normal(self, name: str) -> keras.initializers.Initializer:
+    def _normal(self) -> keras.initializers.Initializer:
         # Linear and transposed convolution: plain normal (official ops.py:84, :142).
-        return keras.initializers.RandomNormal(stddev=self.config.init_std, seed=self._seed(name))
+        return keras.initializers.RandomNormal(stddev=self.config.init_std, seed=self._seed())
 
     def _bias(self) -> keras.initializers.Initializer:
         return keras.initializers.Constant(self.config.init_bias)
@@ -43,7 +45,7 @@ class _Builder:
             x = layers.Flatten(dtype=self.policy)(x)
         return layers.Dense(
             units,
-            kernel_initializer=self._normal(name),
+            kernel_initializer=self._normal(),
             bias_initializer=self._bias(),
             name=name,
             dtype=self.full if last else self.policy,
@@ -57,7 +59,7 @@ class _Builder:
             strides=stride,
             padding=padding,
             kernel_initializer=keras.initializers.TruncatedNormal(
-                stddev=self.config.init_std, seed=self._seed(name)
+                stddev=self.config.init_std, seed=self._seed()
             ),
             bias_initializer=self._bias(),
             name=name,
@@ -71,7 +73,7 @@ class _Builder:
             size or self.config.filter_size,
             strides=stride,
             padding=padding,
-            kernel_initializer=self._normal(name),
+            kernel_initializer=self._normal(),
             name=name,
             dtype=self.full if last else self.policy,
         )(x)

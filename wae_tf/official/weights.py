@@ -131,7 +131,7 @@ def write_checkpoint(model: Wae, prefix: str) -> None:
     if config.pretrain:
         sets.append({n: a for n, a in trained.items() if n.startswith("encoder/")})
 
-    rng = np.random.RandomState(config.seed)
+    rng = np.random.RandomState(config.seed % 2**32)
     plane = [f"leastGaussian2d/proj_{vector}" for vector in "vu"]
     for name in plane:
         arrays[name] = rng.randn(config.zdim, 1)

@@ -63,7 +63,8 @@ def pretrain(model: Wae, images: np.ndarray, report: Callable[[str], None] = say
         return image_batches(
             images,
             batch_size=size,
-            seed=f"{config.seed}/pretrain",
+            seed=config.seed,
+            stream="pretrain/batches",
             pixel_range=config.pixel_range_of_data,
             rows=rows,
         )
