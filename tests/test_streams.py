@@ -105,5 +105,5 @@ def test_numbers_for_initialisers_differ_by_layer_network_and_seed():
         for layer in range(5)
     ]
     assert len(set(made)) == len(made)
-    assert 0 <= min(made) and max(made) < 2**31
+    assert min(made) >= 0 and max(made) < 2**31
     assert made[0] == streams.number(2**64, "encoder/weights", 0)
