@@ -78,12 +78,12 @@ class Config:
     # The length of training.
     epochs: int = _field(20, "epochs; one is train_size // batch_size steps", minimum=1)
     steps: int | None = _field(None, "stop after N steps, whatever --epochs says", minimum=1)
-    batch_size: int = _field(100, "images a step", minimum=2)
+    batch_size: int = _field(100, "images a step", minimum=1)
 
     # Optimisation.
     optimizer: str = _field("adam", "of both networks", choices=("adam", "sgd"))
-    lr: float = _field(1e-3, "learning rate of encoder and decoder", above=0)
-    lr_adv: float = _field(5e-4, "learning rate of the latent adversary", above=0)
+    lr: float = _field(1e-3, "learning rate of encoder and decoder", minimum=0)
+    lr_adv: float = _field(5e-4, "learning rate of the latent adversary", minimum=0)
     lr_schedule: str = _field(
         "constant",
         "constant, manual (/2 at epoch 30, /5 at 50, /10 at 100), manual_smooth (/100 over the "
@@ -92,11 +92,11 @@ class Config:
     adam_beta1: float = _field(0.5, "Adam's first decay", minimum=0)
     adam_beta2: float = _field(0.999, "Adam's second decay", minimum=0)
     adam_epsilon: float = _field(1e-8, "Adam's epsilon; TensorFlow 1's default", above=0)
-    init_std: float = _field(0.0099999, "standard deviation of the initial weights", above=0)
+    init_std: float = _field(0.0099999, "standard deviation of the initial weights", minimum=0)
     init_bias: float = _field(0.0, "initial bias of linear and convolution layers")
     batch_norm: bool = _field(True, "batch normalisation in encoder and decoder")
     batch_norm_decay: float = _field(0.9, "decay of the moving moments", minimum=0)
-    batch_norm_eps: float = _field(1e-5, "added to the variance", above=0)
+    batch_norm_eps: float = _field(1e-5, "added to the variance", minimum=0)
     pretrain: bool = _field(
         True, "first bring the codes' mean and covariance near the prior's, encoder alone"
     )
@@ -108,7 +108,7 @@ class Config:
     recon_scale: float | None = _field(
         None, "factor of the cost (default: 0.05 l2sq, 0.2 l2, 0.02 l1, 1 mse and bce)", above=0
     )
-    wae_lambda: float = _field(10.0, "weight of the penalty (of the KL term for vae)", minimum=0)
+    wae_lambda: float = _field(10.0, "weight of the penalty (of the KL term for vae)")
     lambda_schedule: str = _field(
         "constant",
         "adaptive: every 1000 steps (lambda + cost / |penalty|) / 2",
@@ -131,7 +131,7 @@ class Config:
     # The latent space.
     zdim: int = _field(8, "dimensions of the code", minimum=1)
     prior: str = _field("normal", "P_Z", choices=PRIORS)
-    prior_scale: float = _field(1.0, "factor of the prior's samples", above=0)
+    prior_scale: float = _field(1.0, "factor of the prior's samples")
     encoder_noise: str = _field(
         "deterministic",
         "deterministic; add_noise (truncated normal, std 0.01, on training images); gaussian; "
@@ -149,11 +149,11 @@ class Config:
     encoder_arch: str = _field("dcgan", "encoder network", choices=ARCHITECTURES)
     decoder_arch: str = _field("dcgan_mod", "decoder network", choices=DECODER_ARCHITECTURES)
     encoder_filters: int = _field(64, "units or widest filters of the encoder", minimum=1)
-    encoder_layers: int = _field(4, "layers of the encoder", minimum=1)
+    encoder_layers: int = _field(4, "layers of the encoder", minimum=0)
     decoder_filters: int = _field(64, "units or widest filters of the decoder", minimum=1)
-    decoder_layers: int = _field(3, "layers of the decoder", minimum=1)
+    decoder_layers: int = _field(3, "layers of the decoder", minimum=0)
     adversary_filters: int = _field(512, "units of the adversary's layers", minimum=1)
-    adversary_layers: int = _field(4, "layers of the adversary", minimum=1)
+    adversary_layers: int = _field(4, "layers of the adversary", minimum=0)
     filter_size: int = _field(4, "width of the convolutions (not of ali)", minimum=1)
 
     # How it runs.
@@ -234,9 +234,11 @@ class Config:
                     f"--{name}={getattr(self, name)} is an address; of the flags only --work_dir can "
                     "be one, and in a program wae_tf.remote.local(address) gives a folder for it."
                 )
-        for name in ("adam_beta1", "adam_beta2", "batch_norm_decay"):
+        for name in ("adam_beta1", "adam_beta2"):
             if getattr(self, name) >= 1:
                 raise FlagError(f"--{name}={getattr(self, name)} must be below 1.")
+        if self.batch_norm_decay > 1:
+            raise FlagError(f"--batch_norm_decay={self.batch_norm_decay} must be 1 at most.")
         if self.encoder_noise == "gaussian" and self.prior != "normal":
             raise FlagError(
                 f"--encoder_noise=gaussian goes with --prior=normal only, not {self.prior}."
@@ -251,18 +253,41 @@ class Config:
             )
         if self.cost == "bce" and self.pixel_range_of_data == "symmetric":
             raise FlagError("--cost=bce needs --pixel_range=unit: it compares pixels in [0, 1].")
-        if "began" in (self.encoder_arch, self.decoder_arch) and (
-            self.encoder_arch != self.decoder_arch or self.encoder_filters != self.decoder_filters
-        ):
+        # Official models.py:165-166; a began decoder alone asks for nothing.
+        if self.encoder_arch == "began" and self.encoder_filters != self.decoder_filters:
             raise FlagError(
-                "--encoder_arch=began goes with --decoder_arch=began and as many "
-                "--decoder_filters as --encoder_filters."
+                f"--encoder_arch=began needs as many --decoder_filters as --encoder_filters, not "
+                f"{self.decoder_filters} and {self.encoder_filters}."
             )
+        self._check_divisions()
         if self.pictures % 2 or self.pictures % self.picture_columns:
             raise FlagError(
                 f"--pictures={self.pictures} must be even and a multiple of "
                 f"--picture_columns={self.picture_columns}."
             )
+
+    def _check_divisions(self) -> None:
+        """Refuses what makes a penalty divide zero by zero: NaN in the official code too."""
+        if self.batch_size == 1 and self.model in ("wae_mmd", "wae_mmdpp", "wae_mmdppp"):
+            raise FlagError(
+                f"--batch_size=1 has no pairs of codes for the MMD of --model={self.model}; accepted: "
+                "2 up."
+            )
+        if self.prior_scale != 0:
+            return
+        divides = {
+            "the KL of --model=vae": self.model == "vae",
+            f"--gan_trick={self.gan_trick}": self.gan_trick != "off",
+            f"the kernel of --model={self.model} with --mmd_kernel=imq": self.mmd_kernel == "imq"
+            and self.model in ("wae_mmd", "wae_mmdpp", "wae_mmdppp")
+            and self.prior == "normal",
+        }
+        for what, does in divides.items():
+            if does:
+                raise FlagError(
+                    f"--prior_scale=0 makes the prior a point, and {what} divides by its scale; "
+                    "accepted: any other number."
+                )
 
     @property
     def pixel_range_of_data(self) -> str:

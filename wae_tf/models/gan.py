@@ -42,8 +42,9 @@ class WaeGan(Wae):
         )
 
     def _note_adversary(self, loss: tf.Tensor, gradient: tf.Tensor) -> None:
-        balance = tf.convert_to_tensor(self.wae_lambda) * (2 * math.log(2))
-        won = loss < ADVERSARY_WON * balance
+        # Of either sign, as lambda.
+        balance = tf.abs(tf.convert_to_tensor(self.wae_lambda)) * (2 * math.log(2))
+        won = tf.abs(loss) < ADVERSARY_WON * balance
         dead = (balance > 0) & tf.reduce_all(tf.equal(gradient, 0))
         fault = tf.where(won, 1, tf.where(dead, 2, 0))
         same = tf.equal(fault, tf.convert_to_tensor(self.adversary_fault))

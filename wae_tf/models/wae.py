@@ -368,7 +368,9 @@ class Wae(keras.Model):
             own = replicas.own_rows(prior_sample)
             cost = replicas.mean(self.fixed_point_cost(own, training))
             loss += self.config.fixed_point_weight * cost
-        width = tf.sqrt(tf.reduce_mean(tf.square(encoding.codes))) / self.config.prior_scale
+        width = tf.sqrt(tf.reduce_mean(tf.square(encoding.codes))) / priors.unit(
+            self.config.prior_scale
+        )
         terms = {"loss": loss, "reconstruction": reconstruction, "penalty": penalty}
         return terms | {"code_width": width}
 

@@ -110,7 +110,7 @@ def check(config: Config, image_shape: tuple[int, int, int]) -> None:
         ("decoder", config.decoder_filters, config.decoder_layers),
     ):
         arch = getattr(config, f"{side}_arch")
-        if arch in ("dcgan", "dcgan_mod") and filters < 2 ** (count - 1):
+        if arch in ("dcgan", "dcgan_mod") and count and filters < 2 ** (count - 1):
             raise FlagError(
                 f"--{side}_filters={filters} is too small for {count} {arch} layers, which halve it "
                 f"each; accepted: {2 ** (count - 1)} up."
@@ -124,6 +124,11 @@ def check(config: Config, image_shape: tuple[int, int, int]) -> None:
             if filters < 8:
                 raise FlagError(f"--{side}_filters={filters} is too small for ali; accepted: 8 up.")
     if config.decoder_arch in ("dcgan", "dcgan_mod"):
+        if config.decoder_layers < 1:
+            raise FlagError(
+                f"--decoder_layers=0 is too few for --decoder_arch={config.decoder_arch}; accepted: "
+                "1 up."
+            )
         halvings = config.decoder_layers - (config.decoder_arch == "dcgan_mod")
         if height % 2**halvings or width % 2**halvings:
             raise FlagError(
@@ -243,7 +248,8 @@ def build_decoder(config: Config, image_shape: tuple[int, int, int], **kwargs) -
         for i in range(count):
             x = net.activation(net.linear(x, filters, f"h{i}_lin"), "relu")
             x = net.norm(x, f"h{i}_bn")
-        x = net.linear(x, math.prod(image_shape), f"h{count}_lin", last=True)
+        # Without layers the last is h1_lin, not h0_lin (official models.py:81, :91).
+        x = net.linear(x, math.prod(image_shape), f"h{count or 1}_lin", last=True)
         x = layers.Reshape(image_shape, dtype=net.full)(x)
     elif config.decoder_arch in ("dcgan", "dcgan_mod"):
         modified = config.decoder_arch == "dcgan_mod"
