@@ -3,291 +3,102 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from typing import Any
 
 from wae_tf.errors import FlagError
+from wae_tf.settings import Settings, field
 
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "celeba", "dsprites", "folder")
-MODELS = ("wae_mmd", "wae_gan", "vae", "wae_mmdpp", "wae_mmdppp")
-ARCHITECTURES = ("mlp", "dcgan", "ali", "began")
-DECODER_ARCHITECTURES = ("mlp", "dcgan", "dcgan_mod", "ali", "began")
-PRIORS = ("normal", "sphere", "uniform")
-COSTS = ("l2sq", "l2", "l1", "mse", "bce")
-
-#: The factor of each cost: official wae.py:335, :339, :343 for l2, l2sq, l1; the others have none there.
-RECON_SCALES = {"l2": 0.2, "l2sq": 0.05, "l1": 0.02, "mse": 1.0, "bce": 1.0}
-
-#: Multiples of the base C in the IMQ kernel sum, official wae.py:303.
-MMD_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-
-
-def _field(
-    default: Any,
-    help_text: str,
-    *,
-    choices: tuple[str, ...] | None = None,
-    minimum: float | None = None,
-    above: float | None = None,
-) -> Any:
-    return dataclasses.field(
-        default=default,
-        metadata={"help": help_text, "choices": choices, "minimum": minimum, "above": above},
-    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
-    """The settings of one run. Field names are the flags' names.
+class Config(Settings):
+    """The settings of one run: those of its model, its data, its length, and what it leaves.
+
+    Field names are the flags' names.
 
     Raises:
         FlagError: a value is not accepted, or two values contradict each other.
     """
 
-    # What to train on what.
-    dataset: str = _field("digits", "the images to train on", choices=DATASETS)
-    model: str = _field("wae_mmd", "the model to train", choices=MODELS)
-    data_dir: str | None = _field(
+    # What to train on.
+    dataset: str = field("digits", "the images to train on", choices=DATASETS)
+    data_dir: str | None = field(
         None, "folder or file with the data set's own files; without it TFDS (digits needs none)"
     )
-    cache_dir: str | None = _field(
+    cache_dir: str | None = field(
         None, "folder for decoded images (default: $WAE_TF_CACHE or ~/.cache/wae_tf)"
     )
-    work_dir: str | None = _field(None, "the run's folder (default: runs/<dataset>_<model>)")
-    seed: int = _field(0, "every random number of the run follows from it")
-    train_size: int | None = _field(None, "use the first N training images only", minimum=1)
-    test_size: int | None = _field(None, "use the first N test images only", minimum=1)
-    skip_bad_images: bool = _field(False, "count and skip unreadable images instead of stopping")
-    crop: str = _field(
+    work_dir: str | None = field(None, "the run's folder (default: runs/<dataset>_<model>)")
+    train_size: int | None = field(None, "use the first N training images only", minimum=1)
+    test_size: int | None = field(None, "use the first N test images only", minimum=1)
+    skip_bad_images: bool = field(False, "count and skip unreadable images instead of stopping")
+    crop: str = field(
         "closecrop", "CelebA: how to come to 64x64", choices=("closecrop", "resizecrop")
     )
-    image_size: int | None = _field(
+    image_size: int | None = field(
         None, "folder: crop to the centre square and resize to N x N", minimum=4
     )
-    pixel_range: str = _field(
-        "auto",
-        "symmetric: pixels in [-1, 1], tanh decoder; unit: [0, 1], sigmoid; auto: symmetric for "
-        "celeba and folder, unit otherwise",
-        choices=("auto", "symmetric", "unit"),
-    )
-
-    init_from_official: str | None = _field(
+    init_from_official: str | None = field(
         None, "PREFIX of a checkpoint of the official code: start from its weights, unpretrained"
     )
 
     # The length of training.
-    epochs: int = _field(20, "epochs; one is train_size // batch_size steps", minimum=1)
-    steps: int | None = _field(None, "stop after N steps, whatever --epochs says", minimum=1)
-    batch_size: int = _field(100, "images a step", minimum=1)
-
-    # Optimisation.
-    optimizer: str = _field("adam", "of both networks", choices=("adam", "sgd"))
-    lr: float = _field(1e-3, "learning rate of encoder and decoder", minimum=0)
-    lr_adv: float = _field(5e-4, "learning rate of the latent adversary", minimum=0)
-    lr_schedule: str = _field(
-        "constant",
-        "constant, manual (/2 at epoch 30, /5 at 50, /10 at 100), manual_smooth (/100 over the "
-        "run), plateau, or a number s: 10^(-epoch/s)",
-    )
-    adam_beta1: float = _field(0.5, "Adam's first decay", minimum=0)
-    adam_beta2: float = _field(0.999, "Adam's second decay", minimum=0)
-    adam_epsilon: float = _field(1e-8, "Adam's epsilon; TensorFlow 1's default", above=0)
-    init_std: float = _field(0.0099999, "standard deviation of the initial weights", minimum=0)
-    init_bias: float = _field(0.0, "initial bias of linear and convolution layers")
-    batch_norm: bool = _field(True, "batch normalisation in encoder and decoder")
-    batch_norm_decay: float = _field(0.9, "decay of the moving moments", minimum=0)
-    batch_norm_eps: float = _field(1e-5, "added to the variance", minimum=0)
-    pretrain: bool = _field(
+    epochs: int = field(20, "epochs; one is train_size // batch_size steps", minimum=1)
+    steps: int | None = field(None, "stop after N steps, whatever --epochs says", minimum=1)
+    batch_size: int = field(100, "images a step", minimum=1)
+    pretrain: bool = field(
         True, "first bring the codes' mean and covariance near the prior's, encoder alone"
     )
-    pretrain_size: int = _field(1000, "images a pretraining step", minimum=2)
-    pretrain_steps: int = _field(200, "pretraining steps at most", minimum=1)
-
-    # The objective.
-    cost: str = _field("l2sq", "reconstruction cost c(x, x_hat)", choices=COSTS)
-    recon_scale: float | None = _field(
-        None, "factor of the cost (default: 0.05 l2sq, 0.2 l2, 0.02 l1, 1 mse and bce)", above=0
-    )
-    wae_lambda: float = _field(10.0, "weight of the penalty (of the KL term for vae)")
-    lambda_schedule: str = _field(
-        "constant",
-        "adaptive: every 1000 steps (lambda + cost / |penalty|) / 2",
-        choices=("constant", "adaptive"),
-    )
-    mmd_kernel: str = _field("imq", "kernel of the MMD", choices=("imq", "rbf"))
-    mmd_scales: tuple[float, ...] = _field(
-        MMD_SCALES, "IMQ: multiples of C to sum over (wae_mmd; the others have their own)"
-    )
-    gan_trick: str = _field(
-        "off",
-        "log p(z) added to the adversary's logits: official ([n, n] logits as the official code "
-        "has them), fixed (the intended [n, 1]), off",
-        choices=("off", "official", "fixed"),
-    )
-    fixed_point_weight: float = _field(
-        0.0, "weight of the autoencoder fixed-point cost (the official w_aef)", minimum=0
-    )
-
-    # The latent space.
-    zdim: int = _field(8, "dimensions of the code", minimum=1)
-    prior: str = _field("normal", "P_Z", choices=PRIORS)
-    prior_scale: float = _field(1.0, "factor of the prior's samples")
-    encoder_noise: str = _field(
-        "deterministic",
-        "deterministic; add_noise (truncated normal, std 0.01, on training images); gaussian; "
-        "implicit",
-        choices=("deterministic", "add_noise", "gaussian", "implicit"),
-    )
-    encoder_clip: str = _field(
-        "logvar",
-        "gaussian encoder: logvar, the log-variance is clipped to +-50; std, the second head is "
-        "the standard deviation itself, clipped to +-50, as the replication did",
-        choices=("logvar", "std"),
-    )
-
-    # The networks.
-    encoder_arch: str = _field("dcgan", "encoder network", choices=ARCHITECTURES)
-    decoder_arch: str = _field("dcgan_mod", "decoder network", choices=DECODER_ARCHITECTURES)
-    encoder_filters: int = _field(64, "units or widest filters of the encoder", minimum=1)
-    encoder_layers: int = _field(4, "layers of the encoder", minimum=0)
-    decoder_filters: int = _field(64, "units or widest filters of the decoder", minimum=1)
-    decoder_layers: int = _field(3, "layers of the decoder", minimum=0)
-    adversary_filters: int = _field(512, "units of the adversary's layers", minimum=1)
-    adversary_layers: int = _field(4, "layers of the adversary", minimum=0)
-    filter_size: int = _field(4, "width of the convolutions (not of ali)", minimum=1)
+    pretrain_size: int = field(1000, "images a pretraining step", minimum=2)
+    pretrain_steps: int = field(200, "pretraining steps at most", minimum=1)
 
     # How it runs.
-    precision: str = _field(
-        "float32",
-        "mixed: networks in half, costs and penalties in float32; float64: for checking",
-        choices=("float32", "mixed_bfloat16", "mixed_float16", "float64"),
-    )
-    jit: bool | None = _field(None, "XLA (default: with a GPU only; it is slower on CPUs)")
-    distribute: str = _field(
+    distribute: str = field(
         "none",
         "one device; mirrored: all GPUs of this machine (or its logical CPUs); multi_worker: the "
         "workers of TF_CONFIG",
         choices=("none", "mirrored", "multi_worker"),
     )
-    steps_per_execution: int | None = _field(
+    steps_per_execution: int | None = field(
         None,
         "steps a call of the compiled function (default: what takes about a quarter of a second, 20 "
         "at most, and a divisor of --save_every_steps)",
         minimum=1,
     )
 
-    on_nonfinite: str = _field(
-        "stop",
-        "after a loss that is not finite: stop; rollback: go on from the last checkpoint with half "
-        "the learning rates, ten times at most",
-        choices=("stop", "rollback"),
-    )
-
     # What it shows and leaves.
-    figure_every: int = _field(10, "figures every N epochs, and at the end; 0: none", minimum=0)
-    save_every_steps: int | None = _field(
+    figure_every: int = field(10, "figures every N epochs, and at the end; 0: none", minimum=0)
+    save_every_steps: int | None = field(
         None,
         "also checkpoint every N steps (at the end of the execution that reaches them)",
         minimum=1,
     )
-    save_every: int = _field(1, "checkpoint every N epochs, and at the end", minimum=1)
-    keep_checkpoints: int = _field(3, "newest checkpoints to keep", minimum=1)
-    epoch_test_size: int = _field(
+    save_every: int = field(1, "checkpoint every N epochs, and at the end", minimum=1)
+    keep_checkpoints: int = field(3, "newest checkpoints to keep", minimum=1)
+    epoch_test_size: int = field(
         1000, "test images for the line of each epoch; the end uses all", minimum=1
     )
-    pictures: int = _field(100, "images in each panel of the figure, an even number", minimum=2)
-    picture_columns: int = _field(10, "columns of each panel", minimum=1)
-
-    def __post_init__(self) -> None:
-        """Turns sequences into tuples and checks every value."""
-        object.__setattr__(self, "mmd_scales", tuple(float(s) for s in self.mmd_scales))
-        for field in dataclasses.fields(self):
-            self._check_field(field)
-        self._check_together()
-
-    def _check_field(self, field: dataclasses.Field) -> None:
-        value, meta = getattr(self, field.name), field.metadata
-        if value is None:
-            if field.default is not None:
-                raise FlagError(f"--{field.name} needs a value: {meta['help']}.")
-            return
-        if meta["choices"] and value not in meta["choices"]:
-            raise FlagError(
-                f"--{field.name}={value} is not known; accepted: {', '.join(meta['choices'])}."
-            )
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return
-        if not math.isfinite(value):
-            raise FlagError(f"--{field.name}={value} is not a finite number.")
-        if meta["minimum"] is not None and value < meta["minimum"]:
-            raise FlagError(f"--{field.name}={value} is too small; accepted: {meta['minimum']} up.")
-        if meta["above"] is not None and value <= meta["above"]:
-            raise FlagError(f"--{field.name}={value} must be above {meta['above']}.")
+    pictures: int = field(100, "images in each panel of the figure, an even number", minimum=2)
+    picture_columns: int = field(10, "columns of each panel", minimum=1)
 
     def _check_together(self) -> None:
-        if not self.mmd_scales or min(self.mmd_scales) <= 0:
-            raise FlagError("--mmd_scales takes positive numbers separated by commas.")
-        schedule_speed(self.lr_schedule)
+        super()._check_together()
+        if self.batch_size == 1 and self.model in ("wae_mmd", "wae_mmdpp", "wae_mmdppp"):
+            raise FlagError(
+                f"--batch_size=1 has no pairs of codes for the MMD of --model={self.model}; accepted: "
+                "2 up."
+            )
         for name in ("work_dir", "data_dir", "cache_dir"):
             if "://" in (getattr(self, name) or ""):
                 raise FlagError(
                     f"--{name}={getattr(self, name)} is an address; of the flags only --work_dir can "
                     "be one, and in a program wae_tf.remote.local(address) gives a folder for it."
                 )
-        for name in ("adam_beta1", "adam_beta2"):
-            if getattr(self, name) >= 1:
-                raise FlagError(f"--{name}={getattr(self, name)} must be below 1.")
-        if self.batch_norm_decay > 1:
-            raise FlagError(f"--batch_norm_decay={self.batch_norm_decay} must be 1 at most.")
-        if self.encoder_noise == "gaussian" and self.prior != "normal":
-            raise FlagError(
-                f"--encoder_noise=gaussian goes with --prior=normal only, not {self.prior}."
-            )
-        if self.model in ("vae", "wae_mmdpp", "wae_mmdppp") and self.encoder_noise != "gaussian":
-            raise FlagError(
-                f"--model={self.model} needs --encoder_noise=gaussian, not {self.encoder_noise}."
-            )
-        if self.gan_trick != "off" and self.prior != "normal":
-            raise FlagError(
-                f"--gan_trick={self.gan_trick} goes with --prior=normal only, not {self.prior}."
-            )
-        if self.cost == "bce" and self.pixel_range_of_data == "symmetric":
-            raise FlagError("--cost=bce needs --pixel_range=unit: it compares pixels in [0, 1].")
-        # Official models.py:165-166; a began decoder alone asks for nothing.
-        if self.encoder_arch == "began" and self.encoder_filters != self.decoder_filters:
-            raise FlagError(
-                f"--encoder_arch=began needs as many --decoder_filters as --encoder_filters, not "
-                f"{self.decoder_filters} and {self.encoder_filters}."
-            )
-        self._check_divisions()
         if self.pictures % 2 or self.pictures % self.picture_columns:
             raise FlagError(
                 f"--pictures={self.pictures} must be even and a multiple of "
                 f"--picture_columns={self.picture_columns}."
             )
-
-    def _check_divisions(self) -> None:
-        """Refuses what makes a penalty divide zero by zero: NaN in the official code too."""
-        if self.batch_size == 1 and self.model in ("wae_mmd", "wae_mmdpp", "wae_mmdppp"):
-            raise FlagError(
-                f"--batch_size=1 has no pairs of codes for the MMD of --model={self.model}; accepted: "
-                "2 up."
-            )
-        if self.prior_scale != 0:
-            return
-        divides = {
-            "the KL of --model=vae": self.model == "vae",
-            f"--gan_trick={self.gan_trick}": self.gan_trick != "off",
-            f"the kernel of --model={self.model} with --mmd_kernel=imq": self.mmd_kernel == "imq"
-            and self.model in ("wae_mmd", "wae_mmdpp", "wae_mmdppp")
-            and self.prior == "normal",
-        }
-        for what, does in divides.items():
-            if does:
-                raise FlagError(
-                    f"--prior_scale=0 makes the prior a point, and {what} divides by its scale; "
-                    "accepted: any other number."
-                )
 
     @property
     def pixel_range_of_data(self) -> str:
@@ -297,44 +108,15 @@ class Config:
         return "symmetric" if self.dataset in ("celeba", "folder") else "unit"
 
     @property
-    def full_precision(self) -> str:
-        """The type of codes, costs and penalties: float32, or float64 throughout."""
-        return "float64" if self.precision == "float64" else "float32"
-
-    @property
-    def scale_of_cost(self) -> float:
-        """The factor of the reconstruction cost."""
-        return RECON_SCALES[self.cost] if self.recon_scale is None else self.recon_scale
-
-    @property
     def folder(self) -> str:
         """The run's folder."""
         return self.work_dir or f"runs/{self.dataset}_{self.model}"
 
-    def changes(self) -> dict[str, Any]:
-        """The fields whose values are not the defaults."""
-        return {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if getattr(self, field.name) != field.default
-        }
-
-
-def schedule_speed(lr_schedule: str) -> float | None:
-    """The number s of a schedule 10^(-epoch/s); None for a schedule with a name.
-
-    Raises:
-        FlagError: neither a known name nor a positive number.
-    """
-    if lr_schedule in ("constant", "manual", "manual_smooth", "plateau"):
-        return None
-    try:
-        speed = float(lr_schedule)
-    except ValueError:
-        speed = math.nan
-    if not (math.isfinite(speed) and speed > 0):
-        raise FlagError(
-            f"--lr_schedule={lr_schedule} is not known; accepted: constant, manual, "
-            "manual_smooth, plateau, or a positive number of epochs."
+    @property
+    def settings(self) -> Settings:
+        """Those of the model alone, `auto` resolved for the data set."""
+        names = [field.name for field in dataclasses.fields(Settings)]
+        return Settings(
+            **{name: getattr(self, name) for name in names}
+            | {"pixel_range": self.pixel_range_of_data}
         )
-    return speed

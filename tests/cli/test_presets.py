@@ -53,7 +53,7 @@ def test_preset_is_built_and_stepped(name):
     )
     logs = model.train_step(images)
     assert all(np.isfinite(float(value)) for value in logs.values())
-    assert model.trouble() is None
+    assert model.guard.first_bad_step() is None
     wae.networks.check(config, model.image_shape)  # the full widths fit as well
 
 

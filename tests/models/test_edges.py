@@ -18,7 +18,6 @@ SMALL = {
     "adversary_filters": 8,
     "adversary_layers": 1,
     "zdim": 2,
-    "batch_size": 4,
 }
 
 
@@ -40,16 +39,18 @@ SMALL = {
     ids=str,
 )
 def test_edges_train(cls, fields, rng):
+    fields = dict(fields)
+    batch_size = fields.pop("batch_size", 4)
     model = cls((6, 6, 1), data_size=8, **(SMALL | fields))
     model.compile()
     before = [weight.numpy() for weight in model.autoencoder_variables]
     images = rng.rand(8, 6, 6, 1).astype("float32")
-    logs = model.fit(images, batch_size=model.config.batch_size, epochs=2, verbose=0).history
+    logs = model.fit(images, batch_size=batch_size, epochs=2, verbose=0).history
     assert all(np.isfinite(values).all() for values in logs.values())
-    assert model.trouble() is None
+    assert model.guard.first_bad_step() is None
     assert np.isfinite(model.sample(3)).all()
     same = [np.array_equal(w, v) for w, v in zip(before, model.autoencoder_variables, strict=True)]
-    assert all(same) == (model.config.lr == 0)
+    assert all(same) == (model.settings.lr == 0)
     if fields.get("init_std") == 0:
         assert not any(w.any() for w in before[::2] if w.ndim > 1)
 
@@ -67,4 +68,4 @@ def test_an_adversary_under_a_negative_lambda_has_not_won(rng):
     model = wae_tf.WaeGan((6, 6, 1), data_size=8, **SMALL, wae_lambda=-1.0)
     model.compile()
     model.fit(rng.rand(4, 6, 6, 1).astype("float32"), batch_size=4, verbose=0)
-    assert model.warning() is None
+    assert model.advice() is None

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wae_tf.config import RECON_SCALES
 from wae_tf.objective import costs
+from wae_tf.settings import RECON_SCALES
 
 
 @pytest.mark.parametrize(

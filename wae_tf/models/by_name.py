@@ -19,5 +19,16 @@ _CLASSES = {
 
 
 def from_config(config: Config, image_shape: tuple[int, int, int], data_size: int) -> Wae:
-    """The model that the config names, for images of this shape."""
-    return _CLASSES[config.model](image_shape, config, data_size=data_size)
+    """The model that the config names, for images of this shape and its training's length.
+
+    Args:
+        config: of a run.
+        image_shape: (H, W, C).
+        data_size: number of training images.
+    """
+    return _CLASSES[config.model](
+        image_shape,
+        config.settings,
+        data_size=data_size,
+        schedule_length=(data_size // config.batch_size, config.epochs),
+    )

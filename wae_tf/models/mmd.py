@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from wae_tf.models.wae import Encoding, Noise, Wae
+from wae_tf.models.encoding import Encoding, Noise
+from wae_tf.models.wae import Wae
 from wae_tf.objective import penalties, priors
 
 
@@ -15,11 +16,11 @@ class WaeMmd(Wae):
 
     def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
         """See `penalties.mmd`."""
-        config = self.config
+        settings = self.settings
         return penalties.mmd(
             encoding.codes,
             prior_sample,
-            kernel=config.mmd_kernel,
-            width=priors.kernel_width(config.prior, config.zdim, config.prior_scale),
-            scales=config.mmd_scales,
+            kernel=settings.mmd_kernel,
+            width=priors.kernel_width(settings.prior, settings.zdim, settings.prior_scale),
+            scales=settings.mmd_scales,
         )

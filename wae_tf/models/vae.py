@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from wae_tf.models.wae import Encoding, Noise, Wae
+from wae_tf.models.encoding import Encoding, Noise
+from wae_tf.models.wae import Wae
 from wae_tf.objective import penalties
 
 
@@ -13,8 +14,8 @@ from wae_tf.objective import penalties
 class Vae(Wae):
     """The variational auto-encoder on the same networks: cost + lambda * KL (Kingma, Welling 2014)."""
 
-    defaults = {"model": "vae", "encoder_noise": "gaussian", "wae_lambda": 1.0, "pretrain": False}  # noqa: RUF012
+    defaults = {"model": "vae", "encoder_noise": "gaussian", "wae_lambda": 1.0}  # noqa: RUF012
 
     def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
         """See `penalties.kl`."""
-        return penalties.kl(encoding.mean, encoding.logvar, self.config.prior_scale)
+        return penalties.kl(encoding.mean, encoding.logvar, self.settings.prior_scale)

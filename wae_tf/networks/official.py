@@ -9,35 +9,35 @@ import keras
 from keras import layers
 
 from wae_tf import streams
-from wae_tf.config import Config
 from wae_tf.errors import FlagError
 from wae_tf.networks import convolution
 from wae_tf.networks.batch_norm import FusedBatchNormalization
+from wae_tf.settings import Settings
 
 
 class _Builder:
-    """Makes the layers of one network with the config's initialisers, batch norm and precision."""
+    """Makes the layers of one network with the settings' initialisers, batch norm and precision."""
 
-    def __init__(self, config: Config, scope: str, synchronized: bool = False):
-        self.config = config
+    def __init__(self, settings: Settings, scope: str, synchronized: bool = False):
+        self.settings = settings
         self.scope = scope
         self.synchronized = synchronized
-        self.policy = config.precision
+        self.policy = settings.precision
         # Heads and the decoder's last layer stay full under mixed precision.
-        self.full = config.full_precision
-        self.convolutions = layers if config.jit else convolution
+        self.full = settings.full_precision
+        self.convolutions = layers if settings.jit else convolution
         self._drawn = itertools.count()
 
     def _seed(self) -> int:
         # By the layer's place: the first with random weights is 0.
-        return streams.number(self.config.seed, f"{self.scope}/weights", next(self._drawn))
+        return streams.number(self.settings.seed, f"{self.scope}/weights", next(self._drawn))
 
     def _normal(self) -> keras.initializers.Initializer:
         # Linear and transposed convolution: plain normal (official ops.py:84, :142).
-        return keras.initializers.RandomNormal(stddev=self.config.init_std, seed=self._seed())
+        return keras.initializers.RandomNormal(stddev=self.settings.init_std, seed=self._seed())
 
     def _bias(self) -> keras.initializers.Initializer:
-        return keras.initializers.Constant(self.config.init_bias)
+        return keras.initializers.Constant(self.settings.init_bias)
 
     def linear(self, x, units: int, name: str, last: bool = False):
         """A linear layer on the flattened input; the last of a network stays float32."""
@@ -55,11 +55,11 @@ class _Builder:
         """A convolution; its initial filters are truncated normal (official ops.py:114)."""
         return self.convolutions.Conv2D(
             filters,
-            size or self.config.filter_size,
+            size or self.settings.filter_size,
             strides=stride,
             padding=padding,
             kernel_initializer=keras.initializers.TruncatedNormal(
-                stddev=self.config.init_std, seed=self._seed()
+                stddev=self.settings.init_std, seed=self._seed()
             ),
             bias_initializer=self._bias(),
             name=name,
@@ -70,7 +70,7 @@ class _Builder:
         """A transposed convolution; its bias starts at 0 whatever init_bias says (official ops.py:149)."""
         return self.convolutions.Conv2DTranspose(
             filters,
-            size or self.config.filter_size,
+            size or self.settings.filter_size,
             strides=stride,
             padding=padding,
             kernel_initializer=self._normal(),
@@ -80,11 +80,11 @@ class _Builder:
 
     def norm(self, x, name: str):
         """Batch normalisation, biased variance (official ops.py:16-24)."""
-        if not self.config.batch_norm:
+        if not self.settings.batch_norm:
             return x
         return FusedBatchNormalization(
-            momentum=self.config.batch_norm_decay,
-            epsilon=self.config.batch_norm_eps,
+            momentum=self.settings.batch_norm_decay,
+            epsilon=self.settings.batch_norm_eps,
             synchronized=self.synchronized,
             name=name,
             dtype=self.policy,
@@ -97,7 +97,7 @@ class _Builder:
         return layers.Activation(kind, dtype=self.policy)(x)
 
 
-def check(config: Config, image_shape: tuple[int, int, int]) -> None:
+def check(settings: Settings, image_shape: tuple[int, int, int]) -> None:
     """Checks that architectures, filters and image size fit each other.
 
     Raises:
@@ -106,10 +106,10 @@ def check(config: Config, image_shape: tuple[int, int, int]) -> None:
     height, width, _ = image_shape
     size = f"{height}x{width}"
     for side, filters, count in (
-        ("encoder", config.encoder_filters, config.encoder_layers),
-        ("decoder", config.decoder_filters, config.decoder_layers),
+        ("encoder", settings.encoder_filters, settings.encoder_layers),
+        ("decoder", settings.decoder_filters, settings.decoder_layers),
     ):
-        arch = getattr(config, f"{side}_arch")
+        arch = getattr(settings, f"{side}_arch")
         if arch in ("dcgan", "dcgan_mod") and count and filters < 2 ** (count - 1):
             raise FlagError(
                 f"--{side}_filters={filters} is too small for {count} {arch} layers, which halve it "
@@ -123,24 +123,24 @@ def check(config: Config, image_shape: tuple[int, int, int]) -> None:
                 )
             if filters < 8:
                 raise FlagError(f"--{side}_filters={filters} is too small for ali; accepted: 8 up.")
-    if config.decoder_arch in ("dcgan", "dcgan_mod"):
-        if config.decoder_layers < 1:
+    if settings.decoder_arch in ("dcgan", "dcgan_mod"):
+        if settings.decoder_layers < 1:
             raise FlagError(
-                f"--decoder_layers=0 is too few for --decoder_arch={config.decoder_arch}; accepted: "
+                f"--decoder_layers=0 is too few for --decoder_arch={settings.decoder_arch}; accepted: "
                 "1 up."
             )
-        halvings = config.decoder_layers - (config.decoder_arch == "dcgan_mod")
+        halvings = settings.decoder_layers - (settings.decoder_arch == "dcgan_mod")
         if height % 2**halvings or width % 2**halvings:
             raise FlagError(
-                f"--decoder_arch={config.decoder_arch} with --decoder_layers="
-                f"{config.decoder_layers} needs height and width divisible by {2**halvings}, not "
+                f"--decoder_arch={settings.decoder_arch} with --decoder_layers="
+                f"{settings.decoder_layers} needs height and width divisible by {2**halvings}, not "
                 f"{size}."
             )
-    if config.decoder_arch == "began":
-        side = 8 * 2 ** len(_began_resamplings(config.decoder_layers))
+    if settings.decoder_arch == "began":
+        side = 8 * 2 ** len(_began_resamplings(settings.decoder_layers))
         if (height, width) != (side, side):
             raise FlagError(
-                f"--decoder_arch=began with --decoder_layers={config.decoder_layers} makes "
+                f"--decoder_arch=began with --decoder_layers={settings.decoder_layers} makes "
                 f"{side}x{side} images, not {size}."
             )
     if min(height, width) < 3:
@@ -157,17 +157,17 @@ def _began_width(i: int, count: int) -> int:
     return ii + 1 - ii // 2 if i != count - 2 else ii - (ii - 1) // 2
 
 
-def _encoder_features(net: _Builder, config: Config, x):
-    filters, count = config.encoder_filters, config.encoder_layers
-    if config.encoder_arch == "mlp":
+def _encoder_features(net: _Builder, settings: Settings, x):
+    filters, count = settings.encoder_filters, settings.encoder_layers
+    if settings.encoder_arch == "mlp":
         for i in range(count):
             x = net.norm(net.linear(x, filters, f"h{i}_lin"), f"h{i}_bn")
             x = net.activation(x, "relu")
-    elif config.encoder_arch == "dcgan":
+    elif settings.encoder_arch == "dcgan":
         for i in range(count):
             x = net.conv(x, filters // 2 ** (count - 1 - i), f"h{i}_conv")
             x = net.activation(net.norm(x, f"h{i}_bn"), "relu")
-    elif config.encoder_arch == "ali":
+    elif settings.encoder_arch == "ali":
         # Kernel, stride, filters of official models.py:122-127.
         table = ((5, 1, filters // 8), (4, 2, filters // 4), (4, 1, filters // 2))
         table += ((4, 2, filters), (4, 1, filters * 2))
@@ -188,11 +188,11 @@ def _encoder_features(net: _Builder, config: Config, x):
     return x
 
 
-def build_encoder(config: Config, image_shape: tuple[int, int, int], **kwargs) -> keras.Model:
+def build_encoder(settings: Settings, image_shape: tuple[int, int, int], **kwargs) -> keras.Model:
     """The encoder (official models.py:6-73), before sampling and before the prior's projection.
 
     Args:
-        config: arch, filters, layers, encoder_noise.
+        settings: arch, filters, layers, encoder_noise.
         image_shape: (H, W, C).
 
     Returns:
@@ -202,35 +202,35 @@ def build_encoder(config: Config, image_shape: tuple[int, int, int], **kwargs) -
     Raises:
         FlagError: the architecture does not fit the images.
     """
-    check(config, image_shape)
-    net = _Builder(config, "encoder", **kwargs)
+    check(settings, image_shape)
+    net = _Builder(settings, "encoder", **kwargs)
     images = keras.Input(image_shape, name="images", dtype=net.full)
-    x = _encoder_features(net, config, images)
-    if config.encoder_noise == "gaussian":
+    x = _encoder_features(net, settings, images)
+    if settings.encoder_noise == "gaussian":
         outputs = {
-            "mean": net.linear(x, config.zdim, "mean_lin", last=True),
-            "spread": net.linear(x, config.zdim, "log_sigmas_lin", last=True),
+            "mean": net.linear(x, settings.zdim, "mean_lin", last=True),
+            "spread": net.linear(x, settings.zdim, "log_sigmas_lin", last=True),
         }
     else:
         # ali alone calls its last layer hlast_lin (official models.py:157).
-        name = "hlast_lin" if config.encoder_arch == "ali" else "hfinal_lin"
-        outputs = {"mean": net.linear(x, config.zdim, name, last=True)}
-    if config.encoder_noise == "implicit":
+        name = "hlast_lin" if settings.encoder_arch == "ali" else "hfinal_lin"
+        outputs = {"mean": net.linear(x, settings.zdim, name, last=True)}
+    if settings.encoder_noise == "implicit":
         hidden = outputs["mean"]
         for i in range(3):  # official models.py:357-372
-            units = max(2 * (i + 1) * config.zdim, 2)
+            units = max(2 * (i + 1) * settings.zdim, 2)
             hidden = net.linear(hidden, units, f"eps_h{i + 1}_lin", last=True)
             hidden = layers.Activation("tanh", dtype=net.full)(hidden)
-        matrix = net.linear(hidden, config.zdim**2, "eps_hfinal_lin", last=True)
-        outputs["matrix"] = layers.Reshape((config.zdim, config.zdim), dtype=net.full)(matrix)
+        matrix = net.linear(hidden, settings.zdim**2, "eps_hfinal_lin", last=True)
+        outputs["matrix"] = layers.Reshape((settings.zdim, settings.zdim), dtype=net.full)(matrix)
     return keras.Model(images, outputs, name="encoder")
 
 
-def build_decoder(config: Config, image_shape: tuple[int, int, int], **kwargs) -> keras.Model:
+def build_decoder(settings: Settings, image_shape: tuple[int, int, int], **kwargs) -> keras.Model:
     """The decoder up to its logits (official models.py:75-106).
 
     Args:
-        config: arch, filters, layers.
+        settings: arch, filters, layers.
         image_shape: (H, W, C).
 
     Returns:
@@ -239,20 +239,20 @@ def build_decoder(config: Config, image_shape: tuple[int, int, int], **kwargs) -
     Raises:
         FlagError: the architecture does not fit the images.
     """
-    check(config, image_shape)
-    net = _Builder(config, "decoder", **kwargs)
+    check(settings, image_shape)
+    net = _Builder(settings, "decoder", **kwargs)
     height, width, channels = image_shape
-    filters, count = config.decoder_filters, config.decoder_layers
-    codes = x = keras.Input((config.zdim,), name="codes", dtype=net.full)
-    if config.decoder_arch == "mlp":
+    filters, count = settings.decoder_filters, settings.decoder_layers
+    codes = x = keras.Input((settings.zdim,), name="codes", dtype=net.full)
+    if settings.decoder_arch == "mlp":
         for i in range(count):
             x = net.activation(net.linear(x, filters, f"h{i}_lin"), "relu")
             x = net.norm(x, f"h{i}_bn")
         # Without layers the last is h1_lin, not h0_lin (official models.py:81, :91).
         x = net.linear(x, math.prod(image_shape), f"h{count or 1}_lin", last=True)
         x = layers.Reshape(image_shape, dtype=net.full)(x)
-    elif config.decoder_arch in ("dcgan", "dcgan_mod"):
-        modified = config.decoder_arch == "dcgan_mod"
+    elif settings.decoder_arch in ("dcgan", "dcgan_mod"):
+        modified = settings.decoder_arch == "dcgan_mod"
         shrink = 2 ** (count - modified)
         x = net.linear(x, filters * (height // shrink) * (width // shrink), "h0_lin")
         x = layers.Reshape((height // shrink, width // shrink, filters), dtype=net.policy)(x)
@@ -261,8 +261,8 @@ def build_decoder(config: Config, image_shape: tuple[int, int, int], **kwargs) -
             x = net.deconv(x, filters // 2 ** (i + 1), f"h{i}_deconv")
             x = net.activation(net.norm(x, f"h{i}_bn"), "relu")
         x = net.deconv(x, channels, "hfinal_deconv", stride=1 if modified else 2, last=True)
-    elif config.decoder_arch == "ali":
-        x = layers.Reshape((1, 1, config.zdim), dtype=net.policy)(x)
+    elif settings.decoder_arch == "ali":
+        x = layers.Reshape((1, 1, settings.zdim), dtype=net.policy)(x)
         table = ((4, 1, filters), (4, 2, filters // 2), (4, 1, filters // 4))
         table += ((4, 2, filters // 8), (5, 1, filters // 8))
         for i, (size, stride, units) in enumerate(table):
@@ -287,12 +287,12 @@ def build_decoder(config: Config, image_shape: tuple[int, int, int], **kwargs) -
     return keras.Model(codes, x, name="decoder")
 
 
-def build_adversary(config: Config) -> keras.Model:
+def build_adversary(settings: Settings) -> keras.Model:
     """The adversary (official models.py:325-338): codes [n, z] -> float32 logits [n, 1]."""
-    net = _Builder(config, "adversary")
-    codes = x = keras.Input((config.zdim,), name="codes", dtype=net.full)
-    for i in range(config.adversary_layers):
-        x = net.activation(net.linear(x, config.adversary_filters, f"h{i + 1}_lin"), "relu")
+    net = _Builder(settings, "adversary")
+    codes = x = keras.Input((settings.zdim,), name="codes", dtype=net.full)
+    for i in range(settings.adversary_layers):
+        x = net.activation(net.linear(x, settings.adversary_filters, f"h{i + 1}_lin"), "relu")
     return keras.Model(codes, net.linear(x, 1, "hfinal_lin", last=True), name="adversary")
 
 

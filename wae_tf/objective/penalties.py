@@ -275,17 +275,19 @@ def kl(mean: tf.Tensor, logvar: tf.Tensor, prior_scale: float) -> tf.Tensor:
     return 0.5 * tf.reduce_mean(tf.reduce_sum(terms, axis=1))
 
 
-def moment_matching(codes: tf.Tensor, prior_sample: tf.Tensor, size: int) -> tf.Tensor:
+def moment_matching(codes: tf.Tensor, prior_sample: tf.Tensor) -> tf.Tensor:
     """The pretraining loss (official wae.py:143-160): mean squares of differences of means and covariances.
 
     Args:
         codes: float [n, z].
-        prior_sample: float [size, z].
-        size: e_pretrain_sample_size, whose size - 1 divides both covariances.
+        prior_sample: float [size, z], size the official e_pretrain_sample_size: its size - 1
+            divides both covariances.
 
     Returns:
         scalar.
     """
+
+    size = prior_sample.shape[0]
 
     def moments(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         mean = tf.reduce_mean(z, axis=0, keepdims=True)

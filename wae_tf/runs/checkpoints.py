@@ -91,10 +91,10 @@ def save(folder: Path, model: Wae, state: dict[str, Any], keep: int) -> Path:
     return final
 
 
-def newest(folder: Path, say: Callable[[str], None] = lambda line: None) -> int | None:
+def newest(folder: Path, progress: Callable[[str], None] = lambda line: None) -> int | None:
     """The step of the newest checkpoint that is whole; None without any.
 
-    A damaged one is named to `say` and passed over. What a killed process left half written is no
+    A damaged one is named to `progress` and passed over. What a killed process left half written is no
     checkpoint.
     """
     for step in steps(folder):
@@ -102,7 +102,7 @@ def newest(folder: Path, say: Callable[[str], None] = lambda line: None) -> int 
             _check(path_of(folder, step))
             return step
         except Damaged as error:
-            say(f"the checkpoint of step {step} is damaged ({error}); taking the one before")
+            progress(f"the checkpoint of step {step} is damaged ({error}); taking the one before")
     return None
 
 

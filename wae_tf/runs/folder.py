@@ -21,6 +21,7 @@ except ImportError:
 from wae_tf.config import Config
 from wae_tf.errors import RunError
 from wae_tf.files import write_atomically
+from wae_tf.runs import measures
 
 #: What may differ between a run and its continuation: where things are, how long it takes, what it
 #: shows. Numbers follow from none of them (--distribute, and --steps_per_execution with --jit: up to
@@ -46,15 +47,14 @@ MAY_CHANGE = (
 HISTORY_COLUMNS = (
     "epoch",
     "step",
-    "loss",
-    "reconstruction",
-    "penalty",
-    "adversary_loss",
+    *measures.HISTORY_SPLITS,  # loss, reconstruction, penalty, adversary_loss: of training
     "test_reconstruction",
     "sharpness",
     "seconds",
     "rollbacks",
     "skipped_steps",
+    "test_penalty",
+    *measures.HISTORY_SPLITS.values(),
 )
 
 
@@ -85,8 +85,8 @@ class Run:
         self.flags = self.folder / "flags.flags"
         self.history = self.folder / "history.csv"
         self.metrics = self.folder / "metrics.json"
-        self.evaluation = self.folder / "evaluation.json"
-        self.report = self.folder / "report.html"
+        self.evaluation_file = self.folder / "evaluation.json"
+        self.report_file = self.folder / "report.html"
         self.figures = self.folder / "figures"
         self.checkpoints = self.folder / "checkpoints"
         self.events = self.folder / "events"
@@ -221,7 +221,13 @@ class Run:
         # last, so that a removal that is killed can be done again, or what is left gone on with.
         for folder in (self.checkpoints, self.figures, self.events):
             shutil.rmtree(folder, ignore_errors=True)
-        for path in (self.history, self.metrics, self.report, self.evaluation, self.flags):
+        for path in (
+            self.history,
+            self.metrics,
+            self.report_file,
+            self.evaluation_file,
+            self.flags,
+        ):
             path.unlink(missing_ok=True)
 
     def require(self) -> None:
@@ -238,18 +244,24 @@ class Run:
             writer = csv.writer(file)
             if new:
                 writer.writerow(HISTORY_COLUMNS)
+            row = measures.history_row(row)
             writer.writerow([_cell(row.get(name)) for name in HISTORY_COLUMNS])
             file.flush()
             os.fsync(file.fileno())  # it must not be younger than the checkpoint that follows
 
     def cut_history(self, keep: Callable[[int], bool]) -> None:
-        """Drops the rows of steps not to keep, and a row that was cut off while written."""
+        """Drops the rows of steps not to keep, and a row that was cut off while written.
+
+        An older run's table gets today's columns, so that rows can be added.
+        """
         if not self.history.exists():
             return
         head, *rows = self._history_rows() or [list(HISTORY_COLUMNS)]
         whole = [r for r in rows if len(r) == len(head) and r[1].isdecimal() and keep(int(r[1]))]
         text = io.StringIO()
-        csv.writer(text).writerows([head, *whole])
+        cells = [measures.history_row(dict(zip(head, row, strict=True))) for row in whole]
+        rows = [[row.get(name, "") for name in HISTORY_COLUMNS] for row in cells]
+        csv.writer(text).writerows([HISTORY_COLUMNS, *rows])
         write_atomically(self.history, text.getvalue())
 
     def read_history(self) -> dict[str, list[float]]:
@@ -262,7 +274,7 @@ class Run:
         head, *rows = (self._history_rows() if self.history.exists() else []) or [[]]
         try:
             for row in filter(None, rows):
-                cells = dict(zip(head, row, strict=True))
+                cells = measures.history_row(dict(zip(head, row, strict=True)))
                 for name, column in columns.items():
                     cell = cells.get(name, "")
                     column.append(float(cell) if cell else math.nan)
@@ -292,7 +304,7 @@ class Run:
             raise RunError(
                 f"{self.metrics} cannot be read as a JSON object of numbers; remove it to go on."
             ) from error
-        return known
+        return measures.metrics_with_splits(known)
 
     def update_metrics(
         self, metrics: dict[str, float], drop: Sequence[str] = ()
@@ -300,6 +312,7 @@ class Run:
         """Merges numbers into metrics.json, without those to drop, and returns all of them."""
         known = self.read_metrics()
         known |= {name: _number(value) for name, value in metrics.items()}
+        known = measures.metrics_with_splits(known)
         known = {name: value for name, value in known.items() if name not in drop}
         write_atomically(self.metrics, json.dumps(known, indent=2, sort_keys=True) + "\n")
         return known
