@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 
 import keras
 from keras import layers
 
+from wae_tf import streams
 from wae_tf.networks import convolution
 from wae_tf.networks.batch_norm import FusedBatchNormalization
 from wae_tf.settings import Settings
@@ -23,14 +24,15 @@ class Builder:
         # Heads and the decoder's last layer stay full under mixed precision.
         self.full = settings.full_precision
         self.convolutions = layers if settings.jit else convolution
+        self._drawn = itertools.count()
 
-    def _seed(self, name: str) -> int:
-        digest = hashlib.sha256(f"{self.settings.seed}/{self.scope}/{name}".encode()).digest()
-        return int.from_bytes(digest[:4], "little") >> 1
+    def _seed(self) -> int:
+        # By the layer's place: the first with random weights is 0.
+        return streams.number(self.settings.seed, f"{self.scope}/weights", next(self._drawn))
 
-    def _normal(self, name: str) -> keras.initializers.Initializer:
+    def _normal(self) -> keras.initializers.Initializer:
         # Linear and transposed convolution: plain normal (official ops.py:84, :142).
-        return keras.initializers.RandomNormal(stddev=self.settings.init_std, seed=self._seed(name))
+        return keras.initializers.RandomNormal(stddev=self.settings.init_std, seed=self._seed())
 
     def _bias(self) -> keras.initializers.Initializer:
         return keras.initializers.Constant(self.settings.init_bias)
@@ -41,7 +43,7 @@ class Builder:
             x = layers.Flatten(dtype=self.policy)(x)
         return layers.Dense(
             units,
-            kernel_initializer=self._normal(name),
+            kernel_initializer=self._normal(),
             bias_initializer=self._bias(),
             name=name,
             dtype=self.full if last else self.policy,
@@ -55,7 +57,7 @@ class Builder:
             strides=stride,
             padding=padding,
             kernel_initializer=keras.initializers.TruncatedNormal(
-                stddev=self.settings.init_std, seed=self._seed(name)
+                stddev=self.settings.init_std, seed=self._seed()
             ),
             bias_initializer=self._bias(),
             name=name,
@@ -69,7 +71,7 @@ class Builder:
             size or self.settings.filter_size,
             strides=stride,
             padding=padding,
-            kernel_initializer=self._normal(name),
+            kernel_initializer=self._normal(),
             name=name,
             dtype=self.full if last else self.policy,
         )(x)
