@@ -112,7 +112,7 @@ def test_a_flagfile_chooses_the_preset_below_it():
         (["--init_std=-1"], "--init_std=-1.0 is too small; accepted: 0 up."),
         (
             ["--encoder_arch=began", "--decoder_filters=32"],
-            "as many --decoder_filters as --encoder_filters, not 32 and 64",
+            "as many --decoder_filters as --encoder_filters, 64, not 32.",
         ),
         (["--decoder_layers=0"], "--decoder_layers=0 is too few for --decoder_arch=dcgan_mod"),
         (["--batch_size=2000"], "--batch_size=2000 is larger than the 1500 training images"),
