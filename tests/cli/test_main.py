@@ -263,6 +263,7 @@ def test_a_folder_that_may_not_be_touched_is_a_sentence(mode, tmp_path, monkeypa
     assert str(folder) in error and len(error.strip().splitlines()) == 1
 
 
+@pytest.mark.processes
 def test_module_runs_as_a_program(tmp_path):
     command = [sys.executable, "-m", "wae_tf.main", "--dataset=svhn"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
