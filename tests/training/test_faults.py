@@ -179,6 +179,8 @@ def test_every_variable_is_in_the_checkpoint(name, tmp_path):
         np.testing.assert_array_equal(variable.numpy(), other.numpy(), err_msg=variable.path)
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_kill_9_again_and_again(uninterrupted, tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, "-c", (
@@ -404,6 +406,7 @@ def test_a_signal_while_going_on_says_what_is_saved(tmp_path, monkeypatch, capsy
     assert checkpoints.steps(folder / "checkpoints") == [2, 0]
 
 
+@pytest.mark.processes
 def test_two_processes_do_not_share_a_folder(tmp_path, capsys):
     folder = tmp_path / "run"
     with Run(folder).locked():
