@@ -126,8 +126,8 @@ class Run:
             finally:
                 # The file stays: were it removed, a process that has it open already and one that
                 # makes it anew would each hold a lock. It goes with a folder where nothing began.
-                if new and not self.flags.exists() and not self._foreign():
-                    with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError):  # a folder taken away has its own sentence
+                    if new and not self.flags.exists() and not self._foreign():
                         self.lock.unlink()
                         self.folder.rmdir()
 
