@@ -10,8 +10,11 @@ from wae_tf.errors import FlagError
 
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "celeba", "dsprites", "folder")
 MODELS = ("wae_mmd", "wae_gan", "vae", "wae_mmdpp", "wae_mmdppp")
-ARCHITECTURES = ("mlp", "dcgan", "ali", "began")
-DECODER_ARCHITECTURES = ("mlp", "dcgan", "dcgan_mod", "ali", "began")
+ARCHITECTURES = ("mlp", "dcgan", "ali", "began", "replication")
+DECODER_ARCHITECTURES = ("mlp", "dcgan", "dcgan_mod", "ali", "began", "replication")
+#: How CelebA's pictures come to 64x64 (official datahandler.py:194-207, replication preprocess.py).
+CROPS = ("closecrop", "resizecrop", "squash")
+SPLITS = ("official", "own", "listing")
 PRIORS = ("normal", "sphere", "uniform")
 COSTS = ("l2sq", "l2", "l1", "mse", "bce")
 
@@ -57,18 +60,41 @@ class Config:
     seed: int = _field(0, "every random number of the run follows from it")
     train_size: int | None = _field(None, "use the first N training images only", minimum=1)
     test_size: int | None = _field(None, "use the first N test images only", minimum=1)
+    split: str = _field(
+        "official",
+        "train and test as the official code shuffles and cuts; own: as the data set's files have "
+        "them (mnist, fashion_mnist, cifar10); listing: the first --train_size and the first "
+        "--test_size by name, which overlap, as the replication report's (celeba, folder; "
+        "replication utils.py:19-22)",
+        choices=SPLITS,
+    )
+    batch_order: str = _field(
+        "random",
+        "random: afresh each step; in_order: through the training images once an epoch, the last "
+        "batch a partial one (replication utils.py:83, a DataLoader's default)",
+        choices=("random", "in_order"),
+    )
     skip_bad_images: bool = _field(False, "count and skip unreadable images instead of stopping")
     crop: str = _field(
-        "closecrop", "CelebA: how to come to 64x64", choices=("closecrop", "resizecrop")
+        "closecrop",
+        "CelebA: how to come to 64x64; squash: the whole picture, bilinear (replication "
+        "preprocess.py:19)",
+        choices=CROPS,
     )
     image_size: int | None = _field(
         None, "folder: crop to the centre square and resize to N x N", minimum=4
     )
     pixel_range: str = _field(
         "auto",
-        "symmetric: pixels in [-1, 1], tanh decoder; unit: [0, 1], sigmoid; auto: symmetric for "
-        "celeba and folder, unit otherwise",
-        choices=("auto", "symmetric", "unit"),
+        "symmetric: pixels in [-1, 1], tanh decoder; unit: [0, 1], sigmoid; stretched: each image's "
+        "own smallest value to -1, largest to 1 (replication utils.py:28-30), tanh; auto: symmetric "
+        "for celeba and folder, unit otherwise",
+        choices=("auto", "symmetric", "unit", "stretched"),
+    )
+    decoder_output: str = _field(
+        "auto",
+        "tanh; sigmoid, whatever the pixel range (replication wae.py:147, :159); auto: as it says",
+        choices=("auto", "tanh", "sigmoid"),
     )
 
     init_from_official: str | None = _field(
@@ -87,11 +113,19 @@ class Config:
     lr_schedule: str = _field(
         "constant",
         "constant, manual (/2 at epoch 30, /5 at 50, /10 at 100), manual_smooth (/100 over the "
-        "run), plateau, or a number s: 10^(-epoch/s)",
+        "run), plateau, a number s: 10^(-epoch/s), or milestones such as 30:0.5,50:0.2: from "
+        "epoch 30 on times 0.5, from 50 on times 0.2 besides",
     )
     adam_beta1: float = _field(0.5, "Adam's first decay", minimum=0)
     adam_beta2: float = _field(0.999, "Adam's second decay", minimum=0)
     adam_epsilon: float = _field(1e-8, "Adam's epsilon; TensorFlow 1's default", above=0)
+    init: str = _field(
+        "normal",
+        "initial weights of encoder and decoder: normal (init_std, init_bias); torch, uniform within "
+        "1/sqrt(fan_in), biases too; torch_1.0, batch norm's scales besides uniform in [0, 1], as "
+        "PyTorch had them until 1.1",
+        choices=("normal", "torch", "torch_1.0"),
+    )
     init_std: float = _field(0.0099999, "standard deviation of the initial weights", above=0)
     init_bias: float = _field(0.0, "initial bias of linear and convolution layers")
     batch_norm: bool = _field(True, "batch normalisation in encoder and decoder")
@@ -108,6 +142,18 @@ class Config:
     recon_scale: float | None = _field(
         None, "factor of the cost (default: 0.05 l2sq, 0.2 l2, 0.02 l1, 1 mse and bce)", above=0
     )
+    bce_epsilon: float | None = _field(
+        None,
+        "bce of the probabilities, where log(0) is log(EPSILON), as PyTorch's BCELoss (replication "
+        "wae.py:52); takes pixels of any range; default: of the logits",
+        above=0,
+    )
+    batch_divisor: str = _field(
+        "own",
+        "what costs, KL and MMD over a batch are divided by: own, its images and pairs; batch_size, "
+        "those of a full one in the last partial batch too (replication wae.py:375-384)",
+        choices=("own", "batch_size"),
+    )
     wae_lambda: float = _field(10.0, "weight of the penalty (of the KL term for vae)", minimum=0)
     lambda_schedule: str = _field(
         "constant",
@@ -117,6 +163,39 @@ class Config:
     mmd_kernel: str = _field("imq", "kernel of the MMD", choices=("imq", "rbf"))
     mmd_scales: tuple[float, ...] = _field(
         MMD_SCALES, "IMQ: multiples of C to sum over (wae_mmd; the others have their own)"
+    )
+    mmd_distances: str = _field(
+        "exact",
+        "IMQ: exact; replication: the replication report's bug, norms of the cross term swapped, "
+        "|p_i|^2 + |q_j|^2 - 2 q_i.p_j, which can be negative (replication wae.py:361)",
+        choices=("exact", "replication"),
+    )
+    mmd_clamp: float | None = _field(
+        None,
+        "bound of the MMD, beyond which it has no gradient (5 in replication wae.py:395); default: "
+        "none",
+        above=0,
+    )
+    penalty_codes: str = _field(
+        "same",
+        "same: of the codes that are decoded; fresh: of a second pass of the encoder over the same "
+        "images with fresh noise (replication wae.py:450, :470)",
+        choices=("same", "fresh"),
+    )
+    adversary_codes: str = _field(
+        "after_update",
+        "the adversary learns from codes after_update of the encoder (official wae.py:600-612) or "
+        "from the penalty's, before_update (replication wae.py:450-456, :512)",
+        choices=("after_update", "before_update"),
+    )
+    adversary_outputs: int = _field(
+        1, "1: a logit; 2: one a class, the prior's second (replication wae.py:224)", minimum=1
+    )
+    adversary_weight: float | None = _field(
+        None,
+        "factor of the adversary's loss (default: wae_lambda, official wae.py:323; wae_lambda^2 / "
+        "batch_size in replication wae.py:323, :455)",
+        minimum=0,
     )
     gan_trick: str = _field(
         "off",
@@ -140,9 +219,10 @@ class Config:
     )
     encoder_clip: str = _field(
         "logvar",
-        "gaussian encoder: logvar, the log-variance is clipped to +-50; std, the second head is "
-        "the standard deviation itself, clipped to +-50, as the replication did",
-        choices=("logvar", "std"),
+        "gaussian encoder, whose second head is a log-variance: logvar clips it to +-50 (official "
+        "wae.py:61); std_at_most takes it as it is, and of the standard deviation at most 50 "
+        "(replication wae.py:166-170)",
+        choices=("logvar", "std_at_most"),
     )
 
     # The networks.
@@ -249,8 +329,40 @@ class Config:
             raise FlagError(
                 f"--gan_trick={self.gan_trick} goes with --prior=normal only, not {self.prior}."
             )
-        if self.cost == "bce" and self.pixel_range_of_data == "symmetric":
-            raise FlagError("--cost=bce needs --pixel_range=unit: it compares pixels in [0, 1].")
+        if self.cost == "bce" and self.output_of_decoder == "tanh":
+            raise FlagError(
+                "--cost=bce needs --pixel_range=unit or --decoder_output=sigmoid: it takes the "
+                "decoder's pixels for probabilities."
+            )
+        if self.bce_epsilon is None and self.cost == "bce" and self.pixel_range_of_data != "unit":
+            raise FlagError(
+                "--cost=bce needs --pixel_range=unit: it compares pixels in [0, 1]; --bce_epsilon "
+                "takes others, with no lower bound."
+            )
+        if self.bce_epsilon is not None and self.cost != "bce":
+            raise FlagError(f"--bce_epsilon goes with --cost=bce only, not {self.cost}.")
+        if self.adversary_outputs > 2:
+            raise FlagError(f"--adversary_outputs={self.adversary_outputs}: 1 or 2 is accepted.")
+        if self.adversary_outputs == 2 and self.gan_trick != "off":
+            raise FlagError("--gan_trick goes with --adversary_outputs=1 only.")
+        if self.encoder_clip == "std_at_most" and self.model in ("wae_mmdpp", "wae_mmdppp"):
+            raise FlagError(f"--encoder_clip=std_at_most does not go with --model={self.model}.")
+        if self.penalty_codes == "fresh" and self.model in ("vae", "wae_mmdpp", "wae_mmdppp"):
+            raise FlagError(
+                f"--penalty_codes=fresh goes with wae_mmd and wae_gan, not {self.model}."
+            )
+        if self.penalty_codes == "fresh" and self.encoder_noise not in ("gaussian", "implicit"):
+            raise FlagError(
+                "--penalty_codes=fresh needs --encoder_noise=gaussian or implicit, not "
+                f"{self.encoder_noise}: other codes of an image do not change."
+            )
+        if self.mmd_kernel == "rbf" and self.mmd_distances != "exact":
+            raise FlagError("--mmd_distances=replication goes with --mmd_kernel=imq only.")
+        if self.batch_order == "in_order" and self.distribute != "none":
+            raise FlagError(
+                "--batch_order=in_order goes with --distribute=none only: replicas cannot share a "
+                "partial batch."
+            )
         if "began" in (self.encoder_arch, self.decoder_arch) and (
             self.encoder_arch != self.decoder_arch or self.encoder_filters != self.decoder_filters
         ):
@@ -266,10 +378,23 @@ class Config:
 
     @property
     def pixel_range_of_data(self) -> str:
-        """`symmetric` or `unit`: what `auto` stands for (configs.py: input_normalize_sym)."""
+        """`symmetric`, `unit` or `stretched`: what `auto` stands for (configs.py: input_normalize_sym)."""
         if self.pixel_range != "auto":
             return self.pixel_range
         return "symmetric" if self.dataset in ("celeba", "folder") else "unit"
+
+    @property
+    def output_of_decoder(self) -> str:
+        """`tanh` or `sigmoid`: what `auto` stands for."""
+        if self.decoder_output != "auto":
+            return self.decoder_output
+        return "sigmoid" if self.pixel_range_of_data == "unit" else "tanh"
+
+    def steps_an_epoch(self, images: int) -> int:
+        """Steps that go through so many training images once."""
+        whole = images // self.batch_size
+        partial = self.batch_order == "in_order" and images % self.batch_size > 0
+        return whole + partial
 
     @property
     def full_precision(self) -> str:
@@ -295,13 +420,38 @@ class Config:
         }
 
 
-def schedule_speed(lr_schedule: str) -> float | None:
-    """The number s of a schedule 10^(-epoch/s); None for a schedule with a name.
+def milestones(lr_schedule: str) -> tuple[tuple[int, float], ...] | None:
+    """The (epoch, factor) pairs of a schedule such as `30:0.5,50:0.2`; None for one without colons.
 
     Raises:
-        FlagError: neither a known name nor a positive number.
+        FlagError: an epoch that is no whole number from 1, or a factor that is not positive.
+    """
+    if ":" not in lr_schedule:
+        return None
+    found = []
+    for part in lr_schedule.split(","):
+        epoch, _, factor = part.partition(":")
+        try:
+            found.append((int(epoch), float(factor)))
+        except ValueError:
+            found.append((0, math.nan))
+        if found[-1][0] < 1 or not 0 < found[-1][1] < math.inf:
+            raise FlagError(
+                f"--lr_schedule={lr_schedule} is not known: {part!r} is not EPOCH:FACTOR, such as "
+                "50:0.2."
+            )
+    return tuple(found)
+
+
+def schedule_speed(lr_schedule: str) -> float | None:
+    """The number s of a schedule 10^(-epoch/s); None for a schedule with a name or milestones.
+
+    Raises:
+        FlagError: neither a known name nor milestones nor a positive number.
     """
     if lr_schedule in ("constant", "manual", "manual_smooth", "plateau"):
+        return None
+    if milestones(lr_schedule) is not None:
         return None
     try:
         speed = float(lr_schedule)
@@ -310,6 +460,7 @@ def schedule_speed(lr_schedule: str) -> float | None:
     if not (math.isfinite(speed) and speed > 0):
         raise FlagError(
             f"--lr_schedule={lr_schedule} is not known; accepted: constant, manual, "
-            "manual_smooth, plateau, or a positive number of epochs."
+            "manual_smooth, plateau, milestones such as 30:0.5,50:0.2, or a positive number of "
+            "epochs."
         )
     return speed

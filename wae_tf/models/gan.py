@@ -42,7 +42,9 @@ class WaeGan(Wae):
         )
 
     def _note_adversary(self, loss: tf.Tensor, gradient: tf.Tensor) -> None:
-        balance = tf.convert_to_tensor(self.wae_lambda) * (2 * math.log(2))
+        weight = self.config.adversary_weight
+        balance = tf.convert_to_tensor(self.wae_lambda) if weight is None else weight
+        balance *= 2 * math.log(2)
         won = loss < ADVERSARY_WON * balance
         dead = (balance > 0) & tf.reduce_all(tf.equal(gradient, 0))
         fault = tf.where(won, 1, tf.where(dead, 2, 0))
@@ -56,7 +58,11 @@ class WaeGan(Wae):
 
         codes: [parts * n, z].
         """
-        logits = tf.split(self.adversary(codes, training=True), parts)
+        logits = self.adversary(codes, training=True)
+        if self.config.adversary_outputs == 2:
+            # A softmax over two classes is a sigmoid of the difference (replication wae.py:311-321).
+            logits = logits[:, 1:] - logits[:, :1]
+        logits = tf.split(logits, parts)
         if self.config.gan_trick == "off":
             return logits
         scale, trick = self.config.prior_scale, self.config.gan_trick
@@ -74,18 +80,34 @@ class WaeGan(Wae):
     ) -> tf.Tensor:
         """The adversary's loss on a batch, a scalar; see `penalties.adversary`."""
         codes = self._encoding_of_own(images, noise, training).codes
-        codes = tf.stop_gradient(replicas.gathered(codes))
+        return self._adversary_loss_of_codes(replicas.gathered(codes), prior_sample)
+
+    def _adversary_loss_of_codes(self, codes: tf.Tensor, prior_sample: tf.Tensor) -> tf.Tensor:
+        codes = tf.stop_gradient(codes)
         # One pass over both: matrix products of twice the rows, a fifth faster on CPUs.
         both = self.adversary_logits(tf.concat([prior_sample, codes], 0), parts=2)
-        return penalties.adversary(*both, tf.convert_to_tensor(self.wae_lambda))
+        weight = self.config.adversary_weight
+        if weight is None:
+            weight = tf.convert_to_tensor(self.wae_lambda)
+        return penalties.adversary(*both, weight)
 
     def update_adversary(
-        self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise | None
+        self,
+        images: tf.Tensor,
+        prior_sample: tf.Tensor,
+        noise: Noise | None,
+        penalty_codes: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
-        """A second pass of the updated encoder, then the adversary's step (official wae.py:600-612)."""
+        """A second pass of the updated encoder, then the adversary's step (official wae.py:600-612).
+
+        With adversary_codes=before_update, the step alone, on the codes that the penalty saw.
+        """
         variables = self.adversary.trainable_variables
         with tf.GradientTape() as tape:
-            loss = self.adversary_loss(images, prior_sample, noise or Noise())
+            if self.config.adversary_codes == "before_update":
+                loss = self._adversary_loss_of_codes(penalty_codes, prior_sample)
+            else:
+                loss = self.adversary_loss(images, prior_sample, noise or Noise())
             scaled = self._scaled_loss(self.adversary_optimizer, loss)
         gradients = tape.gradient(scaled, variables)
         self._apply(self.adversary_optimizer, gradients, variables)

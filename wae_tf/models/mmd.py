@@ -16,10 +16,13 @@ class WaeMmd(Wae):
     def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
         """See `penalties.mmd`."""
         config = self.config
-        return penalties.mmd(
+        found = penalties.mmd(
             encoding.codes,
             prior_sample,
             kernel=config.mmd_kernel,
             width=priors.kernel_width(config.prior, config.zdim, config.prior_scale),
             scales=config.mmd_scales,
+            distances=config.mmd_distances,
+            size=config.batch_size if config.batch_divisor == "batch_size" else None,
         )
+        return penalties.clamped(found, config.mmd_clamp)

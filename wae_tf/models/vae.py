@@ -17,4 +17,5 @@ class Vae(Wae):
 
     def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
         """See `penalties.kl`."""
-        return penalties.kl(encoding.mean, encoding.logvar, self.config.prior_scale)
+        kl = penalties.kl(encoding.mean, encoding.logvar, self.config.prior_scale)
+        return kl * self._share_of_batch(encoding.mean)

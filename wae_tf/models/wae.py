@@ -27,7 +27,7 @@ CODES_EXPLODED = 1e4
 #: An adversary whose loss is below this part of lambda * 2 log 2, balance, has won: the codes learn
 #: next to nothing from it.
 ADVERSARY_WON = 0.02
-#: official wae.py:61, bound of the log-variance.
+#: Bound of the log-variance (official wae.py:61), or of the standard deviation (replication wae.py:170).
 SPREAD_BOUND = 50.0
 
 
@@ -37,6 +37,7 @@ class Noise(NamedTuple):
     pixels: tf.Tensor | None = None  # [n, H, W, C], added to the images: encoder_noise add_noise
     code: tf.Tensor | None = None  # [n, z], standard normal: gaussian and implicit
     many: tf.Tensor | None = None  # [10 n, z], standard normal: MMD++
+    again: tf.Tensor | None = None  # [n, z], as code, for the pass of penalty_codes=fresh
 
 
 class Encoding(NamedTuple):
@@ -103,7 +104,7 @@ class Wae(keras.Model):
         self.lr_factor = self._state("lr_factor", (), 1.0)
         self.rollbacks = self._state("rollbacks", (), 0, "int64")
         self.latest = self._state("latest", (1 + len(self.terms),), 0, self.full)
-        self.steps_per_epoch = (data_size or 0) // config.batch_size
+        self.steps_per_epoch = config.steps_an_epoch(data_size or 0)
         if config.lr_schedule != "constant" and self.steps_per_epoch == 0:
             raise ValueError(
                 f"lr_schedule={config.lr_schedule} needs data_size=N, the number of training "
@@ -280,9 +281,7 @@ class Wae(keras.Model):
 
     def squash(self, logits: tf.Tensor) -> tf.Tensor:
         """The decoder's logits as images: tanh or sigmoid."""
-        if self.config.pixel_range_of_data == "symmetric":
-            return tf.tanh(logits)
-        return tf.sigmoid(logits)
+        return (tf.tanh if self.config.output_of_decoder == "tanh" else tf.sigmoid)(logits)
 
     def sample_prior(self, count: int | tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         """Codes [count, z] of the prior."""
@@ -313,7 +312,10 @@ class Wae(keras.Model):
             pixels = tf.cast(pixels, self.full)
         if self.config.encoder_noise in ("gaussian", "implicit"):
             code = normal("code", count)
-        return Noise(pixels, code, self._many_noise(count, normal))
+        again = None
+        if self.config.penalty_codes == "fresh" and code is not None:
+            again = normal("again", count)
+        return Noise(pixels, code, self._many_noise(count, normal), again)
 
     def _many_noise(self, count: Any, normal: Any) -> tf.Tensor | None:
         return None
@@ -326,11 +328,12 @@ class Wae(keras.Model):
         mean = codes = outputs["mean"]
         logvar = matrix = None
         if "spread" in outputs:
-            spread = tf.clip_by_value(outputs["spread"], -SPREAD_BOUND, SPREAD_BOUND)
-            if self.config.encoder_clip == "std":
-                std, logvar = spread, tf.math.log(1e-8 + tf.square(spread))
+            logvar = outputs["spread"]
+            if self.config.encoder_clip == "std_at_most":
+                std = tf.minimum(tf.exp(0.5 * logvar), SPREAD_BOUND)
             else:
-                std, logvar = tf.sqrt(1e-8 + tf.exp(spread)), spread
+                logvar = tf.clip_by_value(logvar, -SPREAD_BOUND, SPREAD_BOUND)
+                std = tf.sqrt(1e-8 + tf.exp(logvar))
             if noise.code is not None:
                 codes += noise.code * std
         if "matrix" in outputs:
@@ -358,9 +361,18 @@ class Wae(keras.Model):
             scalars `loss`, `reconstruction`, `penalty`, and `code_width`, the root mean square of
             the codes over the prior's scale.
         """
+        return self._losses_and_encoding(images, prior_sample, noise, training)[0]
+
+    def _losses_and_encoding(
+        self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise, training: bool
+    ) -> tuple[dict[str, tf.Tensor], Encoding]:
+        """`losses`, and the encoding that the penalty saw."""
         encoding = self._encoding_of_own(images, noise, training)
         logits = self.decoder(encoding.codes, training=training)
         reconstruction = replicas.mean(self.cost(images, self.squash(logits), logits))
+        if self.config.penalty_codes == "fresh":
+            fresh = noise._replace(code=noise.again)
+            encoding = self._encoding_of_own(images, fresh, training)
         encoding = _gathered(encoding)
         penalty = self.penalty(encoding, prior_sample, noise)
         loss = reconstruction + tf.convert_to_tensor(self.wae_lambda) * penalty
@@ -370,14 +382,23 @@ class Wae(keras.Model):
             loss += self.config.fixed_point_weight * cost
         width = tf.sqrt(tf.reduce_mean(tf.square(encoding.codes))) / self.config.prior_scale
         terms = {"loss": loss, "reconstruction": reconstruction, "penalty": penalty}
-        return terms | {"code_width": width}
+        return terms | {"code_width": width}, encoding
 
     def cost(
         self, images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None = None
     ) -> tf.Tensor:
         """The scaled reconstruction cost, a scalar."""
-        scale = self.config.scale_of_cost
-        return costs.reconstruction(self.config.cost, images, reconstructions, logits, scale)
+        config = self.config
+        mean = costs.reconstruction(
+            config.cost, images, reconstructions, logits, config.scale_of_cost, config.bce_epsilon
+        )
+        return mean * self._share_of_batch(images)
+
+    def _share_of_batch(self, rows: tf.Tensor) -> tf.Tensor | float:
+        """What turns a mean over a batch's rows into a sum over them divided by a full batch's."""
+        if self.config.batch_divisor == "own" or replicas.replicas() > 1:
+            return 1.0  # replicas share whole batches only
+        return tf.cast(tf.shape(rows)[0], self.full) / self.config.batch_size
 
     def fixed_point_cost(self, prior_sample: tf.Tensor, training: bool) -> tf.Tensor:
         """Cost of sampled images that are not their own reconstruction (official improved_wae.py:135-172).
@@ -446,11 +467,11 @@ class Wae(keras.Model):
             if self.adversary_optimizer is not None:
                 self.adversary_optimizer.learning_rate.assign(self.config.lr_adv * decay)
         with tf.GradientTape() as tape:
-            logs = self.losses(images, prior_sample, noise)
+            logs, encoding = self._losses_and_encoding(images, prior_sample, noise, True)
             scaled = self._scaled_loss(self.optimizer, logs["loss"])
         variables = self.autoencoder_variables
         self._apply(self.optimizer, tape.gradient(scaled, variables), variables)
-        logs |= self.update_adversary(images, prior_sample, adversary_noise)
+        logs |= self.update_adversary(images, prior_sample, adversary_noise, encoding.codes)
 
         step = tf.convert_to_tensor(self.step)
         if self.plateau is not None:
@@ -466,7 +487,11 @@ class Wae(keras.Model):
         return logs
 
     def update_adversary(
-        self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise | None
+        self,
+        images: tf.Tensor,
+        prior_sample: tf.Tensor,
+        noise: Noise | None,
+        penalty_codes: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         """The adversary's step, where there is one."""
         return {}

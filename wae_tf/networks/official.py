@@ -10,7 +10,7 @@ from keras import layers
 
 from wae_tf.config import Config
 from wae_tf.errors import FlagError
-from wae_tf.networks import convolution
+from wae_tf.networks import convolution, replication
 from wae_tf.networks.batch_norm import FusedBatchNormalization
 
 
@@ -37,52 +37,64 @@ class _Builder:
     def _bias(self) -> keras.initializers.Initializer:
         return keras.initializers.Constant(self.config.init_bias)
 
+    def _initial(self, name: str, fan_in: int, kernel: keras.initializers.Initializer, bias):
+        if self.config.init == "normal" or self.scope == "adversary":
+            return {"kernel_initializer": kernel, "bias_initializer": bias}
+        kernel, bias = replication.initializers(fan_in, self._seed(name))
+        return {"kernel_initializer": kernel, "bias_initializer": bias}
+
     def linear(self, x, units: int, name: str, last: bool = False):
         """A linear layer on the flattened input; the last of a network stays float32."""
         if len(x.shape) > 2:
             x = layers.Flatten(dtype=self.policy)(x)
         return layers.Dense(
             units,
-            kernel_initializer=self._normal(name),
-            bias_initializer=self._bias(),
+            **self._initial(name, x.shape[-1], self._normal(name), self._bias()),
             name=name,
             dtype=self.full if last else self.policy,
         )(x)
 
     def conv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
         """A convolution; its initial filters are truncated normal (official ops.py:114)."""
+        size = size or self.config.filter_size
+        kernel = keras.initializers.TruncatedNormal(
+            stddev=self.config.init_std, seed=self._seed(name)
+        )
         return self.convolutions.Conv2D(
             filters,
-            size or self.config.filter_size,
+            size,
             strides=stride,
             padding=padding,
-            kernel_initializer=keras.initializers.TruncatedNormal(
-                stddev=self.config.init_std, seed=self._seed(name)
-            ),
-            bias_initializer=self._bias(),
+            **self._initial(name, size * size * x.shape[-1], kernel, self._bias()),
             name=name,
             dtype=self.full if last else self.policy,
         )(x)
 
     def deconv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
         """A transposed convolution; its bias starts at 0 whatever init_bias says (official ops.py:149)."""
+        size = size or self.config.filter_size
         return self.convolutions.Conv2DTranspose(
             filters,
-            size or self.config.filter_size,
+            size,
             strides=stride,
             padding=padding,
-            kernel_initializer=self._normal(name),
+            **self._initial(name, size * size * filters, self._normal(name), "zeros"),
             name=name,
             dtype=self.full if last else self.policy,
         )(x)
 
-    def norm(self, x, name: str):
-        """Batch normalisation, biased variance (official ops.py:16-24)."""
+    def norm(self, x, name: str, unbiased: bool = False, epsilon: float | None = None):
+        """Batch normalisation, biased variance (official ops.py:16-24) or PyTorch's unbiased."""
         if not self.config.batch_norm:
             return x
+        gamma: str | keras.initializers.Initializer = "ones"
+        if self.config.init == "torch_1.0":
+            gamma = keras.initializers.RandomUniform(0.0, 1.0, seed=self._seed(name))
         return FusedBatchNormalization(
+            unbiased=unbiased,
+            gamma_initializer=gamma,
             momentum=self.config.batch_norm_decay,
-            epsilon=self.config.batch_norm_eps,
+            epsilon=epsilon or self.config.batch_norm_eps,
             synchronized=self.synchronized,
             name=name,
             dtype=self.policy,
@@ -108,6 +120,8 @@ def check(config: Config, image_shape: tuple[int, int, int]) -> None:
         ("decoder", config.decoder_filters, config.decoder_layers),
     ):
         arch = getattr(config, f"{side}_arch")
+        if arch == "replication":
+            replication.check(side, filters, count, image_shape)
         if arch in ("dcgan", "dcgan_mod") and filters < 2 ** (count - 1):
             raise FlagError(
                 f"--{side}_filters={filters} is too small for {count} {arch} layers, which halve it "
@@ -160,6 +174,8 @@ def _encoder_features(net: _Builder, config: Config, x):
         for i in range(count):
             x = net.conv(x, filters // 2 ** (count - 1 - i), f"h{i}_conv")
             x = net.activation(net.norm(x, f"h{i}_bn"), "relu")
+    elif config.encoder_arch == "replication":
+        x = replication.encoder_features(net, filters, x)
     elif config.encoder_arch == "ali":
         # Kernel, stride, filters of official models.py:122-127.
         table = ((5, 1, filters // 8), (4, 2, filters // 4), (4, 1, filters // 2))
@@ -253,6 +269,8 @@ def build_decoder(config: Config, image_shape: tuple[int, int, int], **kwargs) -
             x = net.deconv(x, filters // 2 ** (i + 1), f"h{i}_deconv")
             x = net.activation(net.norm(x, f"h{i}_bn"), "relu")
         x = net.deconv(x, channels, "hfinal_deconv", stride=1 if modified else 2, last=True)
+    elif config.decoder_arch == "replication":
+        x = replication.decoder_logits(net, filters, x, image_shape)
     elif config.decoder_arch == "ali":
         x = layers.Reshape((1, 1, config.zdim), dtype=net.policy)(x)
         table = ((4, 1, filters), (4, 2, filters // 2), (4, 1, filters // 4))
@@ -285,7 +303,11 @@ def build_adversary(config: Config) -> keras.Model:
     codes = x = keras.Input((config.zdim,), name="codes", dtype=net.full)
     for i in range(config.adversary_layers):
         x = net.activation(net.linear(x, config.adversary_filters, f"h{i + 1}_lin"), "relu")
-    return keras.Model(codes, net.linear(x, 1, "hfinal_lin", last=True), name="adversary")
+    return keras.Model(
+        codes,
+        net.linear(x, config.adversary_outputs, "hfinal_lin", last=True),
+        name="adversary",
+    )
 
 
 def operations(network: keras.Model) -> list[float]:

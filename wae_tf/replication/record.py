@@ -28,7 +28,7 @@ A CASE is a dict; cases.py says what its keys mean. DIR/<case>.npz holds no pick
 
 meta:   the case; settings (its constants); torch (version); variables ([name, shape] of vae/ and
         dis/ state dicts); image_shape; sha256 of weights and inputs; floor (names)
-arrays: of the names below; f64/... and f32/... are the two precisions. [B] is the batch
+arrays: of the names below; f64/... and, of eval/... alone, f32/... are the two precisions
 
     eval/mean, /logvar, /codes, /reconstructions, /decoded   with the moving moments
     train/loss, /cost, /penalty (as added: times lambda), /adversary_loss
@@ -38,7 +38,8 @@ arrays: of the names below; f64/... and f32/... are the two precisions. [B] is t
     test/loss, test/blur   by test() itself, on a whole batch and then half of one
     blur                of the images, by calc_blur
     lr/vae, lr/dis [80]   by epoch, by main() itself
-    init/<var>          mean, root mean square, smallest, largest of INITS draws, and the count
+    init/<var>          mean, root mean square, smallest, largest of INITS draws, and the count;
+                        of the cases that are a run
     pixels              CelebA: a picture of bytes as utils.data_celeb has it; MNIST: all 256 bytes
 
 Arrays of more than COMPACT elements are stored as `compact` (float64) unless --full.
@@ -70,7 +71,7 @@ load, save, _random = _shared.load, _shared.save, _shared._random
 
 COMPACT = 32
 NUDGES = 3
-INITS = 10
+INITS = 4
 EPOCHS = 80
 
 
@@ -106,7 +107,10 @@ def make_weights(meta):
         random = _random(meta["name"], "weights", name)
         if len(shape) >= 2:
             fan_in = shape[0] if re.search(r"/d[2-5]\.", name) else int(np.prod(shape[1:]))
-            value = random.standard_normal(shape) * (1.2 / np.sqrt(float(fan_in)))
+            # Pixels stay where a sigmoid is not 0 or 1 but for a rounding, which BCELoss's logarithm
+            # would magnify.
+            gain = 0.3 if name.startswith("vae/d5.") else 1.2
+            value = random.standard_normal(shape) * (gain / np.sqrt(float(fan_in)))
         elif name.endswith((".1.weight", "running_var")):
             value = 0.7 + 0.6 * random.random_sample(shape)
         else:
@@ -298,12 +302,15 @@ class Report(object):
         names = "DIMS N_Z N_CHAN BATCH LAMBDA LR_VAE LR_DIS SIGMA SCALEBULLSHIT EPOCHS".split()
         found = dict((name, getattr(self.code, name)) for name in names)
         recon = self.code.RECON
-        found["RECON"] = "BCELoss" if callable(recon) and not hasattr(recon, "forward") else (
-            type(recon).__name__
+        found["RECON"] = (
+            "BCELoss"
+            if callable(recon) and not hasattr(recon, "forward")
+            else (type(recon).__name__)
         )
         return found
 
     def networks(self):
+        """Return both networks by the names of their scopes."""
         return {"vae": self.code.vae, "dis": self.code.dis}
 
     def variables(self):
@@ -549,12 +556,15 @@ def record(directory, case, out, full, torch):
                 key = short + "/" + name
                 floors[key] = max(floors.get(key, 0.0), change)
         for name, value in found.items():
-            if full or value.size <= COMPACT:
+            if short == "f32" and not name.startswith("eval/"):
+                floors.pop(short + "/" + name)
+            elif full or value.size <= COMPACT:
                 arrays[short + "/" + name] = value
             else:
                 arrays[short + "/" + name] = compact(value)
         if dtype == "float64":
-            arrays.update(report.initial())
+            if case["name"] == case["run"]:
+                arrays.update(report.initial())
         else:
             pixels = report.pixels(directory, meta)
             arrays["pixels"] = pixels if full or pixels.size <= COMPACT else compact(pixels)
