@@ -64,8 +64,8 @@ class Config:
         "official",
         "train and test as the official code shuffles and cuts; own: as the data set's files have "
         "them (mnist, fashion_mnist, cifar10); listing: the first --train_size and the first "
-        "--test_size by name, which overlap, as the replication report's (celeba, folder; "
-        "replication utils.py:19-22)",
+        "--test_size by name, which overlap, as the replication report's (celeba; replication "
+        "utils.py:19-22)",
         choices=SPLITS,
     )
     batch_order: str = _field(
@@ -102,7 +102,11 @@ class Config:
     )
 
     # The length of training.
-    epochs: int = _field(20, "epochs; one is train_size // batch_size steps", minimum=1)
+    epochs: int = _field(
+        20,
+        "epochs; one is train_size // batch_size steps, rounded up with --batch_order=in_order",
+        minimum=1,
+    )
     steps: int | None = _field(None, "stop after N steps, whatever --epochs says", minimum=1)
     batch_size: int = _field(100, "images a step", minimum=2)
 
@@ -275,12 +279,23 @@ class Config:
     epoch_test_size: int = _field(
         1000, "test images for the line of each epoch; the end uses all", minimum=1
     )
+    test_line: bool = _field(
+        False,
+        "also test_line.csv, as the replication report has it: after each epoch the mean of the total "
+        "loss over the test batches, and of the last one's reconstructions the blur, one variance "
+        "over all their Laplacians (replication wae.py:281-302, :527-571)",
+    )
     pictures: int = _field(100, "images in each panel of the figure, an even number", minimum=2)
     picture_columns: int = _field(10, "columns of each panel", minimum=1)
 
     def __post_init__(self) -> None:
         """Turns sequences into tuples and checks every value."""
         object.__setattr__(self, "mmd_scales", tuple(float(s) for s in self.mmd_scales))
+        if self.encoder_clip == "std":
+            raise FlagError(
+                "--encoder_clip=std, the second head as the standard deviation itself, is gone: nobody's "
+                "code had it; std_at_most is the replication report's, logvar the official one."
+            )
         for field in dataclasses.fields(self):
             self._check_field(field)
         self._check_together()
@@ -308,6 +323,12 @@ class Config:
         if not self.mmd_scales or min(self.mmd_scales) <= 0:
             raise FlagError("--mmd_scales takes positive numbers separated by commas.")
         schedule_speed(self.lr_schedule)
+        having = {"own": ("mnist", "fashion_mnist", "cifar10"), "listing": ("celeba",)}
+        if self.dataset not in having.get(self.split, DATASETS):
+            raise FlagError(
+                f"--split={self.split} goes with --dataset={' or '.join(having[self.split])}, not "
+                f"{self.dataset}."
+            )
         for name in ("work_dir", "data_dir", "cache_dir"):
             if "://" in (getattr(self, name) or ""):
                 raise FlagError(

@@ -7,12 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from wae_tf.config import DATASETS
+from wae_tf.config import CROPS, DATASETS, Config
 from wae_tf.data import celeba, cifar10, digits, dsprites, folder, image_set, mnist
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import DataError, FlagError
-
-CROPS = ("closecrop", "resizecrop")
 
 
 def load(
@@ -21,6 +19,7 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     cache_dir: str | None = None,
     crop: str = "closecrop",
+    split: str = "official",
     image_size: int | None = None,
     train_size: int | None = None,
     test_size: int | None = None,
@@ -33,7 +32,11 @@ def load(
       data_dir: folder or file in the official layout (datasets.LAYOUTS), or a folder where TFDS
         has prepared it. None: TFDS's own folder or its download; `digits` needs none.
       cache_dir: where decoded images are kept; None: $WAE_TF_CACHE or ~/.cache/wae_tf.
-      crop: celeba: `closecrop` or `resizecrop` (official datahandler.py:194-207).
+      crop: celeba: `closecrop` or `resizecrop` (official datahandler.py:194-207), or `squash`
+        (replication preprocess.py:19).
+      split: `official`; `own`, the files' own train and test (mnist, fashion_mnist, cifar10); or
+        `listing`, all images by number, so that the first train_size and the first test_size
+        overlap (celeba; replication utils.py:19-22).
       image_size: folder: crop pictures to the centre square and resize to this side.
       train_size: keep the first so many training images.
       test_size: keep the first so many test images; for digits and folder, which have no official
@@ -51,6 +54,7 @@ def load(
         raise FlagError(f"--dataset={dataset} is not one of {', '.join(DATASETS)}.")
     if crop not in CROPS:
         raise FlagError(f"--crop={crop} is not one of {', '.join(CROPS)}.")
+    Config(dataset=dataset, split=split)  # which split goes with which data set
     if image_size is not None and dataset != "folder":
         raise FlagError(f"--image_size goes with --dataset=folder only, not {dataset}.")
     for flag, value in {
@@ -84,11 +88,11 @@ def load(
         if dataset == "digits":
             images = digits.digits(test_size)
         elif dataset in ("mnist", "fashion_mnist"):
-            images = mnist.mnist(dataset, path)
+            images = mnist.mnist(dataset, path, split)
         elif dataset == "cifar10":
-            images = cifar10.cifar10(path)
+            images = cifar10.cifar10(path, split)
         elif dataset == "celeba":
-            images = celeba.celeba(path, cache_dir, crop, skip_bad_images)
+            images = celeba.celeba(path, cache_dir, crop, split, skip_bad_images)
         elif dataset == "dsprites":
             images = dsprites.dsprites(path, cache_dir)
         else:

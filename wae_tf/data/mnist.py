@@ -12,7 +12,7 @@ from wae_tf.data.image_set import LAYOUTS, ImageSet
 from wae_tf.errors import DataError
 
 
-def mnist(name: str, data_dir: Path | None) -> ImageSet:
+def mnist(name: str, data_dir: Path | None, split: str = "official") -> ImageSet:
     """MNIST or Fashion-MNIST (official datahandler.py:400-473): idx files, or TFDS."""
     if data_dir is None:
         return image_set.from_tfds(name, tfds_source.prepare(name, LAYOUTS[name]))
@@ -42,6 +42,11 @@ def mnist(name: str, data_dir: Path | None) -> ImageSet:
                 f"{found[f'{part}-labels']} holds {list(labels.shape)} labels for "
                 f"{len(images):,} images."
             )
+    source = f"idx files in {data_dir}"
+    if split == "own":
+        parts = [arrays[f"{part}-images"][..., None] for part in ("train", "t10k")]
+        parts += [arrays[f"{part}-labels"].astype(np.int64) for part in ("train", "t10k")]
+        return ImageSet(name, *parts, "the idx files' own train and test", source)
     images = np.concatenate([arrays["train-images"], arrays["t10k-images"]])[..., None]
     labels = np.concatenate([arrays["train-labels"], arrays["t10k-labels"]]).astype(np.int64)
-    return image_set.pooled(name, images, labels, 10_000, f"idx files in {data_dir}")
+    return image_set.pooled(name, images, labels, 10_000, source)

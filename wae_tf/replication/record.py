@@ -15,6 +15,8 @@ Pillow for the pixels. What makes the code run there, all of it outside the clon
     .cuda()         the tensor itself
     x.data[0]       of a scalar: the scalar (an error since torch 0.5)
     Adam(lr=None)   lr=0: the adversary's optimizer where there is no adversary
+    Adam.step       since torch 1.5: epsilon as torch 1.0 has it, beside the root of the second moment
+                    before its correction
     normal_, torch.normal   the recorder's numbers instead of the generator's
     wae_gan_loss    since torch 1.5: the adversary's loss of codes cut from the encoder's graph,
                     whose weights the step before has changed in place; its gradients are the same
@@ -274,7 +276,24 @@ class Report(object):
         torch.Tensor.normal_, torch.Tensor.__getitem__ = fed, scalar
         torch.Tensor.cuda = lambda tensor: tensor
         torch.normal = normal
-        torch.optim.Adam = lambda p, lr, **k: adam(p, lr=0.0 if lr is None else lr, **k)
+
+        class Adam(adam):
+            def __init__(self, params, lr, **kwargs):
+                adam.__init__(self, params, lr=0.0 if lr is None else lr, **kwargs)
+                self.epsilon = self.param_groups[0]["eps"]
+
+            def step(self, *args):
+                group = self.param_groups[0]
+                taken = [int(state["step"]) for state in self.state.values() if "step" in state]
+                corrected = 1.0 - group["betas"][1] ** (1 + max(taken or [0]))
+                group["eps"] = self.epsilon / corrected**0.5
+                return adam.step(self, *args)
+
+        class Plain(adam):
+            def __init__(self, params, lr, **kwargs):
+                adam.__init__(self, params, lr=0.0 if lr is None else lr, **kwargs)
+
+        torch.optim.Adam = Adam if self.modern else Plain
 
     def _modernise(self):
         code, torch = self.code, self.torch

@@ -27,7 +27,7 @@ def model_card(
     flags = dataclasses.asdict(config)
     for private in ("data_dir", "cache_dir", "work_dir"):
         flags.pop(private, None)
-    low = -1.0 if config.pixel_range_of_data == "symmetric" else 0.0
+    low = 0.0 if config.pixel_range_of_data == "unit" else -1.0
     return {
         "name": f"{config.model} trained on {config.dataset}",
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -93,7 +93,7 @@ class Graphs:
 
     def __init__(self, model: Wae, jit_compile: bool):
         self.model = model
-        self.symmetric = model.config.pixel_range_of_data == "symmetric"
+        self.symmetric = model.config.pixel_range_of_data != "unit"
         self.low, self.high = (-1.0, 1.0) if self.symmetric else (0.0, 1.0)
         self.range = "[-1, 1]" if self.symmetric else "[0, 1]"
         images = tf.TensorSpec([None, *model.image_shape], tf.float32)

@@ -49,7 +49,7 @@ def begin(run: Run, config: Config, images: ImageSet, total: int, overwrite: boo
     checkpoints.sweep(run.checkpoints)
     step = -1 if step is None else step
     checkpoints.drop_after(run.checkpoints, step)
-    per_epoch = len(images.train) // config.batch_size
+    per_epoch = config.steps_an_epoch(len(images.train))
     # The row of an epoch that --steps had cut short goes too, where this epoch now goes on.
     run.cut_history(lambda at: at <= step and (at % per_epoch == 0 or at == total))
     run.update_metrics(facts, drop=("diverged_step", "steps"))

@@ -83,7 +83,7 @@ def _train(
     images = setup.load_images(config)
     with strategy.scope():
         model = setup.build(config, images)
-    steps_per_epoch = len(images.train) // config.batch_size
+    steps_per_epoch = config.steps_an_epoch(len(images.train))
     total = config.epochs * steps_per_epoch
     if config.steps is not None:
         total = min(total, config.steps)
@@ -116,10 +116,12 @@ def _train(
         if chief:
             checkpoints.save(run.checkpoints, model, {}, config.keep_checkpoints)
     stop.what_now = f"step {max(start, 0)} is saved; the same command goes on from there."
-    looped = model.jit_compile and most > 1 and strategy.num_replicas_in_sync == 1
+    # A partial batch is of another shape, which the programs of whole executions do not take.
+    alike = config.batch_order == "random"
+    looped = model.jit_compile and most > 1 and strategy.num_replicas_in_sync == 1 and alike
     if looped:
         model.take_executions(most)
-    if feeding.device_can_hold(images.train, looped):
+    if alike and feeding.device_can_hold(images.train, looped):
         model.hold(images.train)
     metrics = fit(model, images, run, total, steps_per_epoch, stop, state)
     if skipped := metrics.get("skipped_steps"):
@@ -156,7 +158,7 @@ def fit(
         images: to train and test on.
         run: where to write.
         total: the last step.
-        steps_per_epoch: training images // batch size.
+        steps_per_epoch: of `Config.steps_an_epoch`.
         stop: notes signals.
         state: that of the checkpoint, {} at the beginning.
 
@@ -202,6 +204,7 @@ def fit(
                 held,
                 pixel_range=config.pixel_range_of_data,
                 start_step=start,
+                order=config.batch_order,
                 **common,
             )
             return found.batch(together, drop_remainder=True) if together else found
