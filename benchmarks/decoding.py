@@ -47,7 +47,6 @@ print(time.time() - began)
 
 def own(folder: Path, names: list[str]) -> float:
     """Seconds of our decoding, the cache written and synced."""
-
     with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryDirectory() as links:
         for name in names:
             os.symlink(folder / name, Path(links) / name)

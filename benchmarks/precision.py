@@ -45,7 +45,7 @@ STEPS_A_POINT = 10
 def run(config: Config, images: ImageSet, steps: int) -> tuple[dict[str, Any], np.ndarray]:
     """Trains one model; its numbers, and its curves [points, 2]."""
     model = by_name.from_config(config, images.image_shape, len(images.train))
-    pretraining.pretrain(model, images.train, report=lambda line: None)
+    pretraining.pretrain(model, images.train, progress=lambda line: None, size=500)
     model.compile(steps_per_execution=STEPS_A_POINT)
     batches = image_batches(
         images.train,
@@ -67,7 +67,7 @@ def run(config: Config, images: ImageSet, steps: int) -> tuple[dict[str, Any], n
     half = curves[len(curves) // 2 - len(curves) // 10 : len(curves) // 2].mean(axis=0)
     end = curves[-max(1, len(curves) // 10) :].mean(axis=0)
     test = images.test[:2000]
-    tested = brief.terms_on(model, test, config.batch_size)
+    tested = brief.test_terms(model, test, config.batch_size)
     samples = passes.samples(model, 1000, seed=config.seed)
     return {
         "half_reconstruction": half[0],
@@ -75,7 +75,7 @@ def run(config: Config, images: ImageSet, steps: int) -> tuple[dict[str, Any], n
         "end_reconstruction": end[0],
         "end_penalty": end[1],
         "test_reconstruction": tested["test_reconstruction"],
-        "test_penalty": tested["penalty"],
+        "test_penalty": tested["test_penalty"],
         "sharpness": float(brief.sharpness(samples).mean()),
         "skipped_steps": model.skipped_steps(),
         "ms_a_step": 1e3 * float(np.median(np.diff(times))) / STEPS_A_POINT,

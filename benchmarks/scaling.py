@@ -17,9 +17,10 @@ import subprocess
 import sys
 import time
 
-from wae_tf.config import MMD_SCALES, Config
+from wae_tf.config import Config
 from wae_tf.networks import official
 from wae_tf.objective import penalties
+from wae_tf.settings import MMD_SCALES
 
 PENALTIES = ("imq, 7 scales", "rbf", "gan", "mmdpp")
 

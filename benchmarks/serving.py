@@ -112,7 +112,7 @@ def other_signatures(loaded, model: Wae, seconds: float) -> list[dict[str, objec
     requests = {
         f"encode_bytes, {kind}": ("encode_bytes", lambda n, data=data: {"image_bytes": [data] * n})
         for kind, data in files.items()
-        if model.config.dataset not in ("celeba", "folder") and model.image_shape[2] in (1, 3)
+        if model.image_shape[2] in (1, 3)
     }
     requests["sample, an image a row"] = (
         "sample",

@@ -69,7 +69,6 @@ def peak_mb() -> float:
 
 def configured(work: str, options: argparse.Namespace, work_dir: str) -> Any:
     """The Config of a piece of work: the official experiment, without pretraining and figures."""
-
     experiment, penalty, *_ = WORK[work]
     celeba = experiment.startswith("celebA")
     arguments = [

@@ -91,7 +91,9 @@ def run(config: Config, images: ImageSet, steps: int, sharpness: float) -> dict[
     finite = True
     try:
         if config.pretrain:
-            pretraining.pretrain(model, images.train, report=lambda line: None)
+            pretraining.pretrain(
+                model, images.train, progress=lambda line: None, size=config.pretrain_size
+            )
         model.compile(steps_per_execution=50 if steps % 50 == 0 else 1)
         batches = image_batches(
             images.train,
@@ -103,13 +105,16 @@ def run(config: Config, images: ImageSet, steps: int, sharpness: float) -> dict[
     except RunError:
         finite = False
     found: dict[str, Any] = {}
-    if finite and model.trouble() is None:
+    if finite and model.guard.first_bad_step() is None:
         test = images.test[:TESTED]
         codes = passes.codes(model, test)
         scaled = codes / passes.prior_std(model)
         made = passes.decoded(model, codes)
         real = passes.in_batches(model.as_pixels, test)
-        ratio = float(brief.sharpness(passes.samples(model, TESTED)).mean()) / sharpness
+        ratio = (
+            float(brief.sharpness(passes.samples(model, TESTED, seed=model.settings.seed)).mean())
+            / sharpness
+        )
         found = {
             "squared_error": float(np.square(made - real).mean()),
             "code_mean_max": float(np.abs(scaled.mean(axis=0)).max()),

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wae_tf.cli.arguments import MODES, parse
+from wae_tf import registry
+from wae_tf.cli.arguments import parse
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -36,6 +37,6 @@ def test_every_command_line_of_main_is_accepted(tmp_path, monkeypatch):
     for arguments in commands:
         if any(argument.startswith("--mode=") for argument in arguments):
             mode = [a for a in arguments if a.startswith("--mode=")]
-            assert mode[0].removeprefix("--mode=") in MODES
+            assert mode[0].removeprefix("--mode=") in registry.names("mode")
             arguments = [a for a in arguments if not a.startswith("--mode=")]
         parse(arguments)

@@ -6,6 +6,21 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def first_line(error: BaseException, most: int = 200) -> str:
+    """What went wrong, to stand inside a sentence: the first line of an error's message.
+
+    Args:
+        error: any exception; an OSError's reason is told without its number and path.
+        most: characters at most.
+
+    Returns:
+        A line without its full stop; the error's type where it has no message.
+    """
+    text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
+    lines = str(text).strip().splitlines() or [type(error).__name__]
+    return lines[0][:most].rstrip(".")
+
+
 class UserError(Exception):
     """A sentence for a person: names the flag, file or value, and what is accepted.
 

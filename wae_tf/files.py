@@ -8,7 +8,7 @@ from pathlib import Path
 try:
     import fcntl
 except ImportError:
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # not on Windows
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 # Before TensorFlow is imported: on a machine without a GPU it would report that as an error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from wae_tf import console
 from wae_tf.cli import arguments as cli_arguments
 from wae_tf.cli import modes
 from wae_tf.errors import UserError
@@ -32,6 +33,7 @@ def _run(arguments: Sequence[str]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status: 0, 2 for bad flags, 1 for a failed run."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    console.to_stdout()
     try:
         address = cli_arguments.address(arguments)
         if address is None:

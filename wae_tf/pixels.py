@@ -7,21 +7,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from wae_tf.config import DATASETS
 from wae_tf.errors import FlagError
-
-#: The range in which a data set is trained, configs.py's `input_normalize_sym`.
-DEFAULT_PIXEL_RANGE = {
-    name: "symmetric" if name in ("celeba", "folder") else "unit" for name in DATASETS
-}
 
 
 def to_float_by_table(images_uint8: tf.Tensor, pixel_range: str) -> tf.Tensor:
     """As to_float of a tensor, by a table: on GPUs, where float64 is slow.
 
     Args:
-      images_uint8: uint8 of any shape.
-      pixel_range: `symmetric` or `unit`.
+        images_uint8: uint8 of any shape.
+        pixel_range: `symmetric` or `unit`.
     """
     check_range(pixel_range)
     if pixel_range == "stretched":
@@ -33,14 +27,13 @@ def to_float(images_uint8: Any, pixel_range: str) -> Any:
     """Bytes to the floats that networks see (official datahandler.py:176, :272, :439), the same bits.
 
     Args:
-      images_uint8: uint8 of any shape, NumPy array or tensor.
-      pixel_range: `symmetric` for [-1, 1], `unit` for [0, 1]; `stretched`: each image [H, W, C] from
-        its own smallest value at -1 to its largest at 1 (replication utils.py:28-30); one of a single
-        value, for which that divides by zero, is -1.
+        images_uint8: uint8 of any shape, NumPy array or tensor.
+        pixel_range: `symmetric` for [-1, 1], `unit` for [0, 1]; `stretched`: each image [H, W, C] from
+            its own smallest value at -1 to its largest at 1 (replication utils.py:28-30); one of a
+            single value, for which that divides by zero, is -1.
 
     Returns:
-      float32 of the same shape: the official float64 `x / 255` or `(x / 255 - 0.5) * 2`, or the
-      report's `(x - smallest) / (largest - smallest) * 2 - 1`, rounded.
+        float32 of the same shape: the official float64 `x / 255` or `(x / 255 - 0.5) * 2`, rounded.
     """
     check_range(pixel_range)
     if not tf.is_tensor(images_uint8):
@@ -71,11 +64,11 @@ def to_unit(images_float: Any, pixel_range: str) -> Any:
     """Floats of networks to [0, 1], for pictures; what lies outside is clipped.
 
     Args:
-      images_float: floats of any shape, NumPy array or tensor, in `pixel_range`.
-      pixel_range: `symmetric`, `unit` or `stretched`, whose pictures come back stretched.
+        images_float: floats of any shape, NumPy array or tensor, in `pixel_range`.
+        pixel_range: `symmetric` or `unit`.
 
     Returns:
-      float32 of the same shape and kind.
+        float32 of the same shape and kind.
     """
     check_range(pixel_range)
     tensor = tf.is_tensor(images_float)

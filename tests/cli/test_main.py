@@ -69,9 +69,9 @@ def test_a_flagfile_chooses_the_preset_below_it():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--dataset=svhn"], "--dataset=svhn is not known; accepted: digits, mnist"),
-        (["--model=gan"], "--model=gan is not known; accepted: wae_mmd"),
-        (["--mode=fly"], "--mode=fly is not known; accepted: train"),
+        (["--dataset=svhn"], "--dataset=svhn is not known; accepted: celeba, cifar10, digits"),
+        (["--model=gan"], "--model=gan is not known; accepted: wae_gan, wae_mmd"),
+        (["--mode=fly"], "--mode=fly is not known; accepted: evaluate"),
         (["--zdim=much"], "zdim"),
         (["--nonsense=1"], "Unknown command line flag 'nonsense'"),
         (["train"], "'train' is not a flag"),
@@ -296,11 +296,13 @@ def test_a_handful_of_pictures_is_enough(count, extra, tmp_path, capsys):
 def test_usual_steps_of_an_execution(monkeypatch):
     def usual(**fields):
         config = Config(encoder_arch="mlp", decoder_arch="mlp", **fields)
-        return programs.usual_steps_per_execution(by_name.from_config(config, (28, 28, 1), 1000))
+        return programs.usual_steps_per_call(
+            by_name.from_config(config, (28, 28, 1), 1000), config.batch_size
+        )
 
     assert usual() == 20
     config = Config(encoder_arch="mlp", decoder_arch="mlp")
     operations = operations_module.operations(by_name.from_config(config, (28, 28, 1), 1000), 100)
-    monkeypatch.setattr(programs, "EXECUTION_ON_CPU", 7.5 * operations)
+    monkeypatch.setattr(programs, "CALL_ON_CPU", 7.5 * operations)
     assert usual() == 7
     assert usual(batch_size=1000) == 1

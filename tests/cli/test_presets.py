@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from wae_tf import registry
 from wae_tf.cli import arguments
-from wae_tf.config import DATASETS
-from wae_tf.models import by_name, wae
+from wae_tf.models import by_name
+from wae_tf.networks import official
 from wae_tf.replication import cases, options, record
 
 GOLDENS = Path(__file__).parent.parent / "goldens" / "replication"
@@ -31,7 +32,7 @@ def config_of(name, *more):
 
 
 def test_there_is_a_preset_for_every_pair():
-    for dataset in DATASETS:
+    for dataset in registry.names("dataset"):
         for model in ("wae_mmd", "wae_gan", "vae", "wae_mmdpp", "wae_mmdppp"):
             assert f"{dataset}_{model}.flags" in PRESETS
     assert len([p for p in PRESETS if p.startswith("official/")]) == 7
@@ -58,8 +59,8 @@ def test_preset_is_built_and_stepped(name):
     )
     logs = model.train_step(images)
     assert all(np.isfinite(float(value)) for value in logs.values())
-    assert model.trouble() is None
-    wae.networks.check(config, model.image_shape)  # the full widths fit as well
+    assert model.guard.first_bad_step() is None
+    official.check(config, model.image_shape)  # the full widths fit as well
 
 
 @pytest.mark.parametrize("name", list(cases.REVISIONS))
@@ -71,7 +72,7 @@ def test_replication_presets_are_the_recorded_constants(name):
     expected = options.config_of(constants, **run, filters=128, hidden=512)
     found = config_of(f"replication/{name}.flags")
     ours = {"data_dir", "crop", "split", "train_size", "test_size", "epoch_test_size", "test_line"}
-    ours |= {"figure_every", "pictures", "picture_columns"}
+    ours |= {"figure_every", "pictures", "picture_columns", "pretrain_size"}
     if "gan" not in name:
         ours |= {"gan_trick", "lr_adv", "adversary_filters", "adversary_layers"}  # not in use
     for field in dataclasses.fields(expected):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wae_tf import pixels, streams
+from wae_tf import streams
+from wae_tf.config import Config
 from wae_tf.data import batches, load
 from wae_tf.errors import DataError, FlagError
 from wae_tf.pixels import to_float, to_unit
@@ -51,10 +52,8 @@ def test_ranges_are_checked():
         to_float(BYTES, "wide")
     with pytest.raises(TypeError, match="uint8"):
         to_float(np.zeros(3), "unit")
-    assert (
-        pixels.DEFAULT_PIXEL_RANGE["celeba"] == pixels.DEFAULT_PIXEL_RANGE["folder"] == "symmetric"
-    )
-    assert {pixels.DEFAULT_PIXEL_RANGE[d] for d in ("digits", "mnist", "cifar10")} == {"unit"}
+    ranges = {d: Config(dataset=d).pixel_range_of_data for d in ("celeba", "folder", "cifar10")}
+    assert ranges == {"celeba": "symmetric", "folder": "symmetric", "cifar10": "unit"}
 
 
 def test_stream_keys_are_those_of_sha256():
@@ -191,7 +190,7 @@ def test_sizes():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"dataset": "mnst"}, "--dataset=mnst is not one of digits, mnist"),
+        ({"dataset": "mnst"}, "--dataset=mnst is not known; accepted: celeba, cifar10"),
         ({"dataset": "celeba", "crop": "wide"}, "--crop=wide is not one of closecrop, resizecrop"),
         ({"dataset": "digits", "train_size": 0}, "--train_size=0 must be at least 1"),
         ({"dataset": "mnist", "image_size": 32}, "--image_size goes with --dataset=folder"),

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from wae_tf.errors import DataError, FlagError
-from wae_tf.evaluation import distances, full, inception
-from wae_tf.evaluation.full import Options
+from wae_tf.evaluation import distances, feature_networks, inception
+from wae_tf.evaluation.feature_networks import Options
 from wae_tf.evaluation.inception import Unreachable
 
 RNG = np.random.RandomState(0)
@@ -93,7 +93,9 @@ def test_only_inceptions_own_resize_is_called_fid(saved):
     def names(resize):
         options = Options(inception=saved, inception_resize=resize)
         network = inception.load(saved, resize)
-        return full._metric_names(network, options), full._titles(network, options)["frechet"]
+        return feature_networks.metric_names(network, options), feature_networks.titles(
+            network, options
+        )["frechet"]
 
     plain = {"frechet": "fid", "kernel": "kid", "score": "inception_score"}
     assert names("tf1_bilinear") == (plain, "FID")

@@ -147,9 +147,8 @@ def test_six_panel_scatter_limits_come_from_the_codes():
 def test_six_panel_curves_are_logs_of_absolute_values():
     arguments = six_panel_arguments()
     arguments["curves"] |= {
-        "sharpness": [0.01, 0.02],
+        "sharpness": [0.0, 0.02],
         "sharpness_step": [100, 200],
-        "encoding_changes": [1.0, 0.0, np.e],
     }
     ax = six_panel._six_panel_figure(**arguments).axes[4]
     lines = {line.get_label(): line.get_xydata() for line in ax.lines}
@@ -157,15 +156,13 @@ def test_six_panel_curves_are_logs_of_absolute_values():
         "log(|rec loss|)",
         "log(|match loss|)",
         "log(sharpness)",
-        "log(encoding changes)",
     ]
     reconstruction = lines["log(|rec loss|)"]
     assert len(reconstruction) == 100  # every third of 300
     np.testing.assert_allclose(reconstruction[1], [4, np.log(10 / 4)])
     np.testing.assert_allclose(lines["log(|match loss|)"][1], [4, np.log(0.1 / 4)])
     np.testing.assert_allclose(lines["log(sharpness)"][1], [200, np.log(0.02)])
-    np.testing.assert_allclose(lines["log(encoding changes)"][[0, 2]], [[1, 0], [300, 1]])
-    assert np.isnan(lines["log(encoding changes)"][1, 1])  # log 0 is a gap
+    assert np.isnan(lines["log(sharpness)"][0, 1])  # log 0 is a gap
 
 
 def test_six_panel_file(tmp_path):

@@ -12,11 +12,13 @@ from wae_tf.config import Config
 from wae_tf.data.batches import image_batches, index_batches
 from wae_tf.errors import FlagError
 from wae_tf.models import by_name, operations
+from wae_tf.models.encoding import Noise
 from wae_tf.models.operations import parameter_count
 from wae_tf.models.step.adam import FusedAdam
-from wae_tf.models.wae import Noise
-from wae_tf.networks.official import build_adversary
+from wae_tf.networks.official import build_adversary, build_decoder, build_encoder
 from wae_tf.objective import penalties
+from wae_tf.training.feeding import keep_on_device
+from wae_tf.training.programs import make_one_program
 
 SMALL = {
     "encoder_arch": "mlp",
@@ -28,7 +30,6 @@ SMALL = {
     "adversary_filters": 8,
     "adversary_layers": 2,
     "zdim": 3,
-    "batch_size": 8,
     "init_std": 0.2,
 }
 CLASSES = [
@@ -196,13 +197,13 @@ def test_gan_iteration_moves_each_network_by_its_own_loss(images):
 
 
 def test_schedule_and_adaptive_lambda_in_fit(images):
-    model = make(lr_schedule="1", lr=0.01, epochs=3, lambda_schedule="adaptive")
+    model = make(lr_schedule="1", lr=0.01, lambda_schedule="adaptive")
     model.fit(images, epochs=3, batch_size=8, shuffle=False, verbose=0)
     assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(0.01 / 100)
     assert float(model.wae_lambda.numpy()) == 10.0
     model.step.assign(999)
     model.fit(images[:8], batch_size=8, verbose=0)
-    _, cost, penalty = model.latest.numpy()
+    _, cost, penalty = model.running_means.latest.numpy()
     assert float(model.wae_lambda.numpy()) == pytest.approx(5 + 0.5 * cost / abs(penalty), rel=1e-5)
 
 
@@ -211,8 +212,8 @@ def test_first_bad_step_is_kept(images):
     bad = images.copy()
     bad[17] = np.nan
     model.fit(bad, batch_size=8, shuffle=False, verbose=0)
-    step, terms = model.trouble()
-    assert step == 2
+    step, terms = model.guard.first_bad_step()
+    assert step == 3
     assert "reconstruction not finite" in terms
 
 
@@ -281,14 +282,64 @@ def test_own_optimizer_needs_a_constant_schedule(images):
 def test_needs_the_size_of_the_data():
     with pytest.raises(ValueError, match="data_size"):
         wae_tf.WaeMmdpp((6, 6, 1), **SMALL)
-    with pytest.raises(ValueError, match="data_size"):
-        wae_tf.WaeMmd((6, 6, 1), **SMALL, lr_schedule="manual")
+
+
+def test_a_schedule_needs_the_length_of_an_epoch(images):
+    model = make(lr_schedule="manual")
+    with pytest.raises(ValueError, match="set_length"):
+        model.update(images[:8], np.zeros((8, 3), np.float32), Noise())
+    endless = tf.data.Dataset.from_tensors(images[:8]).repeat()
+    with pytest.raises(ValueError, match="steps_per_epoch"):
+        model.fit(endless, verbose=0)
+
+
+def test_schedules_follow_the_epochs_of_fit(images):
+    model = make(lr_schedule="1", lr=0.01, optimizer="sgd")
+    rate = model.optimizer.learning_rate
+    for batch_size, epochs in ((8, 3), (20, 2), (40, 1)):  # whatever the batch
+        model.fit(images, epochs=epochs, batch_size=batch_size, verbose=0)
+        assert float(rate.numpy()) == pytest.approx(0.01 * 10.0 ** -(epochs - 1))
+    model.fit(images, initial_epoch=2, epochs=4, batch_size=8, verbose=0)
+    assert float(rate.numpy()) == pytest.approx(0.01 * 10.0**-3)
+    model.fit(tf.data.Dataset.from_tensor_slices(images).batch(8), epochs=2, verbose=0)
+    assert float(rate.numpy()) == pytest.approx(0.01 / 10)
+
+
+def test_a_model_knows_settings_of_a_model_only():
+    known = wae_tf.WaeMmd((6, 6, 1), **SMALL).get_config()
+    assert {"zdim", "seed", "encoder_arch"} <= set(known)
+    assert not {"data_dir", "work_dir", "epochs", "batch_size", "figure_every"} & set(known)
+    with pytest.raises(TypeError, match="work_dir"):
+        wae_tf.WaeMmd((6, 6, 1), **SMALL, work_dir="x")
+
+
+def test_the_official_networks_given_are_the_official_networks(images, tmp_path):
+    ours = make(wae_tf.WaeGan)
+    networks = {
+        name: build(ours.settings, *shape)
+        for name, build, shape in (
+            ("encoder", build_encoder, [(6, 6, 1)]),
+            ("decoder", build_decoder, [(6, 6, 1)]),
+            ("adversary", build_adversary, []),
+        )
+    }
+    given = make(wae_tf.WaeGan, **networks)
+    histories = [
+        m.fit(images, epochs=2, batch_size=8, shuffle=False, verbose=0).history
+        for m in (ours, given)
+    ]
+    assert histories[0] == histories[1]
+    given.save(tmp_path / "own.keras")
+    again = keras.saving.load_model(tmp_path / "own.keras")
+    np.testing.assert_array_equal(again.reconstruct(images), ours.reconstruct(images))
+    for old, new in zip(given.optimizer.variables, again.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 def test_config_and_keywords_give_the_same_model(images):
     config = wae_tf.Config(**SMALL)
     a, b = wae_tf.WaeMmd((6, 6, 1), config), wae_tf.WaeMmd((6, 6, 1), **SMALL)
-    assert a.config == b.config == dataclasses.replace(config)
+    assert a.settings == b.settings == dataclasses.replace(config.settings)
     np.testing.assert_array_equal(a.reconstruct(images), b.reconstruct(images))
 
 
@@ -339,7 +390,7 @@ def test_held_images_give_the_steps_of_fed_ones(pixel_range):
     for held in (False, True):
         model = make(wae_tf.WaeGan, pixel_range=pixel_range)
         if held:
-            model.hold(pixels)
+            keep_on_device(model, pixels)
             batches = index_batches(len(pixels), **common)
         else:
             batches = image_batches(pixels, pixel_range=pixel_range, **common)
@@ -351,7 +402,7 @@ def test_held_images_give_the_steps_of_fed_ones(pixel_range):
 
 def test_held_images_are_in_no_checkpoint(tmp_path):
     model = make()
-    model.hold(np.zeros((50, 6, 6, 1), np.uint8))
+    keep_on_device(model, np.zeros((50, 6, 6, 1), np.uint8))
     tf.train.Checkpoint(model=model).write(str(tmp_path / "c"))
     shapes = tf.train.load_checkpoint(str(tmp_path / "c")).get_variable_to_shape_map()
     assert [50, 6, 6, 1] not in shapes.values()
@@ -363,7 +414,7 @@ def test_updates_that_overflow_half_are_left_out_and_counted(images):
     model.optimizer.dynamic_scale.assign(2.0**40)  # gradients overflow, the loss does not
     before = [v.numpy() for v in model.autoencoder_variables]
     model.fit(images[:8], batch_size=8, verbose=0)
-    assert model.skipped_steps() == 1 and model.trouble() is None
+    assert model.skipped_steps() == 1 and model.guard.first_bad_step() is None
     assert float(model.optimizer.dynamic_scale.numpy()) == 2.0**39
     for value, old in zip(model.autoencoder_variables, before, strict=True):
         np.testing.assert_array_equal(value, old)
@@ -402,10 +453,10 @@ def test_executions_in_one_program_are_the_steps_one_by_one():
         for together, steps in parts:
             model.steps_per_execution = together
             if most:
-                model.take_executions(most)
+                make_one_program(model, most)
             several = {"steps": together} if most else {}
             if held:
-                model.hold(pixels)
+                keep_on_device(model, pixels)
                 batches = index_batches(40, start_step=start, **common, **several)
             else:
                 batches = image_batches(pixels, pixel_range="unit", start_step=start, **common)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wae_tf.config import RECON_SCALES
+from wae_tf import registry
 from wae_tf.objective import costs
 
 
@@ -20,7 +20,9 @@ from wae_tf.objective import costs
 )
 def test_costs_by_hand(cost, expected):
     images = tf.constant([1.0, 2.0, 0.0, 3.0], shape=[2, 1, 2, 1])
-    value = costs.reconstruction(cost, images, tf.zeros_like(images), None, RECON_SCALES[cost])
+    value = costs.reconstruction(
+        cost, images, tf.zeros_like(images), None, registry.fact("cost", cost, "scale", 1.0)
+    )
     assert float(value) == pytest.approx(expected, rel=1e-6)
 
 

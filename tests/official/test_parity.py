@@ -9,7 +9,7 @@ import pytest
 from wae_tf import diff
 from wae_tf.data import load
 from wae_tf.official import options
-from wae_tf.official.parity import cases, compare, record, replay
+from wae_tf.official.parity import cases, compare, record, replay, tabulated
 from wae_tf.official.parity.replay import Replay
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
@@ -25,7 +25,7 @@ def test_case(name):
 
 
 def test_schedules():
-    rows = replay.schedule_rows(str(GOLDENS / "schedules.npz"))
+    rows = tabulated.schedule_rows(str(GOLDENS / "schedules.npz"))
     assert {row.case for row in rows} == {
         f"schedule {name}"
         for name in ("adaptive", "constant", "manual", "manual_smooth", "number", "plateau")
@@ -34,7 +34,7 @@ def test_schedules():
 
 
 def test_splits():
-    rows = replay.split_rows(str(GOLDENS / "splits.npz"))
+    rows = tabulated.split_rows(str(GOLDENS / "splits.npz"))
     assert {row.case for row in rows} == {
         "split mnist",
         "split cifar10",
@@ -70,7 +70,7 @@ def test_a_wrong_implementation_is_found(monkeypatch):
     # The factor of the cross term, off by one part in a thousand.
     plain = replay.penalties.mmd
     monkeypatch.setattr(
-        replay.models.penalties, "mmd", lambda *args, **kwargs: plain(*args, **kwargs) * 1.001
+        replay.penalties, "mmd", lambda *args, **kwargs: plain(*args, **kwargs) * 1.001
     )
     rows = Replay(str(GOLDENS / "mnist_mmd.npz")).rows()
     assert "losses" in {row.quantity for row in rows if not row.ok}

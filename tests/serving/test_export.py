@@ -17,7 +17,7 @@ from PIL import Image
 from wae_tf import Config, RunError, main
 from wae_tf.cli.arguments import parse
 from wae_tf.models import by_name
-from wae_tf.models.wae import Noise
+from wae_tf.models.encoding import Noise
 from wae_tf.objective import priors
 from wae_tf.runs import checkpoints
 from wae_tf.runs.folder import Run
@@ -80,7 +80,7 @@ def requests_and_answers(model, rows):
     shape = (rows, *model.image_shape)
     first, last = rng.rand(*shape).astype(np.float32), rng.rand(*shape).astype(np.float32)
     pixels = rng.randint(0, 256, shape).astype(np.uint8)
-    codes = rng.randn(rows, model.config.zdim).astype(np.float32)
+    codes = rng.randn(rows, model.settings.zdim).astype(np.float32)
     counts, seeds = 1 + np.arange(rows) % 3, 7 + 10**9 * np.arange(rows)
     steps = 2 + np.arange(rows) % 4
     samples = np.zeros((rows, counts.max(), *model.image_shape), np.float32)
@@ -89,7 +89,7 @@ def requests_and_answers(model, rows):
         samples[row, : counts[row]] = model.sample(int(counts[row]), seed=int(seeds[row]))
         ends = model.encode(np.stack([first[row], last[row]])).numpy()
         share = np.linspace(0, 1, steps[row], dtype=np.float32)[:, None]
-        line = priors.into_support(model.config.prior, ends[:1] * (1 - share) + ends[1:] * share)
+        line = priors.into_support(model.settings.prior, ends[:1] * (1 - share) + ends[1:] * share)
         lines[row, : steps[row]] = model.decode(line)
 
     def encoded(images):
@@ -326,11 +326,11 @@ def test_a_model_that_reads_back_differently_is_not_published(small, tmp_path, m
 
 def test_a_diverged_model_is_refused(tmp_path):
     model = by_name.from_config(Config(**TINY), (8, 8, 1), 100)
-    model.bad_step.assign(3)
-    model.bad_terms.assign(1)
+    model.guard.bad_step.assign(3)
+    model.guard.bad_terms.assign(1)
     with pytest.raises(RunError, match="nothing was exported: reconstruction not finite at step 4"):
         export.export(model, tmp_path / "a")
-    model.bad_step.assign(-1)
+    model.guard.bad_step.assign(-1)
     weights = model.decoder.get_weights()
     weights[0][0, 0] = np.nan
     model.decoder.set_weights(weights)

@@ -24,9 +24,10 @@ import json, os, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
 import tensorflow as tf
-from wae_tf import distribution, models, training
+import wae_tf
 from wae_tf.config import Config
-from wae_tf.data import batches
+from wae_tf.data.batches import image_batches
+from wae_tf.training import distribution
 
 many, out, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
 cpu = tf.config.list_physical_devices("CPU")[0]
@@ -51,18 +52,19 @@ result = {"replicas": strategy.num_replicas_in_sync, "chief": distribution.is_ch
 with strategy.scope():
     for name, case in cases.items():
         config = Config(**small, **case)
-        model = models.from_config(config, (8, 8, 1), len(images))
+        model = wae_tf.from_config(config, (8, 8, 1), len(images))
         model.compile(steps_per_execution=2)
         if config.pretrain:
-            result[name + "/pretrained"] = training.pretrain(model, images, lambda line: None)
-        part = lambda rows: batches(images, batch_size=8, seed=0, pixel_range="unit", rows=rows)
-        data = distribution.shared(strategy, 8, part)
+            result[name + "/pretrained"] = wae_tf.pretrain(
+                model, images, lambda line: None, steps=5, size=30)
+        part = lambda rows: image_batches(images, batch_size=8, seed=0, pixel_range="unit", rows=rows)
+        data = distribution.distributed_dataset(strategy, 8, part)
         history = model.fit(data, epochs=1, steps_per_epoch=steps, verbose=0).history
         result[name] = {k: v[0] for k, v in history.items()}
-        result[name + "/last"] = model.latest.numpy().tolist()
+        result[name + "/last"] = model.running_means.latest.numpy().tolist()
         # With the batch's moments: a bias before a batch norm has no effect, and no gradient but
         # rounding, so it and the moving mean behind it drift.
-        float_images = tf.constant(images, model.full) / 255.0
+        float_images = tf.constant(images, model.full_dtype) / 255.0
         mean = model.encoder(float_images, training=True)["mean"]
         result[name + "/codes"] = mean.numpy().tolist()
         codes = tf.random.stateless_normal([60, 3], [1, 2])
@@ -74,14 +76,14 @@ with strategy.scope():
         # Half precision: the gradients of one replica alone overflow, and both leave the step out.
         def half(pixels):
             config = Config(**small, **cases["gan"], precision="mixed_float16", optimizer="sgd")
-            model = models.from_config(config, (8, 8, 1), 60)
+            model = wae_tf.from_config(config, (8, 8, 1), 60)
             model.compile()
             for optimizer in (model.optimizer, model.adversary_optimizer):
                 optimizer.dynamic_scale.assign(2.0**6)
             batches = tf.data.Dataset.from_tensors(pixels).repeat()
             make = lambda rows: batches.map(lambda b: b[rows[0] : rows[1]])
             before = [v.numpy() for v in model.autoencoder_variables]
-            model.fit(distribution.shared(strategy, 8, make), steps_per_epoch=2, verbose=0)
+            model.fit(distribution.distributed_dataset(strategy, 8, make), steps_per_epoch=2, verbose=0)
             moved = [np.abs(v.numpy() - b).max() for v, b in zip(model.autoencoder_variables, before)]
             skipped = [int(model.step.numpy()) - int(o.iterations.numpy())
                        for o in (model.optimizer, model.adversary_optimizer)]

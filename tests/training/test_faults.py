@@ -20,17 +20,23 @@ from wae_tf.errors import DataError, RunError
 from wae_tf.evaluation import brief
 from wae_tf.figures import of_model
 from wae_tf.files import sync
+from wae_tf.models import pretraining as pretraining_step
 from wae_tf.models.gan import WaeGan
 from wae_tf.models.mmd import WaeMmd
 from wae_tf.models.step import schedules
-from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints
 from wae_tf.runs import folder as folder_module
 from wae_tf.runs.folder import Run, flags_text
-from wae_tf.training import interruption, pretraining, resuming, setup, train
-from wae_tf.training.callbacks import Checkpoints, Guard
+from wae_tf.training import (
+    fitting,
+    interruption,
+    pretraining,
+    programs,
+    resuming,
+    setup,
+)
+from wae_tf.training.callbacks import BadStep, Checkpoints, StopOnBadStep
 from wae_tf.training.interruption import Stop
-from wae_tf.training.train import fit
 
 ROOT = Path(__file__).parents[2]
 
@@ -104,8 +110,8 @@ def uninterrupted(tmp_path_factory):
             assert run(folders[model], *MODELS[model]) == 0
             if model == "wae_mmd":
                 stored = weights(folders[model])
-                assert stored["model/wae_lambda/.ATTRIBUTES/VARIABLE_VALUE"] != 10
-                assert stored["model/plateau_decay/.ATTRIBUTES/VARIABLE_VALUE"] < 1
+                assert stored["model/schedules/wae_lambda/.ATTRIBUTES/VARIABLE_VALUE"] != 10
+                assert stored["model/schedules/plateau/decay/.ATTRIBUTES/VARIABLE_VALUE"] < 1
         return folders[model]
 
     return of
@@ -116,7 +122,7 @@ def kill_at_step(monkeypatch, step):
         if int(self.model.step.numpy()) >= step:
             raise Killed
 
-    monkeypatch.setattr(Guard, "on_train_batch_end", check)
+    monkeypatch.setattr(StopOnBadStep, "on_train_batch_end", check)
 
 
 def kill_in_call(monkeypatch, owner, name, call):
@@ -134,7 +140,7 @@ def kill_in_call(monkeypatch, owner, name, call):
 
 POINTS = {
     "in the first epoch": lambda m: kill_at_step(m, 3),
-    "in pretraining": lambda m: kill_in_call(m, Wae, "pretrain_step", 1),
+    "in pretraining": lambda m: kill_in_call(m, pretraining_step, "step", 1),
     "in a checkpoint's write": lambda m: kill_in_call(m, checkpoints, "sync", 9),
     "before a checkpoint's name": lambda m: kill_in_call(m, checkpoints.os, "replace", 14),
     "in a figure": lambda m: kill_in_call(m, of_model, "draw_progress", 1),
@@ -165,7 +171,11 @@ def test_every_variable_is_in_the_checkpoint(name, tmp_path):
     def make():
         cls = getattr(wae_tf, name)
         model = small(
-            cls, lr_schedule="plateau", batch_size=4, data_size=8, precision="mixed_float16"
+            cls,
+            lr_schedule="plateau",
+            schedule_length=(2, 9),
+            data_size=8,
+            precision="mixed_float16",
         )
         found = [*model.variables, *model.optimizer.variables]
         return model, found + list(getattr(model.adversary_optimizer, "variables", []))
@@ -187,11 +197,12 @@ def test_kill_9_again_and_again(uninterrupted, tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, "-c", (
         "import os, signal, sys\n"
-        "from wae_tf import callbacks, main\n"
+        "from wae_tf import main\n"
+        "from wae_tf.training import callbacks\n"
         "def check(self, batch, logs=None):\n"
         "    if int(self.model.step.numpy()) >= int(sys.argv[1]):\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "callbacks.Guard.on_train_batch_end = check\n"
+        "callbacks.StopOnBadStep.on_train_batch_end = check\n"
         "sys.exit(main.main(sys.argv[2:]))\n"
     )]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -213,7 +224,7 @@ def test_a_signal_saves_and_says_how_to_go_on(
             os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Guard, "on_train_batch_end", at_step)
+        patch.setattr(StopOnBadStep, "on_train_batch_end", at_step)
         assert run(tmp_path / "run", *MODELS["wae_mmd"]) == status
     error = capsys.readouterr().err
     assert "step 7 is saved; the same command goes on from there" in error
@@ -223,7 +234,9 @@ def test_a_signal_saves_and_says_how_to_go_on(
 
 
 def test_a_signal_in_pretraining_says_that_nothing_is_saved(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(pretraining, "pretrain", lambda *a: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(
+        pretraining, "pretrain", lambda *a, **k: os.kill(os.getpid(), signal.SIGTERM)
+    )
     assert run(tmp_path / "run") == 143
     assert "nothing of this run is saved yet" in capsys.readouterr().err
 
@@ -345,7 +358,7 @@ def begin(folder, prepared, overwrite=False, **changes):
     images = dataclasses.replace(images, **changes)
     run = Run(folder)
     with run.locked():
-        return resuming.begin(run, config, images, STEPS, overwrite)
+        return resuming.begin(run, config, images, programs.Length(5, STEPS), overwrite)
 
 
 @pytest.mark.parametrize("name", ["replace", "fsync", "open"])
@@ -396,8 +409,8 @@ def test_a_signal_while_going_on_says_what_is_saved(tmp_path, monkeypatch, capsy
     folder = tmp_path / "run"
     stopped(folder, monkeypatch, 3)
     with monkeypatch.context() as patch:
-        real = fit
-        patch.setattr(train, "fit", lambda *a: (os.kill(os.getpid(), signal.SIGTERM), real(*a)))
+        real = fitting.fit
+        patch.setattr(fitting, "fit", lambda *a: (os.kill(os.getpid(), signal.SIGTERM), real(*a)))
         assert run(folder, *MODELS["wae_mmd"]) == 143
     assert "SIGTERM: step 2 is saved; the same command" in capsys.readouterr().err
     monkeypatch.setattr(setup, "load_images", lambda _: os.kill(os.getpid(), signal.SIGINT))
@@ -413,7 +426,7 @@ def test_two_processes_do_not_share_a_folder(tmp_path, capsys):
     assert "is in use by another process" in capsys.readouterr().err
     assert not folder.exists()  # nothing was begun there
     program = (
-        "import os, sys\nfrom wae_tf.runs import Run\n"
+        "import os, sys\nfrom wae_tf.runs.folder import Run\n"
         f"with Run({str(folder)!r}).locked():\n    os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(ROOT)})
@@ -487,23 +500,22 @@ def test_rollback_halves_the_learning_rate_until_it_holds(tmp_path, capsys):
 
 def test_rollback_counts_and_lasts(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "run"
-    real, fired = Wae.trouble, []
+    fired = []
 
-    def once(self):
-        step = int(self.step.numpy())
+    def check(self, batch, logs=None):
+        step = int(self.model.step.numpy())
         if step in (3, 8) and step not in fired:
             fired.append(step)
-            return step - 1, ["penalty not finite"]
-        return real(self)
+            raise BadStep(step, "penalty not finite")
 
-    monkeypatch.setattr(Wae, "trouble", once)
+    monkeypatch.setattr(StopOnBadStep, "on_train_batch_end", check)
     assert run(folder, "--on_nonfinite=rollback", "--figure_every=0", "--lr=0.01") == 0
     shown = capsys.readouterr().out
     assert "penalty not finite at step 3; going on from step 2 with 0.5 of the" in shown
     assert "penalty not finite at step 8; going on from step 7 with 0.25 of the" in shown
     assert rollbacks(folder) == [1, 2, 2]
     stored = weights(folder)
-    assert stored["model/lr_factor/.ATTRIBUTES/VARIABLE_VALUE"] == 0.25
+    assert stored["model/schedules/lr_factor/.ATTRIBUTES/VARIABLE_VALUE"] == 0.25
 
 
 def small(cls, **fields):
@@ -523,7 +535,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     model = small(WaeMmd)
     folder = Run(tmp_path)
     stop = Stop("x")
-    saving = Checkpoints(folder, model, lambda step: True, dict, stop)
+    saving = Checkpoints(wae_tf.Config(), folder, model, lambda step: True, dict, stop)
     saving.save()
     assert stop.what_now.startswith("step 0 is saved")
     model.train_on_batch(IMAGES)
@@ -534,15 +546,15 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
 
 
 def test_weights_gone_bad_in_the_last_step_are_rolled_back(tmp_path, monkeypatch, capsys):
-    real, fired = Wae.finite, []
+    real, fired = Checkpoints.save, []
 
     def once(self):
-        if int(self.step.numpy()) == 5 and len(fired) < 2:  # at the epoch's end, and at the end
+        if int(self.model.step.numpy()) == 5 and len(fired) < 2:  # the epoch's end, and the end
             fired.append(5)
-            return False
-        return real(self)
+        else:
+            real(self)
 
-    monkeypatch.setattr(Wae, "finite", once)
+    monkeypatch.setattr(Checkpoints, "save", once)
     flags = ["--epochs=1", "--on_nonfinite=rollback", "--figure_every=0"]
     assert run(tmp_path / "run", *flags) == 0
     assert "weights not finite at step 5; going on from step 4 with 0.5" in capsys.readouterr().out
@@ -553,26 +565,26 @@ def test_an_adversary_that_won_or_died_is_seen_in_its_step():
     model = small(WaeGan, init_std=0.5)
     for _ in range(2):
         model.train_on_batch(IMAGES)
-    assert model.warning() is None
+    assert model.advice() is None
     kept = [v.numpy() for v in model.adversary.trainable_variables]
     model.adversary.trainable_variables[1].assign([-1e3] * 4)  # no unit is ever above zero
     for _ in range(2):
         model.train_on_batch(IMAGES)
-    step, what = model.warning()
-    assert step == 2 and "its units are dead" in what
+    step, what = model.advice()
+    assert step == 3 and "its units are dead" in what
     for variable, value in zip(model.adversary.trainable_variables, kept, strict=True):
         variable.assign(value)
     model.train_on_batch(IMAGES)
-    assert model.warning() is None
-    model._note_adversary(0.001 * model.wae_lambda, tf.ones([2]))
-    assert "tells codes from the prior at once" in model.warning()[1]
+    assert model.advice() is None
+    model.adversary_watch.note(model.step, 0.001 * model.wae_lambda, tf.ones([2]), model.wae_lambda)
+    assert "tells codes from the prior at once" in model.advice()[1]
 
 
 def test_exploded_codes_are_seen_in_their_step():
     model = small(WaeMmd, init_std=3e4)
     model.train_on_batch(IMAGES)
-    step, what = model.trouble()
-    assert step == 0
+    step, what = model.guard.first_bad_step()
+    assert step == 1
     assert "codes over 10000 times as wide as the prior" in what
 
 

@@ -6,35 +6,40 @@ import dataclasses
 import typing
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
+from wae_tf import registry
 from wae_tf.config import Config
 from wae_tf.errors import FlagError, UserError
-
-MODES = ("train", "evaluate", "sample", "interpolate", "export", "export_official", "classifier")
 
 
 def define(values: flags.FlagValues) -> None:
     """Defines every flag: the fields of Config, then those of the modes."""
     types = typing.get_type_hints(Config)
     for field in dataclasses.fields(Config):
-        kind, text, default = types[field.name], field.metadata["help"], field.default
-        arguments = (field.name, default, text)
+        kind, text = types[field.name], field.metadata["help"]
+        default: Any = field.default
         if bool in (kind, *typing.get_args(kind)):
-            flags.DEFINE_boolean(*arguments, flag_values=values)
+            flags.DEFINE_boolean(field.name, default, text, flag_values=values)
         elif int in (kind, *typing.get_args(kind)):
-            flags.DEFINE_integer(*arguments, flag_values=values)
-        elif float in (kind, *typing.get_args(kind)) and field.name != "mmd_scales":
-            flags.DEFINE_float(*arguments, flag_values=values)
-        elif field.name == "mmd_scales":
+            flags.DEFINE_integer(field.name, default, text, flag_values=values)
+        elif typing.get_origin(kind) is tuple:
             flags.DEFINE_list(field.name, list(map(str, default)), text, flag_values=values)
+        elif float in (kind, *typing.get_args(kind)):
+            flags.DEFINE_float(field.name, default, text, flag_values=values)
         else:
             # Choices are checked by Config, whose sentence is the same for library users.
             choices = field.metadata["choices"]
             text = f"{text} ({'|'.join(choices)})" if choices else text
+            if field.metadata["kind"]:
+                text = f"{text}: {_told(field.metadata['kind'])}"
             flags.DEFINE_string(field.name, default, text, flag_values=values)
-    flags.DEFINE_string("mode", "train", f"what to do ({'|'.join(MODES)})", flag_values=values)
+    modes = registry.names("mode")
+    flags.DEFINE_string("mode", "train", f"what to do: {_told('mode')}", flag_values=values)
+    for mode in modes:
+        _define_of_mode(mode, values)
     flags.DEFINE_boolean(
         "overwrite", False, "remove the run that --work_dir holds", flag_values=values
     )
@@ -55,6 +60,20 @@ def define(values: flags.FlagValues) -> None:
     )
     _define_evaluation(values)
     flags.DEFINE_boolean("help", False, "print this list", flag_values=values, short_name="h")
+
+
+def _told(kind: str) -> str:
+    """The names of a kind's entries, and what each is."""
+    entries = [registry.entry(kind, name) for name in registry.names(kind)]
+    return "; ".join(f"{one.name} ({one.help})" if one.help else one.name for one in entries)
+
+
+def _define_of_mode(mode: str, values: flags.FlagValues) -> None:
+    """Defines the flags that a mode's entry names: name to (default, help)."""
+    for name, (default, text) in registry.fact("mode", mode, "flags", {}).items():
+        kinds = {bool: "boolean", int: "integer", float: "float", list: "list"}
+        make = getattr(flags, f"DEFINE_{kinds.get(type(default), 'string')}")
+        make(name, default, f"--mode={mode}: {text}", flag_values=values)
 
 
 def _define_evaluation(values: flags.FlagValues) -> None:
@@ -151,6 +170,29 @@ def parse_one(arguments: Sequence[str]) -> flags.FlagValues:
     return values
 
 
+def _plugins(arguments: Sequence[str]) -> list[str]:
+    """The modules that --plugins names, the last of them counting, before other flags are known."""
+    last = ""
+    for argument, after in zip(arguments, [*arguments, ""][1:], strict=True):
+        name, equals, value = argument.lstrip("-").partition("=")
+        if argument.startswith("-") and name == "plugins":
+            last = value if equals else after
+    return [name for name in (part.strip() for part in last.split(",")) if name]
+
+
+def _preset(dataset: str, model: str, values: flags.FlagValues) -> list[str]:
+    """The flags below those given: of the pair's preset, else of its data set with another model."""
+    path = preset_folder() / f"{dataset}_{model}.flags"
+    if path.is_file():
+        return _read_flagfile(path, values)
+    facts = registry.entry("model", model).facts
+    path = preset_folder() / f"{dataset}_{facts.get('presets_of', 'wae_mmd')}.flags"
+    return [
+        *(_read_flagfile(path, values) if path.is_file() else ()),
+        *(f"--{flag}={value}" for flag, value in facts.get("needs", {}).items()),
+    ]
+
+
 def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     """Flags and Config of a command line.
 
@@ -160,25 +202,27 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     empty = flags.FlagValues()
     define(empty)
     from_files, given = split_flagfiles(arguments, empty)
+    registry.load_plugins(_plugins([*from_files, *given]))
     values = parse_one([*from_files, *given])
-    if values.mode not in MODES:
-        raise FlagError(f"--mode={values.mode} is not known; accepted: {', '.join(MODES)}.")
+    of_run = registry.fact("mode", values.mode, "of_run", True)
     if values.help:
-        return values, Config()
+        return values, Config(plugins=values.plugins)
     # Names are checked before the preset is looked for, so that the sentence is about them.
-    Config(**{"encoder_noise": "gaussian", "dataset": values.dataset, "model": values.model})
-    preset = preset_folder() / f"{values.dataset}_{values.model}.flags"
-    if values.mode not in ("train", "classifier"):
+    for kind in ("dataset", "model"):
+        registry.entry(kind, getattr(values, kind))
+    preset = _preset(values.dataset, values.model, empty)
+    if of_run:
         folder = values.work_dir or f"runs/{values.dataset}_{values.model}"
         run_flags = Path(folder) / "flags.flags"
         if run_flags.is_file():
-            preset = run_flags
+            preset = _read_flagfile(run_flags, empty)
+            registry.load_plugins(_plugins(preset))
         elif not values.init_from_official:
             raise UserError(
                 f"--work_dir={folder} holds no run: it has no flags.flags; train first."
             )
         given = [f"--work_dir={folder}", *given]  # the folder may have been moved since
-    values = parse_one([*_read_flagfile(preset, empty), *from_files, *given])
+    values = parse_one([*preset, *from_files, *given])
     fields = {field.name: getattr(values, field.name) for field in dataclasses.fields(Config)}
     try:
         fields["mmd_scales"] = tuple(map(float, values.mmd_scales))
@@ -196,6 +240,7 @@ def address(arguments: Sequence[str]) -> str | None:
     empty = flags.FlagValues()
     define(empty)
     from_files, given = split_flagfiles(arguments, empty)
+    registry.load_plugins(_plugins([*from_files, *given]))
     values = parse_one([*from_files, *given])
     if not remote.is_address(values.work_dir):
         return None

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
+from wae_tf import registry
 from wae_tf.config import Config
 from wae_tf.errors import FlagError
+from wae_tf.registry import register
 
 
 def _evaluation_options(values: flags.FlagValues) -> Any:
-    from wae_tf.evaluation import full
+    from wae_tf.evaluation.feature_networks import Options
 
-    names = [field.name for field in dataclasses.fields(full.Options)]
-    return full.Options(**{name: getattr(values, name) for name in names})
+    names = [field.name for field in dataclasses.fields(Options)]
+    return Options(**{name: getattr(values, name) for name in names})
 
 
+@register("mode", "evaluate", help="measures a finished run and writes its report")
 def _evaluate(config: Config, values: flags.FlagValues) -> None:
-    from wae_tf.console import say
+    from wae_tf.console import progress
     from wae_tf.evaluation import full, report, tables
     from wae_tf.runs.folder import Run
     from wae_tf.training import resuming
@@ -29,13 +31,19 @@ def _evaluate(config: Config, values: flags.FlagValues) -> None:
     options = _evaluation_options(values)
     model, images = resuming.restore(config)
     run = Run(config.folder)
-    assessment = full.assess(model, images, options, run, progress=say)
+    assessment = full.evaluate(model, config, images, options, run, progress=progress)
     page = report.write(run, config, assessment)
     print(f"\n{tables.text_table(assessment)}\n\nwrote {page} and {run.metrics}")
 
 
+@register(
+    "mode",
+    "classifier",
+    help="trains a classifier for evaluate's distances",
+    of_run=False,
+)
 def _classifier(config: Config, values: flags.FlagValues) -> None:
-    from wae_tf.console import say
+    from wae_tf.console import progress
     from wae_tf.evaluation import classifier
     from wae_tf.training import setup
 
@@ -44,7 +52,7 @@ def _classifier(config: Config, values: flags.FlagValues) -> None:
     folder = values.work_dir or classifier.default_folder(config.dataset)
     images = setup.load_images(config)
     facts = classifier.train(
-        images, Path(folder), steps=values.classifier_steps, seed=config.seed, progress=say
+        images, Path(folder), steps=values.classifier_steps, seed=config.seed, progress=progress
     )
     print(
         f"wrote {folder}: test accuracy {facts.test_accuracy:.4f} on {facts.test_images:,} images; "
@@ -52,10 +60,11 @@ def _classifier(config: Config, values: flags.FlagValues) -> None:
     )
 
 
+@register("mode", "sample", help="makes images of a run's model")
 def _sample(config: Config, values: flags.FlagValues) -> None:
     import numpy as np
 
-    from wae_tf.console import say
+    from wae_tf.console import progress
     from wae_tf.evaluation import samplers
     from wae_tf.figures import of_model
     from wae_tf.models import passes
@@ -75,17 +84,20 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
         images.train,
         seed=config.seed,
         sphere_axis=values.sphere_axis,
-        progress=say,
+        progress=progress,
     )
     samples = passes.decoded(model, codes)
     pixels = to_unit(samples, config.pixel_range_of_data)
     np.save(run.folder / "samples.npy", np.round(pixels * 255).astype(np.uint8))
-    of_model.draw_samples(model, run.figures / "samples.png", samples)
+    of_model.draw_samples(
+        model, run.figures / "samples.png", samples, config.pictures, config.picture_columns
+    )
     print(
         f"wrote {run.folder / 'samples.npy'} (uint8 {list(samples.shape)}) and {run.figures / 'samples.png'}"
     )
 
 
+@register("mode", "interpolate", help="draws interpolations and traversals of the codes")
 def _interpolate(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.figures import of_model
     from wae_tf.runs.folder import Run
@@ -98,8 +110,9 @@ def _interpolate(config: Config, values: flags.FlagValues) -> None:
     print(f"wrote {folder / 'interpolations.png'} and {folder / 'traversals.png'}")
 
 
+@register("mode", "export", help="writes a SavedModel for TF Serving")
 def _export(config: Config, values: flags.FlagValues) -> None:
-    from wae_tf.console import say
+    from wae_tf.console import progress
     from wae_tf.runs.folder import Run
     from wae_tf.serving import export
     from wae_tf.training import resuming
@@ -111,9 +124,12 @@ def _export(config: Config, values: flags.FlagValues) -> None:
         )
     model = resuming.restore_model(config)
     run = Run(config.folder)
-    export.export_run(run, model, values.export_dir, formats=values.export_formats, progress=say)
+    export.export_run(
+        run, model, config, values.export_dir, formats=values.export_formats, progress=progress
+    )
 
 
+@register("mode", "train", help="trains a model; goes on with a run that was stopped", of_run=False)
 def _train(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.training import train
 
@@ -133,6 +149,7 @@ def _adopt(config: Config) -> None:
         setup.adopt(config)
 
 
+@register("mode", "export_official", help="writes a checkpoint that the official code reads")
 def _export_official(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.official import weights
     from wae_tf.runs.folder import Run
@@ -142,19 +159,8 @@ def _export_official(config: Config, values: flags.FlagValues) -> None:
     folder = Run(config.folder).folder / "official"
     folder.mkdir(exist_ok=True)
     prefix = folder / f"trained-wae-{int(model.step.numpy())}"
-    weights.write_checkpoint(model, str(prefix))
+    weights.write_checkpoint(model, str(prefix), pretrained=config.pretrain)
     print(f"wrote {prefix}.index and its data, which the official code's Saver restores")
-
-
-_ACTIONS: dict[str, Callable[[Config, flags.FlagValues], None]] = {
-    "train": _train,
-    "evaluate": _evaluate,
-    "sample": _sample,
-    "interpolate": _interpolate,
-    "classifier": _classifier,
-    "export": _export,
-    "export_official": _export_official,
-}
 
 
 def run(config: Config, values: flags.FlagValues) -> None:
@@ -163,6 +169,6 @@ def run(config: Config, values: flags.FlagValues) -> None:
     Raises:
         UserError: whatever the mode cannot do, as a sentence.
     """
-    if values.mode not in ("train", "classifier") and config.init_from_official:
+    if registry.fact("mode", values.mode, "of_run", True) and config.init_from_official:
         _adopt(config)
-    _ACTIONS[values.mode](config, values)
+    registry.get("mode", values.mode)(config, values)

@@ -25,16 +25,16 @@ def batch_indices(seed: int, step: Any, size: int, batch_size: int) -> tf.Tensor
     permutation. Runs eagerly, in tf.function and in tf.data; not under XLA (tf.unique).
 
     Args:
-      seed: the run's seed, any int.
-      step: the step's number, an int or an integer scalar tensor.
-      size: the number of images.
-      batch_size: how many to draw.
+        seed: the run's seed, any int.
+        step: the step's number, an int or an integer scalar tensor.
+        size: the number of images.
+        batch_size: how many to draw.
 
     Returns:
-      int64 [batch_size], values in [0, size).
+        int64 [batch_size], values in [0, size).
 
     Raises:
-      DataError: the batch is larger than the data.
+        DataError: the batch is larger than the data.
     """
     _check_batch(size, batch_size)
     key = streams.key(seed, "batches", step)
@@ -59,12 +59,12 @@ def rows_in_order(step: Any, size: int, batch_size: int) -> tf.Tensor:
     The last batch of an epoch is a partial one if they do not come out even.
 
     Args:
-      step: the step's number, an int or an integer scalar tensor.
-      size: the number of images.
-      batch_size: images of a whole batch.
+        step: the step's number, an int or an integer scalar tensor.
+        size: the number of images.
+        batch_size: images of a whole batch.
 
     Returns:
-      int64 [batch_size], or fewer.
+        int64 [batch_size], or fewer.
     """
     _check_batch(size, batch_size)
     start = tf.cast(step, tf.int64) % -(-size // batch_size) * batch_size
@@ -107,20 +107,20 @@ def image_batches(
     A run that resumes at a step therefore sees what an uninterrupted one sees.
 
     Args:
-      images_uint8: uint8 [N, H, W, C], an array or from `in_memory`; a large memory map is read by
-        rows from its file, so that its pages never count as the process's memory.
-      batch_size: images a batch.
-      seed: the run's seed, any int.
-      pixel_range: `symmetric` or `unit`, see to_float.
-      start_step: the first step.
-      rows: (first, last): only these rows of each batch, as a worker of several needs them.
-      order: `random`, as `batch_indices` draws, or `in_order`, as `rows_in_order` says.
+        images_uint8: uint8 [N, H, W, C], an array or from `in_memory`; a large memory map is read by
+            rows from its file, so that its pages never count as the process's memory.
+        batch_size: images a batch.
+        seed: the run's seed, any int.
+        pixel_range: `symmetric` or `unit`, see to_float.
+        start_step: the first step.
+        rows: (first, last): only these rows of each batch, as a worker of several needs them.
+        order: `random`, as `batch_indices` draws, or `in_order`, as `rows_in_order` says.
 
     Returns:
-      A data set of float32 [batch_size, H, W, C], or [last - first, H, W, C], prefetched.
+        A data set of float32 [batch_size, H, W, C], or [last - first, H, W, C], prefetched.
 
     Raises:
-      DataError: the batch is larger than the data.
+        DataError: the batch is larger than the data.
     """
     size, shape = len(images_uint8), images_uint8.shape[1:]
     first, last = rows or (0, batch_size)
@@ -164,18 +164,18 @@ def index_batches(
     """The indices that `batches` draws, for a model that holds the images on its device.
 
     Args:
-      size: the number of images.
-      batch_size: images a batch.
-      seed: the run's seed, any int.
-      start_step: the first step.
-      rows: (first, last): only these rows of each batch.
-      steps: so many batches in an element.
+        size: the number of images.
+        batch_size: images a batch.
+        seed: the run's seed, any int.
+        start_step: the first step.
+        rows: (first, last): only these rows of each batch.
+        steps: so many batches in an element.
 
     Returns:
-      A data set of int64 [batch_size] or [last - first], with `steps` before it, prefetched.
+        A data set of int64 [batch_size] or [last - first], with `steps` before it, prefetched.
 
     Raises:
-      DataError: the batch is larger than the data.
+        DataError: the batch is larger than the data.
     """
     first, last = rows or (0, batch_size)
     _check_batch(size, batch_size)
@@ -184,7 +184,7 @@ def index_batches(
         return batch_indices(seed, step, size, batch_size)[first:last]
 
     def several(step: tf.Tensor) -> tf.Tensor:
-        return tf.stack([indices(step + number) for number in range(steps)])
+        return tf.stack([indices(step + number) for number in range(steps or 1)])
 
     return (
         tf.data.Dataset.counter(start_step, steps or 1)
@@ -196,20 +196,20 @@ def index_batches(
 def row_reader(images: np.ndarray) -> Any:
     """A function int64 [k] -> uint8 [k, H, W, C] that reads rows, a mapped file's by position."""
     root = _root(images)
-    mapped = isinstance(root, np.memmap) and images.flags.c_contiguous and hasattr(os, "preadv")
-    if not mapped:
+    in_order = images.flags.c_contiguous and hasattr(os, "preadv")
+    if not (isinstance(root, np.memmap) and in_order):
         return lambda indices: images[indices]
     address = [a.__array_interface__["data"][0] for a in (images, root)]
-    start = root.offset + address[0] - address[1]
+    name, start = str(root.filename), root.offset + address[0] - address[1]
     row_shape, row_bytes = images.shape[1:], images[0].nbytes
-    file = os.open(root.filename, os.O_RDONLY)
+    file = os.open(name, os.O_RDONLY)
 
     def read(indices: np.ndarray) -> np.ndarray:
         rows = np.empty((len(indices), *row_shape), np.uint8)
         for place in np.argsort(indices):  # along the file, for disks that turn
             offset = start + int(indices[place]) * row_bytes
             if os.preadv(file, [rows[place]], offset) != row_bytes:
-                raise OSError(f"{root.filename} is shorter than it was")
+                raise OSError(f"{name} is shorter than it was")
         return rows
 
     weakref.finalize(read, os.close, file)

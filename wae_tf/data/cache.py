@@ -18,7 +18,7 @@ import numpy as np
 try:
     import fcntl
 except ImportError:
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # not on Windows
 from wae_tf.errors import DataError
 
 #: Part of every key: raise it when the same files would decode to other pixels or another order.
@@ -34,8 +34,8 @@ class Writer:
     """The array under construction. Holds one chunk of images at most; shows progress on stderr.
 
     Attributes:
-      taken: how many pictures an interrupted process has gone through before this one.
-      skipped: the names of those among them that could not be decoded.
+        taken: how many pictures an interrupted process has gone through before this one.
+        skipped: the names of those among them that could not be decoded.
     """
 
     def __init__(self, name: str, file: Any, folder: Path, note: Path | None, digest: str):
@@ -54,7 +54,7 @@ class Writer:
         """Names the largest number of images to come and the shape of one.
 
         Raises:
-          DataError: the disk has no room for them.
+            DataError: the disk has no room for them.
         """
         self._rows, self._shape = rows, tuple(int(n) for n in shape)
         self._row_bytes = int(np.prod(self._shape))
@@ -96,8 +96,8 @@ class Writer:
         """Notes every few seconds how far it is, so that a process after this one can go on.
 
         Args:
-          taken: pictures gone through, in an order that the key fixes, all appended but `skipped`.
-          skipped: names of those that could not be decoded.
+            taken: pictures gone through, in an order that the key fixes, all appended but `skipped`.
+            skipped: names of those that could not be decoded.
         """
         if self._note_file is None or time.monotonic() - self._noted < _NOTED_EVERY:
             return
@@ -164,17 +164,17 @@ def open_or_build(
     """The decoded images of `key`: from the cache, or decoded now and kept there.
 
     Args:
-      cache_dir: the cache's folder; None stands for $WAE_TF_CACHE or ~/.cache/wae_tf.
-      name: the data set's name, for file names and messages.
-      key: everything the pixels and their order depend on, as JSON values.
-      fill: calls `start` and then `append` or `put` of the Writer; returns facts to keep, as JSON
-        values.
+        cache_dir: the cache's folder; None stands for $WAE_TF_CACHE or ~/.cache/wae_tf.
+        name: the data set's name, for file names and messages.
+        key: everything the pixels and their order depend on, as JSON values.
+        fill: calls `start` and then `append` or `put` of the Writer; returns facts to keep, as JSON
+            values.
 
     Returns:
-      Read-only memory map uint8 [N, H, W, C], and what `fill` returned when they were decoded.
+        Read-only memory map uint8 [N, H, W, C], and what `fill` returned when they were decoded.
 
     Raises:
-      DataError: the folder cannot be written, or the disk is full.
+        DataError: the folder cannot be written, or the disk is full.
     """
     key = {**key, "dataset": name, "version": VERSION}
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()

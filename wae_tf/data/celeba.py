@@ -11,12 +11,28 @@ import numpy as np
 from wae_tf.data import cache, decoding, image_set, picture_files, splits
 from wae_tf.data import tfds as tfds_source
 from wae_tf.data.cache import Writer
-from wae_tf.data.image_set import LAYOUTS, ImageSet
+from wae_tf.data.image_set import ImageSet, layout
 from wae_tf.errors import DataError
+from wae_tf.registry import register
 
 
+@register(
+    "dataset",
+    "celeba",
+    help="faces, 64x64",
+    layout="the aligned 178x218 JPEGs 000001.jpg to 202599.jpg (any of them), in a folder, in "
+    "img_align_celeba/ or in img_align_celeba.zip",
+    pixel_range="symmetric",
+    splits=("listing",),
+    tfds="celeb_a",
+    tfds_file="https://drive.google.com",
+)
 def celeba(
-    data_dir: Path | None, cache_dir: str | None, crop: str, split: str, skip_bad_images: bool
+    data_dir: Path | None,
+    cache_dir: str | None,
+    crop: str,
+    skip_bad_images: bool,
+    split: str = "official",
 ) -> ImageSet:
     """CelebA at 64x64 (official datahandler.py:188-208, :587-613): its JPEGs, or TFDS."""
     if split == "listing" and (data_dir is None or picture_files.find_celeba(data_dir) is None):
@@ -24,7 +40,7 @@ def celeba(
             "--split=listing needs --data_dir with CelebA's JPEGs: it goes by their names."
         )
     if data_dir is None:
-        builder = tfds_source.prepare("celeba", LAYOUTS["celeba"])
+        builder = tfds_source.prepare("celeba", layout("celeba"))
         return _celeba_from_tfds(builder, cache_dir, crop, skip_bad_images)
     found = picture_files.find_celeba(data_dir)
     if found is None:

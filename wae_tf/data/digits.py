@@ -6,8 +6,15 @@ import numpy as np
 
 from wae_tf.data import image_set
 from wae_tf.data.image_set import ImageSet
+from wae_tf.registry import register
 
 
+@register(
+    "dataset",
+    "digits",
+    help="scikit-learn's 1,797 handwritten digits; needs no files",
+    data_dir="none",
+)
 def digits(test_size: int | None) -> ImageSet:
     """scikit-learn's 1,797 handwritten digits of 8x8, resized to 28x28 (Pillow, bicubic)."""
     from PIL import Image

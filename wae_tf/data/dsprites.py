@@ -11,17 +11,27 @@ from wae_tf.data import cache, image_set, splits
 from wae_tf.data import tfds as tfds_source
 from wae_tf.data.cache import Writer
 from wae_tf.data.formats import NpzMember
-from wae_tf.data.image_set import _NUMPY_123, LAYOUTS, ImageSet
+from wae_tf.data.image_set import _NUMPY_123, ImageSet, layout
 from wae_tf.errors import DataError
+from wae_tf.registry import register
 
 _PIECE = 4096  # rows of packed images at a time
 
 
+@register(
+    "dataset",
+    "dsprites",
+    help="shapes, 64x64, black and white",
+    layout="dsprites.npz or dsprites_ndarray_co1sh3sc6or2_64x64.npz",
+    tfds="dsprites",
+    tfds_file="https://github.com/deepmind/dsprites-dataset",
+)
 def dsprites(data_dir: Path | None, cache_dir: str | None) -> ImageSet:
     """dSprites, 64x64 with pixels 0 and 255 (official datahandler.py:376-398): its .npz, or TFDS."""
-    path = builder = None
+    path: Path | None = None
+    builder: Any = None
     if data_dir is None:
-        builder = tfds_source.prepare("dsprites", LAYOUTS["dsprites"])
+        builder = tfds_source.prepare("dsprites", layout("dsprites"))
     elif data_dir.is_file():
         path = data_dir
     else:

@@ -10,11 +10,20 @@ import numpy as np
 
 from wae_tf.data import cache, decoding, formats, image_set, picture_files, splits
 from wae_tf.data.cache import Writer
-from wae_tf.data.image_set import LAYOUTS, ImageSet
+from wae_tf.data.image_set import ImageSet, layout
 from wae_tf.data.picture_files import Files
 from wae_tf.errors import DataError
+from wae_tf.registry import register
 
 
+@register(
+    "dataset",
+    "folder",
+    help="pictures of your own",
+    layout="pictures (jpg, png, bmp, gif, webp, tif), or one .npy file of images",
+    pixel_range="symmetric",
+    flags=("image_size",),
+)
 def folder(
     data_dir: Path | None,
     cache_dir: str | None,
@@ -24,7 +33,7 @@ def folder(
 ) -> ImageSet:
     """Anyone's pictures: a folder or zip of them, or an .npy file (grassli, official datahandler.py:615)."""
     if data_dir is None:
-        raise DataError(f"--dataset=folder needs --data_dir: a folder with {LAYOUTS['folder']}.")
+        raise DataError(f"--dataset=folder needs --data_dir: a folder with {layout('folder')}.")
     if data_dir.suffix == ".npy" and data_dir.is_file():
         images, facts, source = _from_npy(data_dir, cache_dir, image_size)
     else:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from wae_tf.errors import DataError
+from wae_tf.errors import DataError, first_line
 
 _LARGEST = 1 << 30  # bytes of one packed file in memory: far above any of these data sets
 
@@ -23,10 +23,10 @@ def read_idx(path: Path) -> np.ndarray:
     """An idx file of bytes, gzipped or not.
 
     Returns:
-      uint8 [N, H, W] (magic number 0x803) or uint8 [N] (0x801).
+        uint8 [N, H, W] (magic number 0x803) or uint8 [N] (0x801).
 
     Raises:
-      DataError: the file is not idx, or shorter or longer than its header says.
+        DataError: the file is not idx, or shorter or longer than its header says.
     """
     opener = gzip.open if path.suffix == ".gz" else open
     try:
@@ -49,7 +49,7 @@ def read_idx(path: Path) -> np.ndarray:
                 raise DataError(f"{path} announces {expected:,} bytes: more than any idx data set.")
             data = file.read(expected + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read ({_short(error)}).") from error
+        raise DataError(f"{path} cannot be read ({first_line(error)}).") from error
     if len(data) != expected:
         found = f"{len(data):,}" if len(data) < expected else "more"
         raise DataError(
@@ -62,18 +62,18 @@ def read_cifar_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """One CIFAR-10 batch: the pickle of the Python version, or the `.bin` of the binary version.
 
     Returns:
-      uint8 [N, 32, 32, 3] images and int64 [N] labels.
+        uint8 [N, 32, 32, 3] images and int64 [N] labels.
 
     Raises:
-      DataError: the file is no CIFAR-10 batch. A pickle is read without running any code of it:
-        one that names anything but arrays and plain values is refused.
+        DataError: the file is no CIFAR-10 batch. A pickle is read without running any code of it:
+            one that names anything but arrays and plain values is refused.
     """
     try:
         if path.stat().st_size > _LARGEST:
             raise DataError(f"{path} has {path.stat().st_size:,} bytes: no CIFAR-10 batch.")
         raw = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({_short(error)}).") from error
+        raise DataError(f"{path} cannot be read ({first_line(error)}).") from error
     if path.suffix == ".bin":
         if not raw or len(raw) % 3073:
             raise DataError(
@@ -99,7 +99,7 @@ def _unpickle_batch(path: Path, raw: bytes) -> tuple[np.ndarray, np.ndarray]:
         raise DataError(f"{path} {error}") from error
     except Exception as error:  # a damaged pickle raises nearly anything
         raise DataError(
-            f"{path} is not a CIFAR-10 batch ({_short(error)}): a pickled dict with `data`, uint8 "
+            f"{path} is not a CIFAR-10 batch ({first_line(error)}): a pickled dict with `data`, uint8 "
             "[N, 3072], and `labels` is expected."
         ) from error
     return pixels, labels
@@ -152,11 +152,11 @@ class NpzMember:
     """One array of an .npz file, read in order by the piece, so that it never stands in memory.
 
     Attributes:
-      shape: the array's shape.
-      dtype: its type.
+        shape: the array's shape.
+        dtype: its type.
 
     Raises:
-      DataError: no such file or array, a pickled one, or one in Fortran order.
+        DataError: no such file or array, a pickled one, or one in Fortran order.
     """
 
     def __init__(self, path: Path, name: str):
@@ -171,7 +171,7 @@ class NpzMember:
         except DataError:
             raise
         except Exception as error:  # damaged headers make NumPy's parser raise nearly anything
-            raise DataError(f"{path} is not an .npz file ({_short(error)}).") from error
+            raise DataError(f"{path} is not an .npz file ({first_line(error)}).") from error
         if fortran or self.dtype.hasobject:
             raise DataError(f"{path}: array `{name}` must be plain numbers in C order.")
 
@@ -191,7 +191,7 @@ class NpzMember:
                         )
                     yield np.frombuffer(raw, self.dtype).reshape(piece, *row_shape)
         except (OSError, zipfile.BadZipFile, EOFError, zlib.error) as error:
-            raise DataError(f"{self._path} cannot be read ({_short(error)}).") from error
+            raise DataError(f"{self._path} cannot be read ({first_line(error)}).") from error
 
 
 def _npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -207,13 +207,13 @@ def open_npy(path: Path) -> np.ndarray:
     """A memory map of images in an .npy file: [N, H, W] or [N, H, W, 1 or 3], real numbers.
 
     Raises:
-      DataError: the file is no .npy, is truncated, pickled, or of another shape or type.
+        DataError: the file is no .npy, is truncated, pickled, or of another shape or type.
     """
     try:
         with np.errstate(over="ignore"):  # of sizes announced, which NumPy then refuses
             images = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # as above
-        raise DataError(f"{path} is not a whole .npy file ({_short(error)}).") from error
+        raise DataError(f"{path} is not a whole .npy file ({first_line(error)}).") from error
     if not isinstance(images, np.ndarray):
         raise DataError(f"{path} is an .npz file: an .npy file is expected.")
     right_shape = images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (1, 3))
@@ -223,8 +223,3 @@ def open_npy(path: Path) -> np.ndarray:
             "[N, H, W] or [N, H, W, C] with C 1 or 3."
         )
     return images
-
-
-def _short(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return text.splitlines()[0].rstrip(".")

@@ -8,22 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from wae_tf import registry
 from wae_tf.data import splits
 from wae_tf.data import tfds as tfds_source
 from wae_tf.errors import DataError
 
 _NUMPY_123 = "official: NumPy shuffle with seed 123"
-
-#: What --data_dir holds, for messages.
-LAYOUTS = {
-    "mnist": "the four idx files (train-images-idx3-ubyte and so on, gzipped or not)",
-    "fashion_mnist": "the four idx files (train-images-idx3-ubyte and so on, gzipped or not)",
-    "cifar10": "data_batch_1 to data_batch_5 and test_batch (pickled, or .bin)",
-    "celeba": "the aligned 178x218 JPEGs 000001.jpg to 202599.jpg (any of them), in a folder, in "
-    "img_align_celeba/ or in img_align_celeba.zip",
-    "dsprites": "dsprites.npz or dsprites_ndarray_co1sh3sc6or2_64x64.npz",
-    "folder": "pictures (jpg, png, bmp, gif, webp, tif), or one .npy file of images",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,14 +21,14 @@ class ImageSet:
     """Images of one data set, split into train and test, as bytes.
 
     Attributes:
-      name: one of DATASETS.
-      train: uint8 [N, H, W, C], 0 to 255; decoded pictures are a read-only memory map.
-      test: uint8 [M, H, W, C], likewise.
-      train_labels: int64 [N], or None where the data set has none that we read.
-      test_labels: int64 [M], or None.
-      split: which split this is, in words.
-      source: where the pixels came from, in words.
-      skipped: files left out because they could not be read.
+        name: what --dataset calls it.
+        train: uint8 [N, H, W, C], 0 to 255; decoded pictures are a read-only memory map.
+        test: uint8 [M, H, W, C], likewise.
+        train_labels: int64 [N], or None where the data set has none that we read.
+        test_labels: int64 [M], or None.
+        split: which split this is, in words.
+        source: where the pixels came from, in words.
+        skipped: files left out because they could not be read.
     """
 
     name: str
@@ -54,6 +44,11 @@ class ImageSet:
     def image_shape(self) -> tuple[int, int, int]:
         """(H, W, C)."""
         return tuple(self.train.shape[1:])
+
+
+def layout(name: str) -> str:
+    """What --data_dir holds, for messages."""
+    return registry.fact("dataset", name, "layout", "")
 
 
 def pooled(
@@ -111,4 +106,4 @@ def wrong_layout(name: str, data_dir: Path, more: str = "") -> DataError:
         found = f"has {', '.join(entries[:5])}" if entries else "is empty"
         if len(entries) > 5:
             found += f" and {len(entries) - 5:,} more"
-    return DataError(f"{data_dir} {found}: {name} expects {LAYOUTS[name]}{more}.")
+    return DataError(f"{data_dir} {found}: {name} expects {layout(name)}{more}.")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from wae_tf.config import CROPS, DATASETS, Config
-from wae_tf.data import celeba, cifar10, digits, dsprites, folder, image_set, mnist
-from wae_tf.data.image_set import ImageSet
+from wae_tf import registry
+from wae_tf.config import CROPS, Config
+from wae_tf.data.image_set import ImageSet, layout
 from wae_tf.errors import DataError, FlagError
 
 
@@ -28,42 +30,48 @@ def load(
     """Loads a data set. Decoding happens once; later calls map the cache.
 
     Args:
-      dataset: one of DATASETS.
-      data_dir: folder or file in the official layout (datasets.LAYOUTS), or a folder where TFDS
-        has prepared it. None: TFDS's own folder or its download; `digits` needs none.
-      cache_dir: where decoded images are kept; None: $WAE_TF_CACHE or ~/.cache/wae_tf.
-      crop: celeba: `closecrop` or `resizecrop` (official datahandler.py:194-207), or `squash`
-        (replication preprocess.py:19).
-      split: `official`; `own`, the files' own train and test (mnist, fashion_mnist, cifar10); or
-        `listing`, all images by number, so that the first train_size and the first test_size
-        overlap (celeba; replication utils.py:19-22).
-      image_size: folder: crop pictures to the centre square and resize to this side.
-      train_size: keep the first so many training images.
-      test_size: keep the first so many test images; for digits and folder, which have no official
-        split, the number of test images.
-      skip_bad_images: leave out files that cannot be decoded, and list them in `skipped`.
+        dataset: a name that is registered; the package's own are the files of wae_tf/data.
+        data_dir: folder or file in the official layout (`layout` of its entry), or a folder where TFDS
+            has prepared it. None: TFDS's own folder or its download; `digits` needs none.
+        cache_dir: where decoded images are kept; None: $WAE_TF_CACHE or ~/.cache/wae_tf.
+        crop: celeba: `closecrop` or `resizecrop` (official datahandler.py:194-207), or `squash`
+            (replication preprocess.py:19).
+        split: `official`; `own`, the files' own train and test (mnist, fashion_mnist, cifar10); or
+            `listing`, all images by number, so that the first train_size and the first test_size
+            overlap (celeba; replication utils.py:19-22).
+        image_size: folder: crop pictures to the centre square and resize to this side.
+        train_size: keep the first so many training images.
+        test_size: keep the first so many test images; for digits and folder, which have no official
+            split, the number of test images.
+        skip_bad_images: leave out files that cannot be decoded, and list them in `skipped`.
 
     Returns:
-      The images, uint8 0 to 255, shuffled and split as `split` says.
+        The images, uint8 0 to 255, shuffled and split as `split` says.
 
     Raises:
-      DataError: the files are missing, damaged, of another layout, or fewer than asked for.
-      FlagError: a value is not accepted whatever the files.
+        DataError: the files are missing, damaged, of another layout, or fewer than asked for.
+        FlagError: a value is not accepted whatever the files.
     """
-    if dataset not in DATASETS:
-        raise FlagError(f"--dataset={dataset} is not one of {', '.join(DATASETS)}.")
+    facts = registry.entry("dataset", dataset).facts
     if crop not in CROPS:
         raise FlagError(f"--crop={crop} is not one of {', '.join(CROPS)}.")
     Config(dataset=dataset, split=split)  # which split goes with which data set
-    if image_size is not None and dataset != "folder":
-        raise FlagError(f"--image_size goes with --dataset=folder only, not {dataset}.")
+    if image_size is not None and "image_size" not in facts.get("flags", ()):
+        those = [
+            name
+            for name in registry.names("dataset")
+            if "image_size" in registry.fact("dataset", name, "flags", ())
+        ]
+        raise FlagError(
+            f"--image_size goes with --dataset={' or '.join(those)} only, not {dataset}."
+        )
     for flag, value in {
         "image_size": image_size, "train_size": train_size, "test_size": test_size,
     }.items():  # fmt: skip
         if value is not None and value < 1:
             raise FlagError(f"--{flag}={value} must be at least 1.")
     path = None
-    if data_dir is not None and dataset != "digits":
+    if data_dir is not None and facts.get("data_dir") != "none":
         path = Path(data_dir).expanduser()
         try:
             there = path.exists()
@@ -71,36 +79,40 @@ def load(
             raise DataError(f"--data_dir={data_dir} cannot be read: {error.strerror}.") from error
         if not there:
             raise DataError(
-                f"--data_dir={data_dir} does not exist: {dataset} expects "
-                f"{image_set.LAYOUTS[dataset]}."
+                f"--data_dir={data_dir} does not exist: {dataset} expects {layout(dataset)}."
             )
         if not path.is_dir() and not path.is_file():  # a pipe or a device might never end
             raise DataError(
                 f"--data_dir={data_dir} is neither a file nor a folder: {dataset} expects "
-                f"{image_set.LAYOUTS[dataset]}."
+                f"{layout(dataset)}."
             )
-        if path.is_file() and dataset in ("mnist", "fashion_mnist", "cifar10"):
+        if path.is_file() and facts.get("data_dir") == "folder":
             raise DataError(
                 f"--data_dir={data_dir} is a file: {dataset} expects a folder with "
-                f"{image_set.LAYOUTS[dataset]}."
+                f"{layout(dataset)}."
             )
     try:
-        if dataset == "digits":
-            images = digits.digits(test_size)
-        elif dataset in ("mnist", "fashion_mnist"):
-            images = mnist.mnist(dataset, path, split)
-        elif dataset == "cifar10":
-            images = cifar10.cifar10(path, split)
-        elif dataset == "celeba":
-            images = celeba.celeba(path, cache_dir, crop, split, skip_bad_images)
-        elif dataset == "dsprites":
-            images = dsprites.dsprites(path, cache_dir)
-        else:
-            images = folder.folder(path, cache_dir, image_size, test_size, skip_bad_images)
+        images = _read(
+            registry.get("dataset", dataset),
+            name=dataset,
+            data_dir=path,
+            cache_dir=cache_dir,
+            crop=crop,
+            split=split,
+            image_size=image_size,
+            test_size=test_size,
+            skip_bad_images=skip_bad_images,
+        )
     except OSError as error:  # a folder within that may not be looked into, a link to itself
         where = error.filename or data_dir or dataset
         raise DataError(f"{where} cannot be read ({error.strerror or error}).") from error
     return _first(images, train_size, test_size)
+
+
+def _read(reader: Callable[..., ImageSet], **settings: Any) -> ImageSet:
+    """Calls a reader with those of the settings that it asks for by name."""
+    wanted = inspect.signature(reader).parameters
+    return reader(**{name: value for name, value in settings.items() if name in wanted})
 
 
 def _first(images: ImageSet, train_size: int | None, test_size: int | None) -> ImageSet:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from wae_tf.errors import DataError
+from wae_tf.errors import DataError, first_line
 
 CELEBA_SIZE = (178, 218)  # width, height of an aligned CelebA image
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
@@ -38,15 +38,15 @@ class Files:
     """The files of a folder (and its sub-folders) or of a zip, read one at a time.
 
     Attributes:
-      where: the folder or zip.
-      names: their names below it, with "/", sorted. Hidden files are left out.
+        where: the folder or zip.
+        names: their names below it, with "/", sorted. Hidden files are left out.
     """
 
     def __init__(self, where: Path):
         """Lists the files.
 
         Raises:
-          DataError: the folder cannot be listed, or the zip is damaged.
+            DataError: the folder cannot be listed, or the zip is damaged.
         """
         self.where = where
         self._zip = None
@@ -98,7 +98,7 @@ class Files:
         """A file's bytes. Safe to call from several threads.
 
         Raises:
-          BadPicture: it is unreadable, encrypted, damaged or above 50 MB.
+            BadPicture: it is unreadable, encrypted, damaged or above 50 MB.
         """
         if int(self._marks[name].split()[0]) > _LARGEST_FILE:
             raise BadPicture(f"has {self._marks[name].split()[0]} bytes, more than 50 MB")
@@ -115,10 +115,10 @@ def find_celeba(where: Path) -> tuple[Files, dict[int, str]] | None:
     """Aligned CelebA images in a folder or zip, also one level below as CelebA ships them.
 
     Returns:
-      The files and, by image number, their names; or None where there are none.
+        The files and, by image number, their names; or None where there are none.
 
     Raises:
-      DataError: the folder or zip is damaged.
+        DataError: the folder or zip is damaged.
     """
     places = [where] if where.is_file() else [
         where / "img_align_celeba", where / "img_align_celeba.zip",
@@ -147,7 +147,7 @@ def open_picture(data: bytes, formats: tuple[str, ...] = _FORMATS) -> Image.Imag
     """Opens a picture, not yet decoded.
 
     Raises:
-      BadPicture: it is none of `formats`, or has more than 64 million pixels.
+        BadPicture: it is none of `formats`, or has more than 64 million pixels.
     """
     if not data:
         raise BadPicture("is empty")
@@ -166,7 +166,7 @@ def _load(image: Image.Image) -> None:
     try:
         image.load()
     except Exception as error:  # as above
-        raise BadPicture(f"is damaged ({str(error).splitlines()[0]})") from error
+        raise BadPicture(f"is damaged ({first_line(error)})") from error
 
 
 def decode_celeba(data: bytes, crop: str) -> np.ndarray:
@@ -179,10 +179,10 @@ def decode_celeba(data: bytes, crop: str) -> np.ndarray:
     byte; the JPEG decoder is Pillow's, whose releases of the time carried another libjpeg.
 
     Returns:
-      uint8 [64, 64, 3].
+        uint8 [64, 64, 3].
 
     Raises:
-      BadPicture: it is no whole JPEG of 178x218 in colour.
+        BadPicture: it is no whole JPEG of 178x218 in colour.
     """
     image = open_picture(data, ("JPEG",))
     if image.size != CELEBA_SIZE or image.mode != "RGB":
@@ -210,15 +210,15 @@ def decode_picture(data: bytes, grey: bool, image_size: int | None = None) -> np
     Sixteen-bit grey is divided by 257. Palette, CMYK and other modes go through RGB.
 
     Args:
-      data: the file's bytes.
-      grey: one channel instead of three.
-      image_size: crops to the centre square, then resizes it (Lanczos) to this side.
+        data: the file's bytes.
+        grey: one channel instead of three.
+        image_size: crops to the centre square, then resizes it (Lanczos) to this side.
 
     Returns:
-      uint8 [H, W, 1 or 3].
+        uint8 [H, W, 1 or 3].
 
     Raises:
-      BadPicture: it cannot be decoded, or has no eight-bit meaning (floating point).
+        BadPicture: it cannot be decoded, or has no eight-bit meaning (floating point).
     """
     image = open_picture(data)
     _load(image)
@@ -262,7 +262,7 @@ def look(data: bytes) -> tuple[bool, tuple[int, int]]:
     """Whether a picture is grey, and its (width, height) once turned; without decoding it.
 
     Raises:
-      BadPicture: as `open_picture`.
+        BadPicture: as `open_picture`.
     """
     image = open_picture(data)
     try:
@@ -284,16 +284,16 @@ def map_in_order(
     Pillow lets go of Python's lock while it decodes and resizes, so threads suffice.
 
     Args:
-      items: name and reader of each picture.
-      function: what to do with the bytes; raises BadPicture.
-      skip_bad: leave bad pictures out instead of stopping.
-      where: folder or zip, for messages.
+        items: name and reader of each picture.
+        function: what to do with the bytes; raises BadPicture.
+        skip_bad: leave bad pictures out instead of stopping.
+        where: folder or zip, for messages.
 
     Yields:
-      For a stretch of pictures, in order: the good names, their results, the bad names.
+        For a stretch of pictures, in order: the good names, their results, the bad names.
 
     Raises:
-      DataError: a picture is bad and `skip_bad` is off.
+        DataError: a picture is bad and `skip_bad` is off.
     """
 
     def task(chunk: list[tuple[str, Callable[[], bytes]]]):
@@ -311,7 +311,8 @@ def map_in_order(
                 bad.append(name)
         return good, results, bad
 
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    workers = len(affinity(0)) if affinity else os.cpu_count() or 1
     items = iter(items)
     waiting: collections.deque = collections.deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")

@@ -19,7 +19,7 @@ def numpy_order(count: int) -> np.ndarray:
     the rows are, so images and labels keep together.
 
     Returns:
-      int64 [count]: entry i is the row that comes to place i.
+        int64 [count]: entry i is the row that comes to place i.
     """
     return np.random.RandomState(SEED).permutation(count)
 
@@ -32,24 +32,24 @@ def celeba_order() -> np.ndarray:
     `random.random()` itself has not changed.
 
     Returns:
-      read-only int64 [202599]: numbers 1 to 202599; the last 20,000 are the official test set.
+        read-only int64 [202599]: numbers 1 to 202599; the last 20,000 are the official test set.
     """
     draw = random.Random(SEED).random
     order = list(range(1, CELEBA_IMAGES + 1))
     for i in reversed(range(1, CELEBA_IMAGES)):
         j = int(draw() * (i + 1))
         order[i], order[j] = order[j], order[i]
-    order = np.array(order)
-    order.flags.writeable = False
-    return order
+    numbers = np.array(order)
+    numbers.flags.writeable = False
+    return numbers
 
 
 def cut(count: int, official_test: int) -> tuple[int, str]:
     """Where to cut shuffled images into train and test.
 
     Returns:
-      The number of training images, and words for the test set: the last `official_test`, or the
-      last tenth (at least one image) where there are no more images than that.
+        The number of training images, and words for the test set: the last `official_test`, or the
+        last tenth (at least one image) where there are no more images than that.
     """
     if count > official_test:
         return count - official_test, f"last {official_test:,} test"

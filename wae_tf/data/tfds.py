@@ -13,27 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from wae_tf.errors import DataError
+from wae_tf import registry
+from wae_tf.errors import DataError, first_line
 
-#: Our name: TFDS's, and a file that TFDS downloads for it.
-SOURCES = {
-    "mnist": (
-        "mnist", "https://storage.googleapis.com/cvdf-datasets/mnist/train-images-idx3-ubyte.gz",
-    ),
-    "fashion_mnist": (
-        "fashion_mnist",
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-images-idx3-ubyte.gz",
-    ),
-    "cifar10": ("cifar10", "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"),
-    "celeba": ("celeb_a", "https://drive.google.com"),
-    "dsprites": ("dsprites", "https://github.com/deepmind/dsprites-dataset"),
-}  # fmt: skip
 _PATIENCE = 8.0  # seconds
 
 
 def prepared_in(dataset: str, root: Path) -> Any | None:
     """The builder of a data set prepared in a TFDS folder, or None."""
-    name = SOURCES[dataset][0]
+    name = registry.fact("dataset", dataset, "tfds")
     if not (root / name).is_dir():
         return None
     builder = _builder(name, str(root))
@@ -44,13 +32,13 @@ def prepare(dataset: str, layout: str) -> Any:
     """The builder of a prepared data set in TFDS's own folder, downloaded first if need be.
 
     Args:
-      dataset: our name of the data set.
-      layout: what --data_dir would have to hold, for messages.
+        dataset: our name of the data set.
+        layout: what --data_dir would have to hold, for messages.
 
     Raises:
-      DataError: it is not there and the download cannot start or fails.
+        DataError: it is not there and the download cannot start or fails.
     """
-    name, url = SOURCES[dataset]
+    name, url = (registry.fact("dataset", dataset, fact) for fact in ("tfds", "tfds_file"))
     builder = _builder(name, None)
     if builder.is_prepared():
         return builder
@@ -64,7 +52,9 @@ def prepare(dataset: str, layout: str) -> Any:
     try:
         builder.download_and_prepare()
     except Exception as error:  # every source fails in its own way
-        raise DataError(f"TFDS could not prepare {name} ({_short(error)}): {instead}.") from error
+        raise DataError(
+            f"TFDS could not prepare {name} ({first_line(error)}): {instead}."
+        ) from error
     return builder
 
 
@@ -113,7 +103,7 @@ def _one_sentence(builder: Any) -> Iterator[None]:
         yield
     except (tf.errors.OpError, AssertionError, OSError) as error:
         raise DataError(
-            f"{builder.data_dir} cannot be read ({_short(error)}): remove it and let TFDS prepare "
+            f"{builder.data_dir} cannot be read ({first_line(error)}): remove it and let TFDS prepare "
             "it again."
         ) from error
 
@@ -125,13 +115,8 @@ def _builder(name: str, root: str | None) -> Any:
         return tfds.builder(name, data_dir=root)
     except Exception as error:
         raise DataError(
-            f"TFDS cannot open {name} in {root or 'its folder'} ({_short(error)})."
+            f"TFDS cannot open {name} in {root or 'its folder'} ({first_line(error)})."
         ) from error
-
-
-def _short(error: Exception) -> str:
-    """The first line of an error's message."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
 
 
 def _reachable(url: str) -> bool:

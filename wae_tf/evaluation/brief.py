@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import streams
+from wae_tf.evaluation import codes
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.objective import costs
@@ -18,7 +18,7 @@ def sharpness(images: np.ndarray, batch_size: int = 500) -> np.ndarray:
     return passes.in_batches(costs.sharpness, images, batch_size)
 
 
-def terms_on(model: Wae, images: np.ndarray, batch_size: int = 100) -> dict[str, float]:
+def test_terms(model: Wae, images: np.ndarray, batch_size: int = 100) -> dict[str, float]:
     """Reconstruction cost and penalty on test images, the encoder's noise included as official.
 
     Args:
@@ -27,15 +27,11 @@ def terms_on(model: Wae, images: np.ndarray, batch_size: int = 100) -> dict[str,
         batch_size: the penalty is the mean over full batches of this size, since it depends on it.
 
     Returns:
-        `test_reconstruction`, the mean over all images, and `penalty`.
+        `test_reconstruction`, the mean over all images, and `test_penalty`.
     """
 
     def terms(batch: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
-        count = tf.shape(batch)[0]
-        key = streams.key(model.config.seed, "test/prior", index)
-        noise = model.draw_noise(count, index, "test", training=False)
-        prior_sample = model.sample_prior(count, key)
-        return model.losses(model.as_pixels(batch), prior_sample, noise, training=False)
+        return model.test_terms(model.as_pixels(batch), index)
 
     function = passes.compiled(model, terms, images, indexed=True)
     total, penalties = 0.0, []
@@ -44,7 +40,36 @@ def terms_on(model: Wae, images: np.ndarray, batch_size: int = 100) -> dict[str,
         total += float(values["reconstruction"]) * len(batch)
         if len(batch) == min(batch_size, len(images)):
             penalties.append(float(values["penalty"]))
-    return {"test_reconstruction": total / len(images), "penalty": float(np.mean(penalties))}
+    return {"test_reconstruction": total / len(images), "test_penalty": float(np.mean(penalties))}
+
+
+def sharpness_of(images: np.ndarray, what: str) -> dict[str, float]:
+    """`sharpness_{what}`, the minimum as the official log has it, and `sharpness_{what}_mean`."""
+    values = sharpness(images)
+    return {
+        f"sharpness_{what}": float(values.min()),
+        f"sharpness_{what}_mean": float(values.mean()),
+    }
+
+
+def sharpnesses(
+    model: Wae, test: np.ndarray, *, batch_size: int = 100, sample_count: int = 1000
+) -> dict[str, float]:
+    """`sharpness_of` samples, drawn with the run's seed, of reconstructions and of data.
+
+    Args:
+        model: the model.
+        test: uint8 [n, H, W, C]; of at most the first `sample_count`.
+        batch_size: images a call.
+        sample_count: samples.
+    """
+    some = np.asarray(test[:sample_count])
+    samples = passes.samples(model, sample_count, batch_size, seed=model.settings.seed)
+    return {
+        **sharpness_of(samples, "samples"),
+        **sharpness_of(passes.reconstructions(model, some, batch_size), "reconstructions"),
+        **sharpness_of(passes.in_batches(model.as_pixels, some, batch_size), "data"),
+    }
 
 
 def test_line(model: Wae, images: np.ndarray, batch_size: int) -> dict[str, float]:
@@ -63,10 +88,7 @@ def test_line(model: Wae, images: np.ndarray, batch_size: int) -> dict[str, floa
     def line(batch: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         count, pixels = tf.shape(batch)[0], model.as_pixels(batch)
         noise = model.draw_noise(count, index, "test", training=False)
-        prior_sample = model.sample_prior(
-            count, streams.key(model.config.seed, "test/prior", index)
-        )
-        loss = model.losses(pixels, prior_sample, noise, training=False)["loss"]
+        loss = model.test_terms(pixels, index)["loss"]
         codes = model.encoding(pixels, noise, training=False).codes
         return loss, costs.whole_batch_sharpness(model.decode(codes))
 
@@ -85,6 +107,7 @@ def evaluate(
     *,
     batch_size: int = 100,
     sample_count: int = 1000,
+    test_codes: np.ndarray | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
     """The flat table of numbers that metrics.json holds.
@@ -94,29 +117,16 @@ def evaluate(
         test: uint8 [n, H, W, C], all test images.
         batch_size: images a call.
         sample_count: samples (and at most as many data and reconstructions) for sharpness.
+        test_codes: `passes.codes` of all test images, where they are known already.
         progress: is called with a line before each part.
 
     Returns:
-        test_reconstruction, penalty; sharpness_{samples,reconstructions,data}, the minimum as the
-        official log has it, and ..._mean; code_mean_max and code_std_{min,max}: the largest
-        absolute mean, smallest and largest standard deviation of a coordinate of the codes over
-        the prior's standard deviation.
+        What `test_terms`, `sharpnesses` and, of the codes of all test images, `codes.moments` give.
     """
     progress(f"reconstructing {len(test)} test images")
-    metrics = terms_on(model, test, batch_size)
-    some = np.asarray(test[:sample_count])
+    terms = test_terms(model, test, batch_size)
     progress(f"sharpness of {sample_count} samples")
-    pictures = {
-        "samples": passes.samples(model, sample_count, batch_size),
-        "reconstructions": passes.reconstructions(model, some, batch_size),
-        "data": passes.in_batches(model.as_pixels, some, batch_size),
-    }
-    for name, images in pictures.items():
-        values = sharpness(images)
-        metrics[f"sharpness_{name}"] = float(values.min())
-        metrics[f"sharpness_{name}_mean"] = float(values.mean())
-    latent = passes.codes(model, some, batch_size) / passes.prior_std(model)
-    metrics["code_mean_max"] = float(np.abs(latent.mean(axis=0)).max())
-    metrics["code_std_min"] = float(latent.std(axis=0).min())
-    metrics["code_std_max"] = float(latent.std(axis=0).max())
-    return metrics
+    sharp = sharpnesses(model, test, batch_size=batch_size, sample_count=sample_count)
+    if test_codes is None:
+        test_codes = passes.codes(model, test, batch_size)
+    return {**terms, **sharp, **codes.moments(test_codes, passes.prior_std(model))}

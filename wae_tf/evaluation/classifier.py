@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.config import Config
+from wae_tf.console import progress as console_progress
 from wae_tf.data.batches import batch_indices, image_batches
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import DataError, RunError
@@ -69,7 +70,7 @@ def _labels(images: ImageSet) -> tuple[np.ndarray, np.ndarray]:
 
 
 def train(
-    images: ImageSet, folder: Path, *, steps: int, seed: int, progress: Progress = print
+    images: ImageSet, folder: Path, *, steps: int, seed: int, progress: Progress = console_progress
 ) -> Facts:
     """Trains a classifier, tests it and saves both network and facts into the folder.
 

@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf import streams
-from wae_tf.config import MMD_SCALES
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.objective import penalties, priors
+from wae_tf.settings import MMD_SCALES
 
 #: Rows and repetitions of the prior against itself, from which the null spread follows.
 NULL_ROWS, NULL_REPEATS = 1000, 40
@@ -56,47 +56,60 @@ def null_std(model: Wae, count: int, repeats: int = NULL_REPEATS, rows: int = NU
     Taken over repetitions with min(count, rows) codes and scaled by rows / count: under the null the
     estimate is a degenerate U-statistic, whose spread falls as 1 / n.
     """
-    config = model.config
-    width = priors.kernel_width(config.prior, config.zdim, config.prior_scale)
+    settings = model.settings
+    width = priors.kernel_width(settings.prior, settings.zdim, settings.prior_scale)
     rows = min(count, rows)
 
     def sample(stream: str, index: int) -> np.ndarray:
-        return model.sample_prior(rows, streams.key(config.seed, stream, index)).numpy()
+        return model.sample_prior(rows, streams.key(settings.seed, stream, index)).numpy()
 
     values = [mmd(sample("null/a", i), sample("null/b", i), width) for i in range(repeats)]
     return float(np.std(values, ddof=1)) * rows / count
+
+
+def moments(codes: np.ndarray, prior_std: float) -> dict[str, float]:
+    """Of codes [n, z], over the prior's standard deviation.
+
+    Returns:
+        code_mean_max: the largest absolute mean of a coordinate; code_std_min and code_std_max: the
+        smallest and largest standard deviation of one.
+    """
+    scaled = np.asarray(codes, np.float64) / prior_std
+    std = scaled.std(axis=0)
+    return {
+        "code_mean_max": float(np.abs(scaled.mean(axis=0)).max()),
+        "code_std_min": float(std.min()),
+        "code_std_max": float(std.max()),
+    }
 
 
 def statistics(model: Wae, codes: np.ndarray, *, most: int = MMD_CODES) -> dict[str, float]:
     """Numbers of codes [n, z], a sample of Q_Z, against the prior.
 
     Returns:
-        code_mean_max, code_std_min, code_std_max: largest absolute mean, smallest and largest
-        deviation of a coordinate, in the prior's standard deviations; code_correlation_max: largest
+        What `moments` gives; code_correlation_max: largest
         absolute correlation of two coordinates; code_kurtosis_min and _max: of a coordinate, 3 for
         a normal one; mmd_test, its null's standard deviation mmd_test_null_std, mmd_test_sigmas (the
         first over the second) and mmd_test_codes, how many codes it is of.
     """
-    config = model.config
+    settings = model.settings
     scaled = np.asarray(codes, np.float64) / passes.prior_std(model)
     mean, std = scaled.mean(axis=0), scaled.std(axis=0)
     centred = (scaled - mean) / np.maximum(std, 1e-12)
     correlation = centred.T @ centred / len(scaled) - np.diag((centred**2).mean(axis=0))
     kurtosis = (centred**4).mean(axis=0)
     some = codes[:most]
-    prior_sample = model.sample_prior(len(some), streams.key(config.seed, "mmd/prior", 0)).numpy()
-    width = priors.kernel_width(config.prior, config.zdim, config.prior_scale)
-    value, spread = mmd(some, prior_sample, width), null_std(model, len(some))
+    prior_sample = model.sample_prior(len(some), streams.key(settings.seed, "mmd/prior", 0)).numpy()
+    width = priors.kernel_width(settings.prior, settings.zdim, settings.prior_scale)
+    value, deviation = mmd(some, prior_sample, width), null_std(model, len(some))
     return {
-        "code_mean_max": float(np.abs(mean).max()),
-        "code_std_min": float(std.min()),
-        "code_std_max": float(std.max()),
+        **moments(codes, passes.prior_std(model)),
         "code_correlation_max": float(np.abs(correlation).max()),
         "code_kurtosis_min": float(kurtosis.min()),
         "code_kurtosis_max": float(kurtosis.max()),
         "mmd_test": value,
-        "mmd_test_null_std": spread,
-        "mmd_test_sigmas": value / spread if spread > 0 else math.nan,
+        "mmd_test_null_std": deviation,
+        "mmd_test_sigmas": value / deviation if deviation > 0 else math.nan,
         "mmd_test_codes": len(some),
     }
 

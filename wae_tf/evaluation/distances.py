@@ -41,12 +41,12 @@ class FeatureNetwork:
     """A network that tells images apart.
 
     Attributes:
-      name: for the names of metrics, such as `mnist_classifier`.
-      title: for people.
-      identity: sha256 of its weights.
-      settings: what else its numbers depend on, such as the resize.
-      apply: uint8 [n, H, W, C] -> features [n, d], logits [n, classes].
-      batch_size: images a call.
+        name: for the names of metrics, such as `mnist_classifier`.
+        title: for people.
+        identity: sha256 of its weights.
+        settings: what else its numbers depend on, such as the resize.
+        apply: uint8 [n, H, W, C] -> features [n, d], logits [n, classes].
+        batch_size: images a call.
     """
 
     name: str

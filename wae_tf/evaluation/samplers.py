@@ -11,10 +11,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import streams
+from wae_tf import registry, streams
 from wae_tf.errors import FlagError
 from wae_tf.models import passes
-from wae_tf.models.wae import Noise, Wae
+from wae_tf.models.encoding import Noise
+from wae_tf.models.wae import Wae
 from wae_tf.objective import costs
 
 SAMPLERS = ("prior", "gmm", "improved")
@@ -30,11 +31,11 @@ def codes_of(model: Wae, free: tf.Tensor, sphere_axis: str = "code") -> tf.Tenso
     sphere_axis: `code` normalises each code; `batch` each coordinate over the batch, as the
     official code does (official improved_wae.py:44).
     """
-    config = model.config
-    if config.prior == "sphere":
+    settings = model.settings
+    if settings.prior == "sphere":
         axis = 1 if sphere_axis == "code" else 0
         free = free / (tf.norm(free, axis=axis, keepdims=True) + 1e-8)
-    return tf.cast(config.prior_scale, free.dtype) * free
+    return tf.cast(settings.prior_scale, free.dtype) * free
 
 
 def loss_of(
@@ -45,7 +46,7 @@ def loss_of(
     A gaussian encoder's mean is decoded; an implicit one's noise is used if given.
     """
     images = model.decode(codes)
-    if noise is None or model.config.encoder_noise == "gaussian":
+    if noise is None or model.settings.encoder_noise == "gaussian":
         noise = Noise()
     again = model.decode(model.encoding(images, noise, training=False).codes)
     normalized = costs.contrast_normalized
@@ -69,12 +70,12 @@ class Descent:
         sphere_axis: str = "code",
         fixed_noise: Noise | None = None,
     ):
-        if model.config.cost == "bce":
-            raise ValueError("improved sampling needs a distance: --cost=bce has none.")
+        if registry.fact("cost", model.settings.cost, "logits"):
+            raise ValueError(f"improved sampling needs a distance: {model.settings.cost} has none.")
         self.model, self.sphere_axis, self.fixed_noise = model, sphere_axis, fixed_noise
-        shape = (rows, model.config.zdim)
-        self.free = keras.Variable(np.zeros(shape), dtype=model.full, name="free_codes")
-        self.optimizer = keras.optimizers.Adam(model.config.lr, beta_1=BETA1, epsilon=1e-8)
+        shape = (rows, model.settings.zdim)
+        self.free = keras.Variable(np.zeros(shape), dtype=model.full_dtype, name="free_codes")
+        self.optimizer = keras.optimizers.Adam(model.settings.lr, beta_1=BETA1, epsilon=1e-8)
         self.optimizer.build([self.free])
         self._step, self._look = tf.function(self._step), tf.function(self._look)
 
@@ -153,8 +154,8 @@ def improved(
     batches = -(-count // BATCH)
     for batch in range(batches):
         key = streams.key(seed, "improved/start", batch)
-        shape = [BATCH, model.config.zdim]
-        if model.config.prior == "uniform":
+        shape = [BATCH, model.settings.zdim]
+        if model.settings.prior == "uniform":
             start = tf.random.stateless_uniform(shape, key, -1.0, 1.0, alg="philox")
         else:
             start = tf.random.stateless_normal(shape, key, alg="philox")
@@ -186,16 +187,16 @@ def mixture(model: Wae, train: np.ndarray, count: int, *, seed: int = 0) -> np.n
     """
     from sklearn.mixture import GaussianMixture
 
-    config = model.config
+    settings = model.settings
     fitted = passes.codes(model, train[:MIXTURE_CODES]).astype(np.float64)
     components = min(COMPONENTS, len(fitted) // 2)
     chosen = GaussianMixture(components, random_state=seed % 2**32).fit(fitted)
     drawn, _ = chosen.sample(count)
     # In the order of the components as drawn: shuffled, since estimates take blocks.
     drawn = np.random.default_rng(seed % 2**32).permutation(drawn).astype(np.float32)
-    if config.prior == "sphere":
+    if settings.prior == "sphere":
         return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
-    return np.clip(drawn, -1.0, 1.0) if config.prior == "uniform" else drawn
+    return np.clip(drawn, -1.0, 1.0) if settings.prior == "uniform" else drawn
 
 
 def draw_codes(
@@ -228,6 +229,8 @@ def draw_codes(
         return mixture(model, train, count, seed=seed)
     if sampler != "improved":
         raise FlagError(f"--sampler={sampler} is not known; accepted: {', '.join(SAMPLERS)}.")
-    if model.config.cost == "bce":
-        raise FlagError("--sampler=improved needs a distance, and --cost=bce has none.")
+    if registry.fact("cost", model.settings.cost, "logits"):
+        raise FlagError(
+            f"--sampler=improved needs a distance, and --cost={model.settings.cost} has none."
+        )
     return improved(model, count, seed=seed, sphere_axis=sphere_axis, progress=progress)[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wae_tf.evaluation import distances
@@ -66,14 +66,61 @@ def sharpness_rows(metrics: dict[str, float], tail: str) -> list[Row]:
     return rows
 
 
+def network_rows(
+    metrics: Mapping[str, float], names: Mapping[str, str], titles: Mapping[str, str], tail: str
+) -> list[Row]:
+    """The rows of a network's distances, the kernel distance with its error.
+
+    Args:
+        metrics: numbers by key.
+        names: keys by kind (frechet, kernel, score).
+        titles: the rows' titles by kind.
+        tail: what the samples' keys end in.
+    """
+    better = {"frechet": "lower", "kernel": "lower", "score": "higher"}
+
+    def cell(kind: str, end: str) -> str:
+        text = number(metrics[f"{names[kind]}{end}"])
+        error = metrics[f"{names['kernel']}_error{end}"]
+        return f"{text} ± {number(error, 2)}" if kind == "kernel" and math.isfinite(error) else text
+
+    ends = (tail, "_reconstructions", "_data")
+    return [
+        Row(titles[kind], *(cell(kind, end) for end in ends), better=better[kind]) for kind in names
+    ]
+
+
+def sliced_rows(metrics: Mapping[str, float], tail: str) -> list[Row]:
+    """The rows of `picture_measures.sliced_wasserstein`, a level each."""
+    sides = [name.split("_")[2] for name in metrics if name.endswith("_data")]
+    return [
+        Row(
+            f"sliced Wasserstein x 1000, {side} px",
+            *(
+                number(1000 * metrics[f"sliced_wasserstein_{side}{end}"])
+                for end in (tail, "_reconstructions", "_data")
+            ),
+            better="lower",
+        )
+        for side in sides
+    ]
+
+
+def nearest_row(metrics: Mapping[str, float], tail: str) -> Row:
+    """The row of the distance to the nearest training image."""
+    samples = number(metrics[f"nearest_train_samples{tail}"])
+    data = number(metrics["nearest_train_data"])
+    return Row("L2 distance to the nearest training image", samples, None, data)
+
+
 def model_rows(metrics: dict[str, float]) -> list[tuple[str, str, str]]:
     """The rows on codes and objective: (quantity, measured, what the ideal would give)."""
     m = metrics
-    spread = f"0 ± {number(m['mmd_test_null_std'], 2)}"
+    null = f"0 ± {number(m['mmd_test_null_std'], 2)}"
     return [
         ("reconstruction cost on the test set", number(m["test_reconstruction"]), "0"),
-        ("penalty on the test set, mean over batches", number(m["penalty"]), ""),
-        (f"MMD of {m['mmd_test_codes']:,} test codes", number(m["mmd_test"]), spread),
+        ("penalty on the test set, mean over batches", number(m["test_penalty"]), ""),
+        (f"MMD of {m['mmd_test_codes']:,} test codes", number(m["mmd_test"]), null),
         ("the same in standard deviations of its null", number(m["mmd_test_sigmas"]), "0 ± 1"),
         ("largest |mean| of a coordinate, over the prior's std", number(m["code_mean_max"]), "0"),
         (

@@ -19,7 +19,7 @@ def training_curves(
     *,
     sharpness_data: float | None = None,
 ) -> None:
-    """Write a run's curves from the columns of its history.csv, lists of one value an epoch.
+    """Writes a run's curves from the columns of its history.csv, lists of one value an epoch.
 
     Panels: reconstruction of train and test, penalty, and, where they hold a finite value, the
     adversary's loss and the sharpness, with that of the data (`sharpness_data`) as a line. Columns

@@ -28,7 +28,7 @@ RED, BLUE, GREEN, ORANGE = "#d62728", "#1f5fbf", "#2ca02c", "#ff8c00"
 def image_grid(
     images: np.ndarray, columns: int, *, gap: int = 0, order: str = "across", fill: float = 1.0
 ) -> np.ndarray:
-    """Lay images [n, H, W, C] out as one picture [rows*H, columns*W, C], `gap` pixels apart.
+    """Lays images [n, H, W, C] out as one picture [rows*H, columns*W, C], `gap` pixels apart.
 
     `order` is "across" (row after row, as one reads) or "down" (column after column, as in the
     official figure). Cells without an image, and gaps, have the value `fill`.
@@ -51,7 +51,7 @@ def image_grid(
 
 
 def pairs(images: np.ndarray, reconstructions: np.ndarray, count: int) -> np.ndarray:
-    """Return `count` pictures: image 0, its reconstruction, image 1, its reconstruction, ...
+    """Returns `count` pictures: image 0, its reconstruction, image 1, its reconstruction, ...
 
     That is the first `count // 2` of both; an odd count loses one.
     """
@@ -73,7 +73,7 @@ def pairs(images: np.ndarray, reconstructions: np.ndarray, count: int) -> np.nda
 
 
 def dress(ax: Axes, title: str, x_name: str, values: np.ndarray) -> None:
-    """Choose the scale of a panel's y axis from what it shows, and label it."""
+    """Chooses the scale of a panel's y axis from what it shows, and labels it."""
     values = values[np.isfinite(values)]
     if title in ("reconstruction", "sharpness") and len(values) and values.min() > 0:
         ax.set_yscale("log")
@@ -107,7 +107,7 @@ def dress(ax: Axes, title: str, x_name: str, values: np.ndarray) -> None:
 def checked_images(
     images: np.ndarray, name: str, ndim: int = 4, shape: str = "[n, H, W, C]"
 ) -> np.ndarray:
-    """Return the images as float32, of the dimensions that `shape` says, or raise ValueError."""
+    """Returns the images as float32, of the dimensions that `shape` says, or raises ValueError."""
     images = np.asarray(images)
     if images.ndim != ndim or 0 in images.shape:
         raise ValueError(f"{name} must have shape {shape}, none of it 0, got {list(images.shape)}.")
@@ -117,12 +117,12 @@ def checked_images(
 
 
 def grid_of_images(images: np.ndarray, name: str) -> np.ndarray:
-    """Return images [rows, k, H, W, C] as float32, or raise ValueError."""
+    """Returns images [rows, k, H, W, C] as float32, or raises ValueError."""
     return checked_images(images, name, 5, "[rows, k, H, W, C]")
 
 
 def points(points: np.ndarray, name: str) -> np.ndarray:
-    """Return points [n, 2] as float64, or raise ValueError."""
+    """Returns points [n, 2] as float64, or raises ValueError."""
     points = np.asarray(points, np.float64)
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"{name} must have shape [n, 2], got {list(points.shape)}.")
@@ -130,21 +130,21 @@ def points(points: np.ndarray, name: str) -> np.ndarray:
 
 
 def numbers(values: Sequence[float]) -> np.ndarray:
-    """Return a column as float64, what is absent as NaN, and infinities too."""
+    """Returns a column as float64, what is absent as NaN, and infinities too."""
     column = np.array([np.nan if v is None or v == "" else float(v) for v in values], np.float64)
     column[~np.isfinite(column)] = np.nan
     return column
 
 
 def dot(values: np.ndarray) -> str:
-    """Return the marker of a line: a dot where a lone value between gaps would not be seen."""
+    """Returns the marker of a line: a dot where a lone value between gaps would not be seen."""
     seen = np.isfinite(values)
     beside = np.convolve(seen, [1, 0, 1])[1:-1] > 0
     return "o" if (seen & ~beside).any() else ""
 
 
 def rgb(picture: np.ndarray) -> np.ndarray:
-    """Return a picture [H, W, C] of floats as uint8 [H, W, 3]."""
+    """Returns a picture [H, W, C] of floats as uint8 [H, W, 3]."""
     channels = picture.shape[-1]
     if channels == 1:
         picture = np.repeat(picture, 3, axis=-1)
@@ -155,12 +155,12 @@ def rgb(picture: np.ndarray) -> np.ndarray:
 
 
 def zoom_of(size: tuple[int, int]) -> int:
-    """Return the whole factor by which images of this size are enlarged."""
+    """Returns the whole factor by which images of this size are enlarged."""
     return max(1, _CELL // max(size))
 
 
 def enlarge(images: np.ndarray, zoom: int) -> np.ndarray:
-    """Return images [n, H, W, C] with each pixel `zoom` by `zoom` times."""
+    """Returns images [n, H, W, C] with each pixel `zoom` by `zoom` times."""
     return images.repeat(zoom, axis=1).repeat(zoom, axis=2)
 
 
@@ -169,7 +169,7 @@ def enlarge(images: np.ndarray, zoom: int) -> np.ndarray:
 
 @contextlib.contextmanager
 def _replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """Open a file beside `path` that takes its place on success and leaves no trace on failure."""
+    """Opens a file beside `path` that takes its place on success and leaves no trace on failure."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
@@ -183,12 +183,12 @@ def _replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def write_figure(path: str | os.PathLike, figure: Figure) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Writes a figure as PNG, whole or not at all."""
     with _replacing(path) as file:
         figure.canvas.print_png(file)
 
 
 def write_pixels(path: str | os.PathLike, picture: np.ndarray) -> None:
-    """Write a picture [H, W, C] of floats as PNG, whole or not at all."""
+    """Writes a picture [H, W, C] of floats as PNG, whole or not at all."""
     with _replacing(path) as file:
         Image.fromarray(rgb(picture)).save(file, format="PNG")

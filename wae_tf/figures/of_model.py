@@ -24,7 +24,7 @@ RANDOM_PAIRS, PAIRS_A_ROW = 40, 4
 
 
 def _pictures(model: Wae, images: np.ndarray) -> np.ndarray:
-    return to_unit(np.asarray(images), model.config.pixel_range_of_data)
+    return to_unit(np.asarray(images), model.settings.pixel_range_of_data)
 
 
 def _shown(model: Wae, images: np.ndarray) -> np.ndarray:
@@ -46,6 +46,9 @@ def draw_progress(
     test: np.ndarray,
     curves: Mapping[str, Sequence[float]],
     title: str,
+    *,
+    pictures: int,
+    columns: int,
 ) -> None:
     """The official six-panel figure (official wae.py:770-966): the first images of train and test.
 
@@ -56,25 +59,27 @@ def draw_progress(
         test: uint8 [m, H, W, C].
         curves: as `figures.six_panel` takes them.
         title: above the figure.
+        pictures: images in each panel, at most.
+        columns: of each panel.
     """
-    config = model.config
-    available = min(config.pictures, len(train), len(test))
-    columns = min(config.picture_columns, available)
+    settings = model.settings
+    available = min(pictures, len(train), len(test))
+    columns = min(columns, available)
     if not _fitting(available, columns):  # a single row of an odd number
         columns -= columns % 2
     count = _fitting(available, columns)
     train, test = _shown(model, train[:count]), _shown(model, test[:count])
     codes_train = passes.codes(model, train)
     codes_test = passes.codes(model, test)
-    prior_codes = model.sample_prior(count, streams.key(config.seed, "figure", 0)).numpy()
-    if config.prior == "normal" and config.zdim > 2:
+    prior_codes = model.sample_prior(count, streams.key(settings.seed, "figure", 0)).numpy()
+    if settings.prior == "normal" and settings.zdim > 2:
         plane = least_gaussian_plane(
-            np.concatenate([codes_train, codes_test]), config.prior_scale, config.seed
+            np.concatenate([codes_train, codes_test]), settings.prior_scale, settings.seed
         )
         codes_train, codes_test, prior_codes = (
             codes @ plane for codes in (codes_train, codes_test, prior_codes)
         )
-    elif config.zdim == 1:
+    elif settings.zdim == 1:
         codes_train, codes_test, prior_codes = (
             np.concatenate([codes, np.zeros_like(codes)], axis=1)
             for codes in (codes_train, codes_test, prior_codes)
@@ -85,7 +90,7 @@ def draw_progress(
         train_reconstructions=_pictures(model, passes.reconstructions(model, train)),
         test=_pictures(model, test),
         test_reconstructions=_pictures(model, passes.reconstructions(model, test)),
-        samples=_pictures(model, passes.samples(model, count, seed=config.seed)),
+        samples=_pictures(model, passes.samples(model, count, seed=settings.seed)),
         data=_pictures(model, train),
         codes_train=codes_train[:, :2],
         codes_test=codes_test[:, :2],
@@ -96,10 +101,10 @@ def draw_progress(
     )
 
 
-def draw_samples(model: Wae, path: Path, images: np.ndarray) -> None:
-    """A grid of samples float [n, H, W, C] in the model's pixel range."""
-    columns = min(model.config.picture_columns, len(images))
-    count = min(len(images), model.config.pictures) // columns * columns
+def draw_samples(model: Wae, path: Path, images: np.ndarray, pictures: int, columns: int) -> None:
+    """A grid of at most `pictures` samples float [n, H, W, C] in the model's pixel range."""
+    columns = min(columns, len(images))
+    count = min(len(images), pictures) // columns * columns
     panels.samples(path, _pictures(model, images[:count]), columns)
 
 
@@ -112,7 +117,7 @@ def draw_interpolations(model: Wae, path: Path, test: np.ndarray) -> None:
     first, last = codes[0::2][:, None], codes[1::2][:, None]
     share = np.linspace(0.0, 1.0, INTERPOLATION_STEPS, dtype=np.float32)[None, :, None]
     line = (first * (1 - share) + last * share).reshape(rows * INTERPOLATION_STEPS, -1)
-    if model.config.prior == "sphere":
+    if model.settings.prior == "sphere":
         line = priors.into_support("sphere", tf.constant(line)).numpy()
     decoded = passes.decoded(model, line)
     decoded = decoded.reshape(rows, INTERPOLATION_STEPS, *decoded.shape[1:])
@@ -122,12 +127,12 @@ def draw_interpolations(model: Wae, path: Path, test: np.ndarray) -> None:
 def draw_traversals(model: Wae, path: Path, test: np.ndarray) -> None:
     """The first test image's code with one coordinate at a time moved over the prior's range."""
     code = model.encode(_shown(model, test[:1])).numpy()[0]
-    count = min(model.config.zdim, TRAVERSED)
+    count = min(model.settings.zdim, TRAVERSED)
     scale = passes.prior_std(model)
     grid = np.tile(code, (count, len(TRAVERSAL_VALUES), 1))
     for i in range(count):
         grid[i, :, i] = scale * np.asarray(TRAVERSAL_VALUES)
-    decoded = passes.decoded(model, grid.reshape(-1, model.config.zdim))
+    decoded = passes.decoded(model, grid.reshape(-1, model.settings.zdim))
     decoded = decoded.reshape(count, len(TRAVERSAL_VALUES), *decoded.shape[1:])
     panels.traversals(path, _pictures(model, decoded), TRAVERSAL_VALUES)
 

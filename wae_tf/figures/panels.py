@@ -24,14 +24,14 @@ from wae_tf.figures.drawing import DPI, LABEL, TICK
 
 
 def samples(path: str | os.PathLike, images: np.ndarray, columns: int) -> None:
-    """Write images [n, H, W, C] as a grid, pixel for pixel; small ones are enlarged."""
+    """Writes images [n, H, W, C] as a grid, pixel for pixel; small ones are enlarged."""
     images = drawing.checked_images(images, "images")
     zoom = drawing.zoom_of(images.shape[1:3])
     drawing.write_pixels(path, drawing.image_grid(drawing.enlarge(images, zoom), columns, gap=2))
 
 
 def side_by_side(path: str | os.PathLike, blocks: Sequence[np.ndarray]) -> None:
-    """Write blocks of images [r, k, H, W, C], all of r rows, beside each other, set apart."""
+    """Writes blocks of images [r, k, H, W, C], all of r rows, beside each other, set apart."""
     blocks = [drawing.grid_of_images(block, "blocks") for block in blocks]
     if len({block.shape[0] for block in blocks}) != 1:
         raise ValueError(f"blocks must have one number of rows: {[len(b) for b in blocks]}.")
@@ -50,7 +50,7 @@ def side_by_side(path: str | os.PathLike, blocks: Sequence[np.ndarray]) -> None:
 def interpolations(
     path: str | os.PathLike, rows: np.ndarray, *, ends: np.ndarray | None = None
 ) -> None:
-    """Write decoded paths between two codes: rows [r, k, H, W, C], one path a row.
+    """Writes decoded paths between two codes: rows [r, k, H, W, C], one path a row.
 
     With `ends` [r, 2, H, W, C], the images that the two codes stand for, each row begins with the
     first and ends with the second, set apart by a wider gap.
@@ -80,7 +80,7 @@ def interpolations(
 
 
 def traversals(path: str | os.PathLike, grid: np.ndarray, values: Sequence[float]) -> None:
-    """Write what each latent coordinate does: grid [zdims, k, H, W, C], one coordinate a row.
+    """Writes what each latent coordinate does: grid [zdims, k, H, W, C], one coordinate a row.
 
     `values` [k] are what the coordinate was set to, in standard deviations of the prior: they stand
     along the top, and z0, z1, ... down the side.

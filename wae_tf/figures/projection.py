@@ -29,7 +29,7 @@ def least_gaussian_plane(
     tolerance: float = 1e-2,
     start: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return the [zdim, 2] orthonormal columns (v, u) on which `codes` look least Gaussian.
+    """Returns the [zdim, 2] orthonormal columns (v, u) on which `codes` look least Gaussian.
 
     Each restart draws v and u from N(0, 1), climbs with Adam as TensorFlow 1 defines it and stops
     once ten steps change the objective by less than `tolerance` of itself, or after `max_steps`;
@@ -63,7 +63,7 @@ def least_gaussian_plane(
 
 
 def objective(codes: np.ndarray, plane: np.ndarray, prior_scale: float = 1.0) -> float:
-    """Return how far `codes @ plane` is from the prior's covariance and zero mean.
+    """Returns how far `codes @ plane` is from the prior's covariance and zero mean.
 
     `plane` is [zdim, 2]; the covariance divides by n - 1.
     """
@@ -79,7 +79,7 @@ def objective(codes: np.ndarray, plane: np.ndarray, prior_scale: float = 1.0) ->
 
 
 def _moments(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean [zdim] and the covariance [zdim, zdim] of codes [n, zdim], in float64."""
+    """Returns the mean [zdim] and the covariance [zdim, zdim] of codes [n, zdim], in float64."""
     codes = np.asarray(codes, np.float64)
     if codes.ndim != 2 or codes.shape[0] < 2 or codes.shape[1] < 1:
         raise ValueError(
@@ -95,7 +95,7 @@ def _moments(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _value_and_gradient(
     vectors: np.ndarray, mean: np.ndarray, covariance: np.ndarray, prior_scale: float
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return the objective, its gradient [2, zdim] in (v, u), and the plane [zdim, 2]."""
+    """Returns the objective, its gradient [2, zdim] in (v, u), and the plane [zdim, 2]."""
     v, u = vectors
     v_length = np.sqrt(v @ v)
     p = v / v_length
@@ -132,7 +132,7 @@ def _climb(
     learning_rate: float,
     tolerance: float,
 ) -> np.ndarray:
-    """Return the vectors after Adam's ascent: beta1 .9, beta2 .999, epsilon 1e-8 as in TF 1."""
+    """Returns the vectors after Adam's ascent: beta1 .9, beta2 .999, epsilon 1e-8 as in TF 1."""
     first = np.zeros_like(vectors)
     second = np.zeros_like(vectors)
     previous = np.inf

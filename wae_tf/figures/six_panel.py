@@ -32,7 +32,7 @@ def six_panel(
     columns: int,
     title: str | None = None,
 ) -> None:
-    """Write the official code's figure of a run.
+    """Writes the official code's figure of a run.
 
         train reconstruction | test reconstruction | generated samples
         Pz vs Qz             | loss curves         | data points
@@ -40,8 +40,8 @@ def six_panel(
     Pictures run down the columns of the grids, so an image stands above its reconstruction; of N
     images, the first N // 2 are shown with theirs. `codes_*` and `prior_codes` [n, 2] are already
     projected. `curves` holds 'step', 'reconstruction' and 'penalty', one value each time, and may
-    hold 'sharpness' (with 'sharpness_step', if not those steps) and 'encoding_changes' (spread
-    evenly). The file is 1500 x 1000 pixels, up to 3000 x 2000 where the grids have so much to show.
+    hold 'sharpness' (with 'sharpness_step', if not those steps). The file is 1500 x 1000 pixels, up to
+    3000 x 2000 where the grids have so much to show.
     """
     figure = _six_panel_figure(
         train=train,
@@ -115,7 +115,7 @@ def _six_panel_figure(
 
 
 def _paired_grid(images: np.ndarray, reconstructions: np.ndarray, columns: int) -> np.ndarray:
-    """Return the grid of pairs, going down columns of an even height so that none is split."""
+    """Returns the grid of pairs, going down columns of an even height so that none is split."""
     shown = drawing.pairs(images, reconstructions, max(2, len(images)))
     rows = math.ceil(len(shown) / columns)
     rows += rows % 2
@@ -157,10 +157,6 @@ def _draw_log_curves(ax: Axes, curves: Mapping[str, Sequence[float]]) -> None:
         lines.append(
             ("log(sharpness)", ORANGE, curves.get("sharpness_step", steps), curves["sharpness"])
         )
-    if "encoding_changes" in curves:
-        changes = curves["encoding_changes"]
-        spread = np.linspace(steps[0], steps[-1], len(changes)) if len(steps) else []
-        lines.append(("log(encoding changes)", GREEN, spread, changes))
     for label, colour, x, y in lines:
         x, y = drawing.numbers(x), np.abs(drawing.numbers(y))
         if len(x) != len(y):

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from wae_tf import registry
 from wae_tf.config import Config
-from wae_tf.models.gan import WaeGan
-from wae_tf.models.mmd import WaeMmd
-from wae_tf.models.mmdpp import WaeMmdpp, WaeMmdppp
-from wae_tf.models.vae import Vae
 from wae_tf.models.wae import Wae
 
-_CLASSES = {
-    "wae_mmd": WaeMmd,
-    "wae_gan": WaeGan,
-    "wae_mmdpp": WaeMmdpp,
-    "wae_mmdppp": WaeMmdppp,
-    "vae": Vae,
-}
+# All of them, so that Keras knows them when it opens a saved one.
+for _name in registry.names("model"):
+    registry.load("model", _name)
 
 
 def from_config(config: Config, image_shape: tuple[int, int, int], data_size: int) -> Wae:
-    """The model that the config names, for images of this shape."""
-    return _CLASSES[config.model](image_shape, config, data_size=data_size)
+    """The model that the config names, for images of this shape and its training's length.
+
+    Args:
+        config: of a run.
+        image_shape: (H, W, C).
+        data_size: number of training images.
+    """
+    return registry.get("model", config.model)(
+        image_shape,
+        config.settings,
+        data_size=data_size,
+        schedule_length=(config.steps_an_epoch(data_size), config.epochs),
+    )

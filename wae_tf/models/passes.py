@@ -56,19 +56,19 @@ def reconstructions(model: Wae, images: np.ndarray, batch_size: int = 100) -> np
     return decoded(model, codes(model, images, batch_size), batch_size)
 
 
-def samples(model: Wae, count: int, batch_size: int = 100, seed: int = 0) -> np.ndarray:
+def samples(model: Wae, count: int, batch_size: int = 100, *, seed: int) -> np.ndarray:
     """float32 [count, H, W, C] decoded from a prior sample that follows from the seed."""
     prior_sample = model.sample_prior(count, streams.key(seed, "sample", 0))
     return decoded(model, prior_sample.numpy(), batch_size)
 
 
-def decoded(model: Wae, latent: np.ndarray, batch_size: int = 100) -> np.ndarray:
+def decoded(model: Wae, codes: np.ndarray, batch_size: int = 100) -> np.ndarray:
     """float32 [n, H, W, C] of codes [n, z]."""
-    return in_batches(compiled(model, model.decode, latent), latent, batch_size)
+    return in_batches(compiled(model, model.decode, codes), codes, batch_size)
 
 
 def prior_std(model: Wae) -> float:
     """Standard deviation of one coordinate of the prior."""
-    config = model.config
-    shape = {"normal": 1.0, "sphere": config.zdim**-0.5, "uniform": 3**-0.5}[config.prior]
-    return shape * config.prior_scale
+    settings = model.settings
+    shape = {"normal": 1.0, "sphere": settings.zdim**-0.5, "uniform": 3**-0.5}[settings.prior]
+    return shape * settings.prior_scale

@@ -89,10 +89,12 @@ def _overlaid(pieces: list[tf.Tensor], axis: int, stride: int, before: int, side
             shifted.append(tf.pad(piece, around))
         phases.append(tf.add_n(shifted) if shifted else None)
     # Fewer pieces than phases: places that no piece reaches.
-    zeros = tf.zeros_like(phases[0])
+    first = phases[0]
+    assert first is not None
+    zeros = tf.zeros_like(first)
     woven = tf.stack([zeros if p is None else p for p in phases], axis + 1)
-    shape = tf.shape(phases[0])
-    length = phases[0].shape[axis] * stride
+    shape = tf.shape(first)
+    length = first.shape[axis] * stride
     woven = tf.reshape(woven, tf.concat([shape[:axis], [length], shape[axis + 1 :]], 0))
     if (short := before + side - length) > 0:
         around = [[0, 0]] * len(woven.shape)
@@ -121,8 +123,10 @@ def filters_gradient(large: tf.Tensor, small: tf.Tensor, size: int, stride: int)
 def _spread_by_rows(
     small: tf.Tensor, filters: tf.Tensor, stride: int, sides: tuple[int, int]
 ) -> tf.Tensor:
-    """`spread` for stride 1 and few channels: a convolution along columns into the channels of all
-    columns of the filter, which are then overlaid."""
+    """`spread` for stride 1 and few channels, by rows of the images.
+
+    A convolution along columns into the channels of all columns of the filter, which are then overlaid.
+    """
     size, _, channels, depth = filters.shape
     _, before, after = _padding(sides[0], size, stride)
     tall = tf.transpose(tf.reverse(filters, [0]), [0, 3, 1, 2])

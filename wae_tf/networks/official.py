@@ -2,156 +2,85 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 
 import keras
 from keras import layers
 
-from wae_tf.config import Config
+from wae_tf import registry
 from wae_tf.errors import FlagError
-from wae_tf.networks import convolution, replication
-from wae_tf.networks.batch_norm import FusedBatchNormalization
+from wae_tf.networks.builder import Builder
+from wae_tf.registry import register
+from wae_tf.settings import Settings
 
 
-class _Builder:
-    """Makes the layers of one network with the config's initialisers, batch norm and precision."""
-
-    def __init__(self, config: Config, scope: str, synchronized: bool = False):
-        self.config = config
-        self.scope = scope
-        self.synchronized = synchronized
-        self.policy = config.precision
-        # Heads and the decoder's last layer stay full under mixed precision.
-        self.full = config.full_precision
-        self.convolutions = layers if config.jit else convolution
-
-    def _seed(self, name: str) -> int:
-        digest = hashlib.sha256(f"{self.config.seed}/{self.scope}/{name}".encode()).digest()
-        return int.from_bytes(digest[:4], "little") >> 1
-
-    def _normal(self, name: str) -> keras.initializers.Initializer:
-        # Linear and transposed convolution: plain normal (official ops.py:84, :142).
-        return keras.initializers.RandomNormal(stddev=self.config.init_std, seed=self._seed(name))
-
-    def _bias(self) -> keras.initializers.Initializer:
-        return keras.initializers.Constant(self.config.init_bias)
-
-    def _initial(self, name: str, fan_in: int, kernel: keras.initializers.Initializer, bias):
-        if self.config.init == "normal" or self.scope == "adversary":
-            return {"kernel_initializer": kernel, "bias_initializer": bias}
-        kernel, bias = replication.initializers(fan_in, self._seed(name))
-        return {"kernel_initializer": kernel, "bias_initializer": bias}
-
-    def linear(self, x, units: int, name: str, last: bool = False):
-        """A linear layer on the flattened input; the last of a network stays float32."""
-        if len(x.shape) > 2:
-            x = layers.Flatten(dtype=self.policy)(x)
-        return layers.Dense(
-            units,
-            **self._initial(name, x.shape[-1], self._normal(name), self._bias()),
-            name=name,
-            dtype=self.full if last else self.policy,
-        )(x)
-
-    def conv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
-        """A convolution; its initial filters are truncated normal (official ops.py:114)."""
-        size = size or self.config.filter_size
-        kernel = keras.initializers.TruncatedNormal(
-            stddev=self.config.init_std, seed=self._seed(name)
-        )
-        return self.convolutions.Conv2D(
-            filters,
-            size,
-            strides=stride,
-            padding=padding,
-            **self._initial(name, size * size * x.shape[-1], kernel, self._bias()),
-            name=name,
-            dtype=self.full if last else self.policy,
-        )(x)
-
-    def deconv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
-        """A transposed convolution; its bias starts at 0 whatever init_bias says (official ops.py:149)."""
-        size = size or self.config.filter_size
-        return self.convolutions.Conv2DTranspose(
-            filters,
-            size,
-            strides=stride,
-            padding=padding,
-            **self._initial(name, size * size * filters, self._normal(name), "zeros"),
-            name=name,
-            dtype=self.full if last else self.policy,
-        )(x)
-
-    def norm(self, x, name: str, unbiased: bool = False, epsilon: float | None = None):
-        """Batch normalisation, biased variance (official ops.py:16-24) or PyTorch's unbiased."""
-        if not self.config.batch_norm:
-            return x
-        gamma: str | keras.initializers.Initializer = "ones"
-        if self.config.init == "torch_1.0":
-            gamma = keras.initializers.RandomUniform(0.0, 1.0, seed=self._seed(name))
-        return FusedBatchNormalization(
-            unbiased=unbiased,
-            gamma_initializer=gamma,
-            momentum=self.config.batch_norm_decay,
-            epsilon=epsilon or self.config.batch_norm_eps,
-            synchronized=self.synchronized,
-            name=name,
-            dtype=self.policy,
-        )(x)
-
-    def activation(self, x, kind: str):
-        """relu, elu, tanh, or lrelu with slope 0.1 (official models.py:141)."""
-        if kind == "lrelu":
-            return layers.LeakyReLU(negative_slope=0.1, dtype=self.policy)(x)
-        return layers.Activation(kind, dtype=self.policy)(x)
-
-
-def check(config: Config, image_shape: tuple[int, int, int]) -> None:
+def check(settings: Settings, image_shape: tuple[int, int, int]) -> None:
     """Checks that architectures, filters and image size fit each other.
 
     Raises:
         FlagError: they do not; the sentence says what would.
     """
+    for side, arch in (("encoder", settings.encoder_arch), ("decoder", settings.decoder_arch)):
+        checks = registry.load(side, arch).facts.get("check")
+        if checks is not None:
+            checks(settings, image_shape, side)
     height, width, _ = image_shape
-    size = f"{height}x{width}"
-    for side, filters, count in (
-        ("encoder", config.encoder_filters, config.encoder_layers),
-        ("decoder", config.decoder_filters, config.decoder_layers),
-    ):
-        arch = getattr(config, f"{side}_arch")
-        if arch == "replication":
-            replication.check(side, filters, count, image_shape)
-        if arch in ("dcgan", "dcgan_mod") and filters < 2 ** (count - 1):
-            raise FlagError(
-                f"--{side}_filters={filters} is too small for {count} {arch} layers, which halve it "
-                f"each; accepted: {2 ** (count - 1)} up."
-            )
-        if arch == "ali":
-            if (height, width) != (32, 32):
-                raise FlagError(
-                    f"--{side}_arch=ali takes 32x32 images only (its convolutions end at 1x1), not "
-                    f"{size}."
-                )
-            if filters < 8:
-                raise FlagError(f"--{side}_filters={filters} is too small for ali; accepted: 8 up.")
-    if config.decoder_arch in ("dcgan", "dcgan_mod"):
-        halvings = config.decoder_layers - (config.decoder_arch == "dcgan_mod")
-        if height % 2**halvings or width % 2**halvings:
-            raise FlagError(
-                f"--decoder_arch={config.decoder_arch} with --decoder_layers="
-                f"{config.decoder_layers} needs height and width divisible by {2**halvings}, not "
-                f"{size}."
-            )
-    if config.decoder_arch == "began":
-        side = 8 * 2 ** len(_began_resamplings(config.decoder_layers))
-        if (height, width) != (side, side):
-            raise FlagError(
-                f"--decoder_arch=began with --decoder_layers={config.decoder_layers} makes "
-                f"{side}x{side} images, not {size}."
-            )
     if min(height, width) < 3:
-        raise FlagError(f"images of {size} are too small; accepted: 3x3 up.")
+        raise FlagError(f"images of {height}x{width} are too small; accepted: 3x3 up.")
+
+
+def _check_halving_filters(
+    settings: Settings, image_shape: tuple[int, int, int], side: str
+) -> None:
+    arch, filters, count = (
+        getattr(settings, f"{side}_{of}") for of in ("arch", "filters", "layers")
+    )
+    if filters < 2 ** (count - 1):
+        raise FlagError(
+            f"--{side}_filters={filters} is too small for {count} {arch} layers, which halve it "
+            f"each; accepted: {2 ** (count - 1)} up."
+        )
+
+
+def _check_dcgan_decoder(settings: Settings, image_shape: tuple[int, int, int], side: str) -> None:
+    _check_halving_filters(settings, image_shape, side)
+    height, width, _ = image_shape
+    halvings = settings.decoder_layers - (settings.decoder_arch == "dcgan_mod")
+    if height % 2**halvings or width % 2**halvings:
+        raise FlagError(
+            f"--decoder_arch={settings.decoder_arch} with --decoder_layers={settings.decoder_layers} "
+            f"needs height and width divisible by {2**halvings}, not {height}x{width}."
+        )
+
+
+def _check_ali(settings: Settings, image_shape: tuple[int, int, int], side: str) -> None:
+    height, width, _ = image_shape
+    filters = getattr(settings, f"{side}_filters")
+    if (height, width) != (32, 32):
+        raise FlagError(
+            f"--{side}_arch=ali takes 32x32 images only (its convolutions end at 1x1), not "
+            f"{height}x{width}."
+        )
+    if filters < 8:
+        raise FlagError(f"--{side}_filters={filters} is too small for ali; accepted: 8 up.")
+
+
+def _check_began_encoder(settings: Settings, image_shape: tuple[int, int, int], side: str) -> None:
+    if settings.encoder_filters != settings.decoder_filters:
+        raise FlagError(
+            "--encoder_arch=began needs as many --decoder_filters as --encoder_filters, "
+            f"{settings.encoder_filters}, not {settings.decoder_filters}."
+        )
+
+
+def _check_began_decoder(settings: Settings, image_shape: tuple[int, int, int], side: str) -> None:
+    height, width, _ = image_shape
+    made = 8 * 2 ** len(_began_resamplings(settings.decoder_layers))
+    if (height, width) != (made, made):
+        raise FlagError(
+            f"--decoder_arch=began with --decoder_layers={settings.decoder_layers} makes "
+            f"{made}x{made} images, not {height}x{width}."
+        )
 
 
 def _began_resamplings(count: int) -> list[int]:
@@ -164,45 +93,148 @@ def _began_width(i: int, count: int) -> int:
     return ii + 1 - ii // 2 if i != count - 2 else ii - (ii - 1) // 2
 
 
-def _encoder_features(net: _Builder, config: Config, x):
-    filters, count = config.encoder_filters, config.encoder_layers
-    if config.encoder_arch == "mlp":
-        for i in range(count):
-            x = net.norm(net.linear(x, filters, f"h{i}_lin"), f"h{i}_bn")
-            x = net.activation(x, "relu")
-    elif config.encoder_arch == "dcgan":
-        for i in range(count):
-            x = net.conv(x, filters // 2 ** (count - 1 - i), f"h{i}_conv")
-            x = net.activation(net.norm(x, f"h{i}_bn"), "relu")
-    elif config.encoder_arch == "replication":
-        x = replication.encoder_features(net, filters, x)
-    elif config.encoder_arch == "ali":
-        # Kernel, stride, filters of official models.py:122-127.
-        table = ((5, 1, filters // 8), (4, 2, filters // 4), (4, 1, filters // 2))
-        table += ((4, 2, filters), (4, 1, filters * 2))
-        for i, (size, stride, width) in enumerate(table):
-            x = net.conv(x, width, f"h{i}_conv", size, stride, "valid")
-            x = net.activation(net.norm(x, f"h{i}_bn"), "lrelu")
-        x = net.conv(x, filters * 2, "conv2d_1x1", 1, 1)
-        x = net.activation(net.norm(x, "hfinal_bn"), "lrelu")
-        x = net.conv(x, filters // 2, "conv2d_1x1_2", 1, 1)
-    else:  # began has no batch norm
-        x = net.conv(x, filters, "hfirst_conv")
-        for i in range(count):
-            if i % 3 < 2:
-                x = net.conv(x, filters * _began_width(i, count), f"h{i}_conv", stride=1)
-                x = net.activation(x, "elu")
-            elif i != count - 1:
-                x = layers.MaxPooling2D(2, padding="same", dtype=net.policy)(x)
+@register("encoder", "mlp", help="linear layers")
+def _mlp_encoder(net: Builder, x):
+    for i in range(net.settings.encoder_layers):
+        x = net.norm(net.linear(x, net.settings.encoder_filters, f"h{i}_lin"), f"h{i}_bn")
+        x = net.activation(x, "relu")
     return x
 
 
-def build_encoder(config: Config, image_shape: tuple[int, int, int], **kwargs) -> keras.Model:
+@register(
+    "encoder",
+    "dcgan",
+    help="strided convolutions, each twice as wide as that before",
+    check=_check_halving_filters,
+)
+def _dcgan_encoder(net: Builder, x):
+    filters, count = net.settings.encoder_filters, net.settings.encoder_layers
+    for i in range(count):
+        x = net.conv(x, filters // 2 ** (count - 1 - i), f"h{i}_conv")
+        x = net.activation(net.norm(x, f"h{i}_bn"), "relu")
+    return x
+
+
+# ali alone calls its last layer hlast_lin (official models.py:157).
+@register(
+    "encoder",
+    "ali",
+    help="that of adversarially learned inference, 32x32",
+    last_layer="hlast_lin",
+    check=_check_ali,
+)
+def _ali_encoder(net: Builder, x):
+    filters = net.settings.encoder_filters
+    # Kernel, stride, filters of official models.py:122-127.
+    table = [(5, 1, filters // 8), (4, 2, filters // 4), (4, 1, filters // 2)]
+    table += [(4, 2, filters), (4, 1, filters * 2)]
+    for i, (size, stride, width) in enumerate(table):
+        x = net.conv(x, width, f"h{i}_conv", size, stride, "valid")
+        x = net.activation(net.norm(x, f"h{i}_bn"), "lrelu")
+    x = net.conv(x, filters * 2, "conv2d_1x1", 1, 1)
+    x = net.activation(net.norm(x, "hfinal_bn"), "lrelu")
+    return net.conv(x, filters // 2, "conv2d_1x1_2", 1, 1)
+
+
+@register(
+    "encoder",
+    "began",
+    help="pairs of convolutions between poolings, no batch norm",
+    needs={"decoder_arch": "began"},
+    check=_check_began_encoder,
+)
+def _began_encoder(net: Builder, x):
+    filters, count = net.settings.encoder_filters, net.settings.encoder_layers
+    x = net.conv(x, filters, "hfirst_conv")
+    for i in range(count):
+        if i % 3 < 2:
+            x = net.conv(x, filters * _began_width(i, count), f"h{i}_conv", stride=1)
+            x = net.activation(x, "elu")
+        elif i != count - 1:
+            x = layers.MaxPooling2D(2, padding="same", dtype=net.policy)(x)
+    return x
+
+
+@register("decoder", "mlp", help="linear layers")
+def _mlp_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
+    count = net.settings.decoder_layers
+    for i in range(count):
+        x = net.activation(net.linear(x, net.settings.decoder_filters, f"h{i}_lin"), "relu")
+        x = net.norm(x, f"h{i}_bn")
+    x = net.linear(x, math.prod(image_shape), f"h{count}_lin", last=True)
+    return layers.Reshape(image_shape, dtype=net.full)(x)
+
+
+@register(
+    "decoder",
+    "dcgan",
+    help="transposed convolutions that double the sides",
+    check=_check_dcgan_decoder,
+)
+@register(
+    "decoder",
+    "dcgan_mod",
+    help="the same, the last of stride 1",
+    check=_check_dcgan_decoder,
+)
+def _dcgan_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
+    height, width, channels = image_shape
+    filters, count = net.settings.decoder_filters, net.settings.decoder_layers
+    modified = net.settings.decoder_arch == "dcgan_mod"
+    shrink = 2 ** (count - modified)
+    x = net.linear(x, filters * (height // shrink) * (width // shrink), "h0_lin")
+    x = layers.Reshape((height // shrink, width // shrink, filters), dtype=net.policy)(x)
+    x = net.activation(x, "relu")
+    for i in range(count - 1):
+        x = net.deconv(x, filters // 2 ** (i + 1), f"h{i}_deconv")
+        x = net.activation(net.norm(x, f"h{i}_bn"), "relu")
+    return net.deconv(x, channels, "hfinal_deconv", stride=1 if modified else 2, last=True)
+
+
+@register("decoder", "ali", help="that of adversarially learned inference, 32x32", check=_check_ali)
+def _ali_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
+    filters = net.settings.decoder_filters
+    x = layers.Reshape((1, 1, net.settings.zdim), dtype=net.policy)(x)
+    table = [(4, 1, filters), (4, 2, filters // 2), (4, 1, filters // 4)]
+    table += [(4, 2, filters // 8), (5, 1, filters // 8)]
+    for i, (size, stride, units) in enumerate(table):
+        x = net.deconv(x, units, f"h{i}_deconv", size, stride, "valid")
+        x = net.activation(net.norm(x, f"h{i}_bn"), "lrelu")
+    x = net.conv(x, filters // 8, "conv2d_1x1", 1, 1)
+    x = net.activation(net.norm(x, "hfinal_bn"), "lrelu")
+    return net.conv(x, image_shape[-1], "conv2d_1x1_2", 1, 1, last=True)
+
+
+@register(
+    "decoder",
+    "began",
+    help="pairs of convolutions between upsamplings, the start added to each",
+    needs={"encoder_arch": "began"},
+    check=_check_began_decoder,
+)
+def _began_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
+    filters, count = net.settings.decoder_filters, net.settings.decoder_layers
+    x = start = layers.Reshape((8, 8, filters), dtype=net.policy)(
+        net.linear(x, filters * 64, "h0_lin")
+    )
+    resamplings = _began_resamplings(count)
+    for i in range(count):
+        if i % 3 < 2:
+            x = net.activation(net.conv(x, filters, f"h{i}_conv", stride=1), "elu")
+        elif i in resamplings:
+            x = layers.UpSampling2D(2, dtype=net.policy)(x)
+            skip = layers.UpSampling2D(2 ** (i // 3 + 1), dtype=net.policy)(start)
+            x = layers.Concatenate(dtype=net.policy)([x, skip])
+    return net.conv(x, image_shape[-1], "hfinal_conv", stride=1, last=True)
+
+
+def build_encoder(settings: Settings, image_shape: tuple[int, int, int], **kwargs) -> keras.Model:
     """The encoder (official models.py:6-73), before sampling and before the prior's projection.
 
     Args:
-        config: arch, filters, layers, encoder_noise.
+        settings: arch, filters, layers, encoder_noise.
         image_shape: (H, W, C).
+        **kwargs: of `Builder`: synchronized, batch norm over all replicas.
 
     Returns:
         images [n, H, W, C] -> dict of float32: `mean` [n, z]; for encoder_noise gaussian also
@@ -211,36 +243,37 @@ def build_encoder(config: Config, image_shape: tuple[int, int, int], **kwargs) -
     Raises:
         FlagError: the architecture does not fit the images.
     """
-    check(config, image_shape)
-    net = _Builder(config, "encoder", **kwargs)
+    check(settings, image_shape)
+    net = Builder(settings, "encoder", **kwargs)
     images = keras.Input(image_shape, name="images", dtype=net.full)
-    x = _encoder_features(net, config, images)
-    if config.encoder_noise == "gaussian":
+    arch = registry.load("encoder", settings.encoder_arch)
+    x = arch.implementation(net, images)
+    if settings.encoder_noise == "gaussian":
         outputs = {
-            "mean": net.linear(x, config.zdim, "mean_lin", last=True),
-            "spread": net.linear(x, config.zdim, "log_sigmas_lin", last=True),
+            "mean": net.linear(x, settings.zdim, "mean_lin", last=True),
+            "spread": net.linear(x, settings.zdim, "log_sigmas_lin", last=True),
         }
     else:
-        # ali alone calls its last layer hlast_lin (official models.py:157).
-        name = "hlast_lin" if config.encoder_arch == "ali" else "hfinal_lin"
-        outputs = {"mean": net.linear(x, config.zdim, name, last=True)}
-    if config.encoder_noise == "implicit":
+        name = arch.facts.get("last_layer", "hfinal_lin")
+        outputs = {"mean": net.linear(x, settings.zdim, name, last=True)}
+    if settings.encoder_noise == "implicit":
         hidden = outputs["mean"]
         for i in range(3):  # official models.py:357-372
-            units = max(2 * (i + 1) * config.zdim, 2)
+            units = max(2 * (i + 1) * settings.zdim, 2)
             hidden = net.linear(hidden, units, f"eps_h{i + 1}_lin", last=True)
             hidden = layers.Activation("tanh", dtype=net.full)(hidden)
-        matrix = net.linear(hidden, config.zdim**2, "eps_hfinal_lin", last=True)
-        outputs["matrix"] = layers.Reshape((config.zdim, config.zdim), dtype=net.full)(matrix)
+        matrix = net.linear(hidden, settings.zdim**2, "eps_hfinal_lin", last=True)
+        outputs["matrix"] = layers.Reshape((settings.zdim, settings.zdim), dtype=net.full)(matrix)
     return keras.Model(images, outputs, name="encoder")
 
 
-def build_decoder(config: Config, image_shape: tuple[int, int, int], **kwargs) -> keras.Model:
+def build_decoder(settings: Settings, image_shape: tuple[int, int, int], **kwargs) -> keras.Model:
     """The decoder up to its logits (official models.py:75-106).
 
     Args:
-        config: arch, filters, layers.
+        settings: arch, filters, layers.
         image_shape: (H, W, C).
+        **kwargs: of `Builder`: synchronized, batch norm over all replicas.
 
     Returns:
         codes [n, z] -> float32 logits [n, H, W, C]; tanh or sigmoid makes images of them.
@@ -248,66 +281,24 @@ def build_decoder(config: Config, image_shape: tuple[int, int, int], **kwargs) -
     Raises:
         FlagError: the architecture does not fit the images.
     """
-    check(config, image_shape)
-    net = _Builder(config, "decoder", **kwargs)
-    height, width, channels = image_shape
-    filters, count = config.decoder_filters, config.decoder_layers
-    codes = x = keras.Input((config.zdim,), name="codes", dtype=net.full)
-    if config.decoder_arch == "mlp":
-        for i in range(count):
-            x = net.activation(net.linear(x, filters, f"h{i}_lin"), "relu")
-            x = net.norm(x, f"h{i}_bn")
-        x = net.linear(x, math.prod(image_shape), f"h{count}_lin", last=True)
-        x = layers.Reshape(image_shape, dtype=net.full)(x)
-    elif config.decoder_arch in ("dcgan", "dcgan_mod"):
-        modified = config.decoder_arch == "dcgan_mod"
-        shrink = 2 ** (count - modified)
-        x = net.linear(x, filters * (height // shrink) * (width // shrink), "h0_lin")
-        x = layers.Reshape((height // shrink, width // shrink, filters), dtype=net.policy)(x)
-        x = net.activation(x, "relu")
-        for i in range(count - 1):
-            x = net.deconv(x, filters // 2 ** (i + 1), f"h{i}_deconv")
-            x = net.activation(net.norm(x, f"h{i}_bn"), "relu")
-        x = net.deconv(x, channels, "hfinal_deconv", stride=1 if modified else 2, last=True)
-    elif config.decoder_arch == "replication":
-        x = replication.decoder_logits(net, filters, x, image_shape)
-    elif config.decoder_arch == "ali":
-        x = layers.Reshape((1, 1, config.zdim), dtype=net.policy)(x)
-        table = ((4, 1, filters), (4, 2, filters // 2), (4, 1, filters // 4))
-        table += ((4, 2, filters // 8), (5, 1, filters // 8))
-        for i, (size, stride, units) in enumerate(table):
-            x = net.deconv(x, units, f"h{i}_deconv", size, stride, "valid")
-            x = net.activation(net.norm(x, f"h{i}_bn"), "lrelu")
-        x = net.conv(x, filters // 8, "conv2d_1x1", 1, 1)
-        x = net.activation(net.norm(x, "hfinal_bn"), "lrelu")
-        x = net.conv(x, channels, "conv2d_1x1_2", 1, 1, last=True)
-    else:
-        x = start = layers.Reshape((8, 8, filters), dtype=net.policy)(
-            net.linear(x, filters * 64, "h0_lin")
-        )
-        resamplings = _began_resamplings(count)
-        for i in range(count):
-            if i % 3 < 2:
-                x = net.activation(net.conv(x, filters, f"h{i}_conv", stride=1), "elu")
-            elif i in resamplings:
-                x = layers.UpSampling2D(2, dtype=net.policy)(x)
-                skip = layers.UpSampling2D(2 ** (i // 3 + 1), dtype=net.policy)(start)
-                x = layers.Concatenate(dtype=net.policy)([x, skip])
-        x = net.conv(x, channels, "hfinal_conv", stride=1, last=True)
-    return keras.Model(codes, x, name="decoder")
+    check(settings, image_shape)
+    net = Builder(settings, "decoder", **kwargs)
+    codes = keras.Input((settings.zdim,), name="codes", dtype=net.full)
+    logits = registry.get("decoder", settings.decoder_arch)(net, codes, image_shape)
+    return keras.Model(codes, logits, name="decoder")
 
 
-def build_adversary(config: Config) -> keras.Model:
-    """The adversary (official models.py:325-338): codes [n, z] -> float32 logits [n, 1]."""
-    net = _Builder(config, "adversary")
-    codes = x = keras.Input((config.zdim,), name="codes", dtype=net.full)
-    for i in range(config.adversary_layers):
-        x = net.activation(net.linear(x, config.adversary_filters, f"h{i + 1}_lin"), "relu")
-    return keras.Model(
-        codes,
-        net.linear(x, config.adversary_outputs, "hfinal_lin", last=True),
-        name="adversary",
-    )
+def build_adversary(settings: Settings) -> keras.Model:
+    """The adversary (official models.py:325-338): codes [n, z] -> float32 logits [n, 1].
+
+    Or [n, 2], of which the second is the prior's (replication wae.py:224).
+    """
+    net = Builder(settings, "adversary")
+    codes = x = keras.Input((settings.zdim,), name="codes", dtype=net.full)
+    for i in range(settings.adversary_layers):
+        x = net.activation(net.linear(x, settings.adversary_filters, f"h{i + 1}_lin"), "relu")
+    logits = net.linear(x, settings.adversary_outputs, "hfinal_lin", last=True)
+    return keras.Model(codes, logits, name="adversary")
 
 
 def operations(network: keras.Model) -> list[float]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import keras
 from keras import layers
 
 from wae_tf.errors import FlagError
+from wae_tf.networks.builder import Builder
+from wae_tf.registry import register
+from wae_tf.settings import Settings
 
 #: nn.LeakyReLU(0.2), replication wae.py:111.
 SLOPE = 0.2
@@ -28,19 +28,9 @@ def kernels(side: int) -> tuple[int, tuple[int, ...]]:
     return (4, (3, 2, 3, 2)) if side == 28 else (5, (4, 4, 4, 4))
 
 
-def check(side: str, filters: int, count: int, image_shape: tuple[int, int, int]) -> None:
-    """Checks that the network fits the images.
-
-    Args:
-        side: `encoder` or `decoder`.
-        filters: the widest.
-        count: layers.
-        image_shape: (H, W, C).
-
-    Raises:
-        FlagError: it does not.
-    """
+def _check(settings: Settings, image_shape: tuple[int, int, int], side: str) -> None:
     height, width, _ = image_shape
+    filters, count = (getattr(settings, f"{side}_{of}") for of in ("filters", "layers"))
     if count != LAYERS:
         raise FlagError(f"--{side}_arch=replication has --{side}_layers={LAYERS}, not {count}.")
     if filters < 8:
@@ -52,14 +42,15 @@ def check(side: str, filters: int, count: int, image_shape: tuple[int, int, int]
         )
 
 
-def encoder_features(net: Any, filters: int, x: Any) -> Any:
-    """Images to the features under the heads (replication wae.py:121-128).
-
-    Args:
-        net: the builder of `networks.official`.
-        filters: of the last convolution; an eighth of it in the first.
-        x: [n, H, W, C].
-    """
+@register(
+    "encoder",
+    "replication",
+    help="that of the replication report, 28x28 or multiples of 16",
+    check=_check,
+)
+def _encoder(net: Builder, x):
+    """Images to the features under the heads (replication wae.py:121-128)."""
+    filters = net.settings.encoder_filters
     size, _ = kernels(x.shape[1])
     for i in range(LAYERS):
         x = layers.ZeroPadding2D(PADDING, dtype=net.policy)(x)
@@ -69,15 +60,15 @@ def encoder_features(net: Any, filters: int, x: Any) -> Any:
     return x
 
 
-def decoder_logits(net: Any, filters: int, codes: Any, image_shape: tuple[int, int, int]) -> Any:
-    """Codes to logits (replication wae.py:134-159); no activation after the linear layer.
-
-    Args:
-        net: the builder of `networks.official`.
-        filters: of the linear layer; an eighth of it before the last layer.
-        codes: [n, z].
-        image_shape: (H, W, C).
-    """
+@register(
+    "decoder",
+    "replication",
+    help="that of the replication report, 28x28 or multiples of 16",
+    check=_check,
+)
+def _decoder(net: Builder, codes, image_shape: tuple[int, int, int]):
+    """Codes to logits (replication wae.py:134-159); no activation after the linear layer."""
+    filters = net.settings.decoder_filters
     height, width, channels = image_shape
     _, sizes = kernels(height)
     start = (3, 3) if height == 28 else (height // 16, width // 16)
@@ -94,20 +85,3 @@ def decoder_logits(net: Any, filters: int, codes: Any, image_shape: tuple[int, i
             x = net.norm(x, f"h{i}_bn", unbiased=True, epsilon=DECODER_EPS)
             x = layers.LeakyReLU(negative_slope=SLOPE, dtype=net.policy)(x)
     return x
-
-
-def initializers(
-    fan_in: int, seed: int
-) -> tuple[keras.initializers.Initializer, keras.initializers.Initializer]:
-    """PyTorch's initial weights and biases of linear and convolution layers, torch 1.0 to today.
-
-    Both are uniform within 1 / sqrt(fan_in); a transposed convolution's fan_in counts its outputs.
-
-    Args:
-        fan_in: inputs of a unit.
-        seed: of the weights; the biases' follows from it.
-    """
-    bound = fan_in**-0.5
-    return tuple(
-        keras.initializers.RandomUniform(-bound, bound, seed=number) for number in (seed, seed ^ 1)
-    )

@@ -4,58 +4,95 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from wae_tf import registry
+from wae_tf.registry import register
+
+_PIXELS = (1, 2, 3)
+
+
+@register("cost", "l2sq", help="sum of squares", scale=0.05)  # official wae.py:339
+def l2sq(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
+    """Sum of squares over the pixels of an image, [n]."""
+    return tf.reduce_sum(tf.square(images - reconstructions), axis=_PIXELS)
+
+
+@register("cost", "l2", help="root of the sum of squares", scale=0.2)  # official wae.py:335
+def l2(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
+    """Root of 1e-8 + the sum of squares, [n]."""
+    return tf.sqrt(1e-8 + l2sq(images, reconstructions, logits))
+
+
+@register("cost", "l1", help="sum of absolute values", scale=0.02)  # official wae.py:343
+def l1(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
+    """Sum of absolute values over the pixels of an image, [n]."""
+    return tf.reduce_sum(tf.abs(images - reconstructions), axis=_PIXELS)
+
+
+@register("cost", "mse", help="mean of squares")
+def mse(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
+    """Mean of squares over the pixels of an image, [n]."""
+    return tf.reduce_mean(tf.square(images - reconstructions), axis=_PIXELS)
+
+
+@register(
+    "cost",
+    "bce",
+    help="sum of cross entropies",
+    logits=True,
+    needs={"pixel_range": "unit"},
+    because="it compares pixels in [0, 1]",
+)
+def bce(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Sum of cross entropies over the pixels of an image, [n]."""
+    pixels = tf.nn.sigmoid_cross_entropy_with_logits(labels=images, logits=logits)
+    return tf.reduce_sum(pixels, axis=_PIXELS)
+
+
+#: What torch 1.0's BCELoss takes for a probability of zero, and adds in its gradient's denominators.
+PROBABILITY_EPSILON = 1e-12
+
+
+@register(
+    "cost",
+    "bce_probabilities",
+    help="sum of cross entropies of the probabilities, as PyTorch's BCELoss (replication wae.py:52)",
+    needs={"decoder_output": "sigmoid"},
+    because="it takes pixels for probabilities",
+)
+def bce_probabilities(
+    images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None
+) -> tf.Tensor:
+    """Sum of cross entropies over the pixels of an image, [n], as torch 1.0's BCELoss has them.
+
+    Images may lie outside [0, 1], where it has no lower bound, as the replication report's CelebA.
+    """
+
+    def log(p: tf.Tensor) -> tf.Tensor:
+        slope = tf.math.log(p + PROBABILITY_EPSILON)
+        value = tf.math.log(tf.where(p == 0, tf.cast(PROBABILITY_EPSILON, p.dtype), p))
+        return slope + tf.stop_gradient(value - slope)
+
+    pixels = -images * log(reconstructions) - (1.0 - images) * log(1.0 - reconstructions)
+    return tf.reduce_sum(pixels, axis=_PIXELS)
+
 
 def reconstruction(
-    cost: str,
-    images: tf.Tensor,
-    reconstructions: tf.Tensor,
-    logits: tf.Tensor | None,
-    scale: float,
-    epsilon: float | None = None,
+    cost: str, images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None, scale: float
 ) -> tf.Tensor:
     """The reconstruction term of the objective (official wae.py:329-349).
 
     Args:
-        cost: `l2sq` sum of squares, `l2` its root (sqrt(1e-8 + sum)), `l1` sum of absolute values,
-            `bce` sum of cross entropies, `mse` mean of squares; over the pixels of an image.
+        cost: the name of a registered cost; those of this file sum or average over an image's pixels.
         images: float32 [n, H, W, C].
         reconstructions: float32 [n, H, W, C], in the images' range.
-        logits: float32 [n, H, W, C], the reconstructions before the sigmoid; `bce` alone reads it.
+        logits: float32 [n, H, W, C], the reconstructions before the squashing; `bce` alone reads it.
         scale: factor; official 0.05 (l2sq), 0.2 (l2), 0.02 (l1).
-        epsilon: bce of the reconstructions instead of the logits, with this for zeros.
 
     Returns:
         float32 scalar: scale times the mean over the batch.
     """
-    if cost == "bce" and epsilon is not None:
-        pixels = _probability_cross_entropy(images, reconstructions, epsilon)
-    elif cost == "bce":
-        pixels = tf.nn.sigmoid_cross_entropy_with_logits(labels=images, logits=logits)
-    elif cost == "l1":
-        pixels = tf.abs(images - reconstructions)
-    else:
-        pixels = tf.square(images - reconstructions)
-    reduce = tf.reduce_mean if cost == "mse" else tf.reduce_sum
-    distances = reduce(pixels, axis=[1, 2, 3])
-    if cost == "l2":
-        distances = tf.sqrt(1e-8 + distances)
+    distances = registry.get("cost", cost)(images, reconstructions, logits)
     return scale * tf.reduce_mean(distances)
-
-
-def _probability_cross_entropy(
-    images: tf.Tensor, probabilities: tf.Tensor, epsilon: float
-) -> tf.Tensor:
-    """Cross entropies of pixels as torch 1.0's BCELoss has them; images may lie outside [0, 1].
-
-    log(0) is log(epsilon), and epsilon is in the denominators of the gradient.
-    """
-
-    def log(p: tf.Tensor) -> tf.Tensor:
-        slope = tf.math.log(p + epsilon)
-        value = tf.math.log(tf.where(p == 0, tf.cast(epsilon, p.dtype), p))
-        return slope + tf.stop_gradient(value - slope)
-
-    return -images * log(probabilities) - (1.0 - images) * log(1.0 - probabilities)
 
 
 def contrast_normalized(images: tf.Tensor) -> tf.Tensor:
@@ -64,7 +101,7 @@ def contrast_normalized(images: tf.Tensor) -> tf.Tensor:
     return images / tf.sqrt(variance + 1e-8)
 
 
-def laplacians(images: tf.Tensor) -> tf.Tensor:
+def _laplacians(images: tf.Tensor) -> tf.Tensor:
     """The Laplacian [n, H - 2, W - 2, 1] of grey images [n, H, W, 1]."""
     laplace = tf.constant([[0, 1, 0], [1, -4, 1], [0, 1, 0]], images.dtype)
     return tf.nn.conv2d(images, laplace[:, :, None, None], strides=1, padding="VALID")
@@ -75,7 +112,7 @@ def whole_batch_sharpness(images: tf.Tensor) -> tf.Tensor:
 
     One unbiased variance over the Laplacians of all images [n, H, W, C]; grey is the channels' mean.
     """
-    edges = laplacians(tf.reduce_mean(images, axis=-1, keepdims=True))
+    edges = _laplacians(tf.reduce_mean(images, axis=-1, keepdims=True))
     count = tf.cast(tf.size(edges), edges.dtype)
     return tf.math.reduce_variance(edges) * count / (count - 1.0)
 
@@ -93,4 +130,4 @@ def sharpness(images: tf.Tensor) -> tf.Tensor:
     images = tf.convert_to_tensor(images)
     if images.shape[-1] == 3:
         images = tf.image.rgb_to_grayscale(images)
-    return tf.math.reduce_variance(laplacians(images), axis=[1, 2, 3])
+    return tf.math.reduce_variance(_laplacians(images), axis=[1, 2, 3])

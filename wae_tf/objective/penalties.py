@@ -8,6 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from wae_tf.settings import MMD_SCALES
+
 #: Batches above the first go through the IMQ kernel by blocks of so many rows, since the matrices of
 #: seven kernels and their gradients would take 10 GB at a batch of 8,000.
 BLOCKWISE_ABOVE, BLOCK_ROWS = 2000, 512
@@ -29,9 +31,9 @@ def squared_distances(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
 def swapped_distances(q: tf.Tensor, p: tf.Tensor) -> tf.Tensor:
     """What the replication report takes for the distances between q [n, z] and p [n, z]: a bug.
 
-    Entry (i, j) is |p_i|^2 + |q_j|^2 - 2 q_i.p_j (replication wae.py:361): the norms are of the other
-    set than the product's rows and columns. It is no squared distance and can be negative, so that
-    C / (C + d) has poles; within one set it would be right. Off by nothing on the diagonal.
+    Entry (i, j) is |p_i|^2 + |q_j|^2 - 2 q_i.p_j (replication wae.py:361): norms of the other set
+    than the product's rows and columns. It is no squared distance and can be negative, so that
+    C / (C + d) has poles; within one set the same line is right.
     """
     norms_q = tf.reduce_sum(tf.square(q), axis=1, keepdims=True)
     norms_p = tf.reduce_sum(tf.square(p), axis=1, keepdims=True)
@@ -69,9 +71,9 @@ def mmd(
     *,
     kernel: str = "imq",
     width: float,
-    scales: Sequence[float] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
+    scales: Sequence[float] = MMD_SCALES,
     distances: str = "exact",
-    size: int | None = None,
+    divisor: int | None = None,
 ) -> tf.Tensor:
     """Unbiased estimate of the squared MMD; it can be negative (official wae.py:240-312).
 
@@ -83,18 +85,18 @@ def mmd(
             official code takes them; the gradient flows through s).
         width: C before the scales, from `priors.kernel_width`; rbf does not use it.
         scales: multiples of the width.
-        distances: between the two sets, `exact`, or `replication`, see `swapped_distances`; its
-            1e-8 beside C + d (replication wae.py:373) comes with it.
-        size: the sums are divided by the pairs of so many rows; None: of n, the rows there are.
+        distances: between the two sets, `exact`, or `replication`: `swapped_distances`, and the
+            1e-8 that the report adds to every distance (replication wae.py:373).
+        divisor: the sums are divided by the pairs of so many rows; None: of the n there are.
 
     Returns:
         scalar of the codes' type: mean of off-diagonal k(q, q) + k(p, p) - 2 k(q, p).
     """
     dtype = codes.dtype
     n = tf.shape(codes)[0]
-    nf = tf.cast(n if size is None else size, dtype)
+    nf = tf.cast(n if divisor is None else divisor, dtype)
     large = (codes.shape[0] or 0) > BLOCKWISE_ABOVE
-    if kernel == "imq" and large and distances == "exact" and size is None:
+    if kernel == "imq" and large and distances == "exact" and divisor is None:
         return _blockwise_imq(codes, prior_sample, [width * scale for scale in scales])
     distances_q = squared_distances(codes, codes)
     distances_p = squared_distances(prior_sample, prior_sample)
@@ -302,17 +304,18 @@ def kl(mean: tf.Tensor, logvar: tf.Tensor, prior_scale: float) -> tf.Tensor:
     return 0.5 * tf.reduce_mean(tf.reduce_sum(terms, axis=1))
 
 
-def moment_matching(codes: tf.Tensor, prior_sample: tf.Tensor, size: int) -> tf.Tensor:
+def moment_matching(codes: tf.Tensor, prior_sample: tf.Tensor) -> tf.Tensor:
     """The pretraining loss (official wae.py:143-160): mean squares of differences of means and covariances.
 
     Args:
         codes: float [n, z].
-        prior_sample: float [size, z].
-        size: e_pretrain_sample_size, whose size - 1 divides both covariances.
+        prior_sample: float [size, z], size the official e_pretrain_sample_size: its size - 1
+            divides both covariances.
 
     Returns:
         scalar.
     """
+    size = prior_sample.shape[0]
 
     def moments(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         mean = tf.reduce_mean(z, axis=0, keepdims=True)

@@ -73,15 +73,6 @@ WITHOUT = {
     "toy_dataset_size": "toy data of points, which no network of the official code takes",
 }
 
-#: Image shapes by official data set (official datahandler.py:24-29).
-SHAPES = {
-    "mnist": (28, 28, 1),
-    "cifar10": (32, 32, 3),
-    "celebA": (64, 64, 3),
-    "grassli": (64, 64, 3),
-    "dsprites": (64, 64, 1),
-}
-
 _DATASETS = {"celebA": "celeba", "grassli": "folder"}
 _MODELS = {"mmd": "wae_mmd", "gan": "wae_gan", "mmdpp": "wae_mmdpp", "mmdppp": "wae_mmdppp"}
 

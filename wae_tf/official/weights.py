@@ -111,7 +111,7 @@ def _is_weight(name: str) -> bool:
     return len(parts) == 3 and parts[0] in ("encoder", "generator", "z_adversary")
 
 
-def write_checkpoint(model: Wae, prefix: str) -> None:
+def write_checkpoint(model: Wae, prefix: str, *, pretrained: bool = True) -> None:
     """Writes the weights as a checkpoint that the official code's Saver restores.
 
     That saver wants every variable of its graph, so slots of its optimizers and the vectors of the
@@ -121,30 +121,31 @@ def write_checkpoint(model: Wae, prefix: str) -> None:
     Args:
         model: the model.
         prefix: where PREFIX.index and PREFIX.data-00000-of-00001 go.
+        pretrained: whether the official options have a pretraining, whose optimizer has slots too.
     """
-    config = model.config
+    settings = model.settings
     arrays = {name: np.asarray(v) for name, v in official_variables(model).items()}
     trained = {n: a for n, a in arrays.items() if n.rsplit("/", 1)[1][:7] != "moving_"}
     sets = [{n: a for n, a in trained.items() if not n.startswith("z_adversary/")}]
     if model.adversary is not None:
         sets.append({n: a for n, a in trained.items() if n.startswith("z_adversary/")})
-    if config.pretrain:
+    if pretrained:
         sets.append({n: a for n, a in trained.items() if n.startswith("encoder/")})
 
-    rng = np.random.RandomState(config.seed)
+    rng = np.random.RandomState(settings.seed)
     plane = [f"leastGaussian2d/proj_{vector}" for vector in "vu"]
     for name in plane:
-        arrays[name] = rng.randn(config.zdim, 1)
+        arrays[name] = rng.randn(settings.zdim, 1)
         for slot in ("Adam", "Adam_1"):
-            arrays[f"leastGaussian2d/{name}/{slot}"] = np.zeros((config.zdim, 1))
+            arrays[f"leastGaussian2d/{name}/{slot}"] = np.zeros((settings.zdim, 1))
     arrays["leastGaussian2d/beta1_power"] = np.array(0.9)
     arrays["leastGaussian2d/beta2_power"] = np.array(0.999)
-    if config.optimizer == "adam":
+    if settings.optimizer == "adam":
         taken: dict[str, int] = {}
         for index, variables in enumerate(sets):
             suffix = f"_{index}" if index else ""
-            arrays[f"beta1_power{suffix}"] = np.array(config.adam_beta1)
-            arrays[f"beta2_power{suffix}"] = np.array(config.adam_beta2)
+            arrays[f"beta1_power{suffix}"] = np.array(settings.adam_beta1)
+            arrays[f"beta2_power{suffix}"] = np.array(settings.adam_beta2)
             for name, value in variables.items():
                 for _ in range(2):
                     count = taken.setdefault(name, 0)

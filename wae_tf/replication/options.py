@@ -30,7 +30,6 @@ COMMON: dict[str, Any] = {
     "decoder_layers": 4,
     "decoder_output": "sigmoid",  # :147, :159
     "prior": "normal",  # :205-210
-    "batch_divisor": "batch_size",  # :375-384, 7731ed4 :440
     "batch_order": "in_order",  # utils.py:51, :83
 }
 
@@ -80,6 +79,7 @@ def config_of(
         "dataset": {"celeb": "celeba"}.get(dataset, dataset),
         "model": MODELS[loss],
         "batch_size": batch,
+        "batch_divisor": batch,  # :375-384, 7731ed4 :440
         "lr": settings["LR_VAE"],
         "lr_schedule": schedule(torch),
         "zdim": settings["N_Z"],
@@ -89,7 +89,7 @@ def config_of(
         "filter_size": 5 if dataset == "celeb" else 4,
     }
     if settings["RECON"] == "BCELoss":
-        fields |= {"cost": "bce", "bce_epsilon": 1e-12}
+        fields |= {"cost": "bce_probabilities"}
     else:
         fields |= {"cost": "l2sq"}
     if loss == "vae":

@@ -14,7 +14,7 @@ from wae_tf.models.gan import WaeGan
 from wae_tf.models.step import schedules
 from wae_tf.models.wae import Noise, Wae
 from wae_tf.objective import costs
-from wae_tf.official.parity.replay import Row
+from wae_tf.official.parity.differences import Row
 from wae_tf.pixels import to_float
 from wae_tf.replication import options, record, weights
 
@@ -132,11 +132,11 @@ class Replay:
 
     def tensor(self, value: Any) -> tf.Tensor:
         """In the model's precision."""
-        return tf.cast(tf.constant(value), self.model.full)
+        return tf.cast(tf.constant(value), self.model.full_dtype)
 
     def inputs(self, made: dict[str, np.ndarray]) -> tuple[tf.Tensor, tf.Tensor, Noise]:
         """Images, prior sample and noise of a pass."""
-        prior_sample = self.tensor(made["prior"]) * self.model.config.prior_scale
+        prior_sample = self.tensor(made["prior"]) * self.model.settings.prior_scale
         noise = Noise(code=self.tensor(made["code"]), again=self.tensor(made["again"]))
         return self.tensor(made["images"]), prior_sample, noise
 
@@ -177,12 +177,12 @@ class Replay:
         model = self.reset()
         images, prior_sample, noise = self.inputs(record.make_inputs(self.meta))
         with tf.GradientTape(persistent=True) as tape:
-            terms, encoding = model._losses_and_encoding(images, prior_sample, noise, True)
+            terms, encoding = model.losses_and_encoding(images, prior_sample, noise)
             adversary = None
             if isinstance(model, WaeGan):
-                adversary = model._adversary_loss_of_codes(encoding.codes, prior_sample)
+                adversary = model.adversary_loss_of(encoding.codes, prior_sample)
         moments = weights.read(model)
-        penalty = float(terms["penalty"]) * model.config.wae_lambda
+        penalty = float(terms["penalty"]) * model.settings.wae_lambda
         found = {"loss": terms["loss"], "cost": terms["reconstruction"], "penalty": penalty}
         if adversary is not None:
             found["adversary_loss"] = adversary

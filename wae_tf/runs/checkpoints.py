@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from wae_tf.errors import RunError
+from wae_tf.errors import RunError, first_line
 from wae_tf.files import sync
 from wae_tf.models.wae import Wae
 
@@ -81,9 +81,8 @@ def save(folder: Path, model: Wae, state: dict[str, Any], keep: int) -> Path:
         shutil.rmtree(part, ignore_errors=True)
         before = steps(folder)
         stands = f"the one of step {before[0]} stands" if before else "there is none before it"
-        reason = getattr(error, "strerror", None) or getattr(error, "message", str(error))
         raise RunError(
-            f"the checkpoint {final} cannot be written ({reason.splitlines()[0]}); {stands}; make "
+            f"the checkpoint {final} cannot be written ({first_line(error)}); {stands}; make "
             "room and give the same command to go on."
         ) from error
     for old in steps(folder)[keep:]:
@@ -91,10 +90,10 @@ def save(folder: Path, model: Wae, state: dict[str, Any], keep: int) -> Path:
     return final
 
 
-def newest(folder: Path, say: Callable[[str], None] = lambda line: None) -> int | None:
+def newest(folder: Path, progress: Callable[[str], None] = lambda line: None) -> int | None:
     """The step of the newest checkpoint that is whole; None without any.
 
-    A damaged one is named to `say` and passed over. What a killed process left half written is no
+    A damaged one is named to `progress` and passed over. What a killed process left half written is no
     checkpoint.
     """
     for step in steps(folder):
@@ -102,7 +101,7 @@ def newest(folder: Path, say: Callable[[str], None] = lambda line: None) -> int 
             _check(path_of(folder, step))
             return step
         except Damaged as error:
-            say(f"the checkpoint of step {step} is damaged ({error}); taking the one before")
+            progress(f"the checkpoint of step {step} is damaged ({error}); taking the one before")
     return None
 
 

@@ -17,10 +17,11 @@ from typing import Any
 try:
     import fcntl
 except ImportError:
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # not on Windows
 from wae_tf.config import Config
 from wae_tf.errors import RunError
 from wae_tf.files import write_atomically
+from wae_tf.runs import measures
 
 #: What may differ between a run and its continuation: where things are, how long it takes, what it
 #: shows. Numbers follow from none of them (--distribute, and --steps_per_execution with --jit: up to
@@ -46,15 +47,14 @@ MAY_CHANGE = (
 HISTORY_COLUMNS = (
     "epoch",
     "step",
-    "loss",
-    "reconstruction",
-    "penalty",
-    "adversary_loss",
+    *measures.HISTORY_SPLITS,  # loss, reconstruction, penalty, adversary_loss: of training
     "test_reconstruction",
     "sharpness",
     "seconds",
     "rollbacks",
     "skipped_steps",
+    "test_penalty",
+    *measures.HISTORY_SPLITS.values(),
 )
 
 
@@ -63,12 +63,12 @@ def flags_text(config: Config, header: str = "") -> str:
     lines = [f"# {line}" for line in header.splitlines()]
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if value is None:
+        if value is None or value == ():
             continue
         if isinstance(value, bool):
             value = str(value).lower()
         elif isinstance(value, tuple):
-            value = ",".join(map(repr, value))
+            value = ",".join(map(str, value))
         lines.append(f"--{field.name}={value}")
     return "\n".join(lines) + "\n"
 
@@ -86,8 +86,8 @@ class Run:
         self.history = self.folder / "history.csv"
         self.test_line = self.folder / "test_line.csv"
         self.metrics = self.folder / "metrics.json"
-        self.evaluation = self.folder / "evaluation.json"
-        self.report = self.folder / "report.html"
+        self.evaluation_file = self.folder / "evaluation.json"
+        self.report_file = self.folder / "report.html"
         self.figures = self.folder / "figures"
         self.checkpoints = self.folder / "checkpoints"
         self.events = self.folder / "events"
@@ -226,8 +226,8 @@ class Run:
             self.history,
             self.test_line,
             self.metrics,
-            self.report,
-            self.evaluation,
+            self.report_file,
+            self.evaluation_file,
             self.flags,
         ):
             path.unlink(missing_ok=True)
@@ -246,6 +246,7 @@ class Run:
             writer = csv.writer(file)
             if new:
                 writer.writerow(HISTORY_COLUMNS)
+            row = measures.history_row(row)
             writer.writerow([_cell(row.get(name)) for name in HISTORY_COLUMNS])
             file.flush()
             os.fsync(file.fileno())  # it must not be younger than the checkpoint that follows
@@ -262,13 +263,18 @@ class Run:
         write_atomically(self.test_line, text.getvalue())
 
     def cut_history(self, keep: Callable[[int], bool]) -> None:
-        """Drops the rows of steps not to keep, and a row that was cut off while written."""
+        """Drops the rows of steps not to keep, and a row that was cut off while written.
+
+        An older run's table gets today's columns, so that rows can be added.
+        """
         if not self.history.exists():
             return
         head, *rows = self._history_rows() or [list(HISTORY_COLUMNS)]
         whole = [r for r in rows if len(r) == len(head) and r[1].isdecimal() and keep(int(r[1]))]
         text = io.StringIO()
-        csv.writer(text).writerows([head, *whole])
+        cells = [measures.history_row(dict(zip(head, row, strict=True))) for row in whole]
+        rows = [[row.get(name, "") for name in HISTORY_COLUMNS] for row in cells]
+        csv.writer(text).writerows([HISTORY_COLUMNS, *rows])
         write_atomically(self.history, text.getvalue())
 
     def read_history(self) -> dict[str, list[float]]:
@@ -281,7 +287,7 @@ class Run:
         head, *rows = (self._history_rows() if self.history.exists() else []) or [[]]
         try:
             for row in filter(None, rows):
-                cells = dict(zip(head, row, strict=True))
+                cells = measures.history_row(dict(zip(head, row, strict=True)))
                 for name, column in columns.items():
                     cell = cells.get(name, "")
                     column.append(float(cell) if cell else math.nan)
@@ -311,14 +317,15 @@ class Run:
             raise RunError(
                 f"{self.metrics} cannot be read as a JSON object of numbers; remove it to go on."
             ) from error
-        return known
+        return measures.metrics_with_splits(known)
 
     def update_metrics(
-        self, metrics: dict[str, float], drop: Sequence[str] = ()
-    ) -> dict[str, float]:
+        self, metrics: Mapping[str, float], drop: Sequence[str] = ()
+    ) -> dict[str, float | None]:
         """Merges numbers into metrics.json, without those to drop, and returns all of them."""
         known = self.read_metrics()
         known |= {name: _number(value) for name, value in metrics.items()}
+        known = measures.metrics_with_splits(known)
         known = {name: value for name, value in known.items() if name not in drop}
         write_atomically(self.metrics, json.dumps(known, indent=2, sort_keys=True) + "\n")
         return known

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from wae_tf.console import progress
 from wae_tf.errors import RunError
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -28,7 +29,7 @@ _mirrors: dict[Path, Mirror] = {}
 
 def is_address(name: str | None) -> bool:
     """Whether a folder's name is an address, scheme://place."""
-    return bool(name) and _ADDRESS.match(name) is not None
+    return name is not None and _ADDRESS.match(name) is not None
 
 
 class Mirror:
@@ -149,7 +150,7 @@ def local(address: str) -> Iterator[Path]:
     except RunError:
         shutil.rmtree(parent, ignore_errors=True)
         raise
-    print(f"working on {address} in {folder}", flush=True)
+    progress(f"working on {address} in {folder}")
     _mirrors[folder] = mirror
     ended = False
     try:
@@ -175,4 +176,4 @@ def push(folder: Path) -> None:
     try:
         mirror.push()
     except RunError as error:
-        print(f"{str(error).rstrip('.')}; the next save tries again", flush=True)
+        progress(f"{str(error).rstrip('.')}; the next save tries again")

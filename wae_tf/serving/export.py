@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from wae_tf.config import Config
+from wae_tf.console import progress as console_progress
 from wae_tf.errors import FlagError, RunError
 from wae_tf.files import write_atomically
 from wae_tf.models.wae import Wae
@@ -54,15 +56,18 @@ num_batch_threads { value: 2 }
 # Writing.
 
 
-def save(model: Wae, folder: Path, *, jit_compile: bool = False) -> dict[str, Signature]:
+def save(
+    model: Wae, folder: Path, config: Config | None = None, *, jit_compile: bool = False
+) -> dict[str, Signature]:
     """Writes the SavedModel alone; returns its signatures.
 
     Args:
         model: as `served_model` gives it.
         folder: where to; must not exist.
+        config: see `signatures`.
         jit_compile: see `signatures`.
     """
-    made = signatures.signatures(model, jit_compile=jit_compile)
+    made = signatures.signatures(model, config, jit_compile=jit_compile)
     module = tf.Module(name="wae")
     # The variables and functions alone: Keras objects would bring their own way of saving.
     module.weights = [v.value for v in (*model.encoder.variables, *model.decoder.variables)]
@@ -78,6 +83,7 @@ def export(
     model: Wae,
     folder: str | os.PathLike,
     *,
+    config: Config | None = None,
     formats: Sequence[str] = ("savedmodel",),
     metrics: Mapping[str, float | None] | None = None,
     progress: Callable[[str], None] = lambda line: None,
@@ -91,6 +97,7 @@ def export(
     Args:
         model: of any precision; float32 is written.
         folder: made if need be.
+        config: of its run, see `signatures`.
         formats: of FORMATS; the SavedModel is always written.
         metrics: of the run, for the model card.
         progress: is called with a line on what was left out and what was written.
@@ -109,8 +116,8 @@ def export(
     temporary = folder / f".{os.getpid()}.new"  # no number: a server does not see it
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        made = save(served, temporary)
-        examples = signatures.example_inputs(served)
+        made = save(served, temporary, config)
+        examples = signatures.example_inputs(served, config)
         _read_back(temporary, made, examples)
         if not write_warmup(temporary, examples):
             progress(
@@ -129,7 +136,7 @@ def export(
         ):
             if not (folder / name).exists():
                 write_atomically(folder / name, text)
-        card = model_card.model_card(model, made, metrics or {})
+        card = model_card.model_card(model, config, made, metrics or {})
         final = _publish(temporary, folder, card)
     except OSError as error:
         raise RunError(
@@ -218,10 +225,11 @@ def write_warmup(folder: Path, examples: Mapping[str, Mapping[str, np.ndarray]])
 def export_run(
     run: Run,
     model: Wae,
+    config: Config,
     folder: str | os.PathLike | None = None,
     *,
     formats: Sequence[str] = ("savedmodel",),
-    progress: Callable[[str], None] = print,
+    progress: Callable[[str], None] = console_progress,
 ) -> Path:
     """`export` of a run's restored model, with its metrics, by default into its `saved_model`.
 
@@ -234,11 +242,11 @@ def export_run(
             f"nothing was exported: the run in --work_dir={run.folder} diverged at step "
             f"{metrics['diverged_step']}; train again with a smaller --lr or --wae_lambda."
         )
-    for name in ("loss", "test_reconstruction"):
+    for name in ("train_loss", "test_reconstruction"):
         if name in metrics and metrics[name] is None:
             raise RunError(
                 f"nothing was exported: {name} of the run in --work_dir={run.folder} is not finite; "
                 "train again with a smaller --lr or --wae_lambda."
             )
     folder = run.folder / "saved_model" if folder is None else folder
-    return export(model, folder, formats=formats, metrics=metrics, progress=progress)
+    return export(model, folder, config=config, formats=formats, metrics=metrics, progress=progress)

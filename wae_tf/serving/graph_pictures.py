@@ -29,7 +29,7 @@ def check(condition: tf.Tensor, message: str, *values: tf.Tensor) -> tf.Operatio
 # Pictures.
 
 
-def picture(data: tf.Tensor, config: Config, image_shape: tuple[int, int, int]) -> tf.Tensor:
+def picture(data: tf.Tensor, config: Config | None, image_shape: tuple[int, int, int]) -> tf.Tensor:
     """A JPEG or PNG as training sees it.
 
     JPEGs are decoded by libjpeg's accurate integer transform and pictures scaled by Pillow's own
@@ -38,7 +38,7 @@ def picture(data: tf.Tensor, config: Config, image_shape: tuple[int, int, int]) 
 
     Args:
         data: string scalar, the file's bytes.
-        config: dataset, crop and image_size decide on cropping and scaling.
+        config: dataset, crop and image_size decide on cropping and scaling; None: neither.
         image_shape: (H, W, C) of the model, C 1 or 3. A picture of this size is taken as it is.
 
     Returns:
@@ -50,14 +50,15 @@ def picture(data: tf.Tensor, config: Config, image_shape: tuple[int, int, int]) 
         pixels = grey(pixels)
     size = tf.shape(pixels)[:2]
     fits = tf.reduce_all(size == [height, width])
-    if config.dataset == "celeba":
+    dataset = None if config is None else config.dataset
+    if dataset == "celeba":
         official = tf.reduce_all(size == _CELEBA)
         accepted = f"218x178 (an aligned CelebA image) or {height}x{width}"
         guard = check(fits | official, f"image_bytes: a picture of {accepted} pixels, height x "
                       "width, is expected, not of", size)  # fmt: skip
         with tf.control_dependencies([guard]):
             pixels = tf.cond(fits, lambda: pixels, lambda: _celeba(pixels, config.crop))
-    elif config.dataset == "folder" and config.image_size is not None:
+    elif dataset == "folder" and config.image_size is not None:
         pixels = lanczos(_centre_square(pixels), height, width)
     else:
         guard = check(fits, f"image_bytes: a picture of {height}x{width} pixels, height x width, is "

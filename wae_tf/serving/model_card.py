@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 import wae_tf
+from wae_tf.config import Config
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.serving import signatures
@@ -20,33 +21,36 @@ from wae_tf.serving.signatures import SLACK, Signature
 
 
 def model_card(
-    model: Wae, made: Mapping[str, Signature], metrics: Mapping[str, float | None]
+    model: Wae,
+    config: Config | None,
+    made: Mapping[str, Signature],
+    metrics: Mapping[str, float | None],
 ) -> dict[str, Any]:
     """What a user of the model must know; paths of the machine that trained it are left out."""
-    config = model.config
-    flags = dataclasses.asdict(config)
+    settings = model.settings
+    flags = dataclasses.asdict(settings if config is None else config)
     for private in ("data_dir", "cache_dir", "work_dir"):
         flags.pop(private, None)
-    low = 0.0 if config.pixel_range_of_data == "unit" else -1.0
+    low = 0.0 if settings.pixel_range_of_data == "unit" else -1.0
     return {
-        "name": f"{config.model} trained on {config.dataset}",
+        "name": settings.model + (f" trained on {config.dataset}" if config else ""),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "data": {
-            "dataset": config.dataset,
+            "dataset": config and config.dataset,
             "training_images": model.data_size,
             "image_shape": list(model.image_shape),
             "pixel_range": [low, 1.0],
-            "pictures_accepted": signatures.accepted(model),
+            "pictures_accepted": signatures.accepted(model, config),
         },
         "training": {
             "step": int(model.step.numpy()),
-            "precision": config.precision,
+            "precision": settings.precision,
             "parameters": operations.parameter_count(model),
         },
         "latent": {
-            "dimensions": config.zdim,
-            "prior": config.prior,
-            "prior_scale": config.prior_scale,
+            "dimensions": settings.zdim,
+            "prior": settings.prior,
+            "prior_scale": settings.prior_scale,
         },
         "signatures": {name: signature.described() for name, signature in made.items()},
         "notes": [

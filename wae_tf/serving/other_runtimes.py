@@ -19,7 +19,7 @@ def _plain_functions(model: Wae) -> Iterator[tuple[str, tf.types.experimental.Po
     """encode, decode and reconstruct without checks, which converters do not know."""
     graphs = Graphs(model, jit_compile=False)
     images = tf.TensorSpec([None, *model.image_shape], tf.float32, name="images")
-    codes = tf.TensorSpec([None, model.config.zdim], tf.float32, name="codes")
+    codes = tf.TensorSpec([None, model.settings.zdim], tf.float32, name="codes")
     yield "encode", tf.function(lambda images: graphs._encoding(images), input_signature=[images])
     yield (
         "decode",

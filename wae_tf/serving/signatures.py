@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from wae_tf.config import Config
 from wae_tf.errors import RunError
-from wae_tf.models import by_name
-from wae_tf.models.wae import Noise, Wae
+from wae_tf.models.encoding import Noise
+from wae_tf.models.wae import Wae
 from wae_tf.objective import priors
 from wae_tf.pixels import to_unit
 from wae_tf.serving import graph_pictures, graph_seeds
@@ -64,15 +64,14 @@ def served_model(model: Wae) -> Wae:
     Raises:
         RunError: the model's training, or a weight of it, is not finite.
     """
-    trouble = model.trouble()
-    if trouble is not None:
-        step, terms = trouble
+    bad = model.guard.first_bad_step()
+    if bad is not None:
+        step, terms = bad
         raise RunError(
-            f"nothing was exported: {' and '.join(terms)} at step {step + 1}; train "
+            f"nothing was exported: {' and '.join(terms)} at step {step}; train "
             "again with a smaller --lr or --wae_lambda."
         )
-    config = dataclasses.replace(model.config, precision="float32")
-    served = by_name.from_config(config, model.image_shape, model.data_size)
+    served = type(model).from_config(model.get_config() | {"precision": "float32"})
     for source, target in ((model.encoder, served.encoder), (model.decoder, served.decoder)):
         for old, new in zip(source.variables, target.variables, strict=True):
             value = old.numpy()
@@ -91,13 +90,13 @@ def served_model(model: Wae) -> Wae:
 class Graphs:
     """Checks and functions of the signatures of one float32 model."""
 
-    def __init__(self, model: Wae, jit_compile: bool):
-        self.model = model
-        self.symmetric = model.config.pixel_range_of_data != "unit"
+    def __init__(self, model: Wae, config: Config | None, jit_compile: bool):
+        self.model, self.config = model, config
+        self.symmetric = model.settings.pixel_range_of_data != "unit"
         self.low, self.high = (-1.0, 1.0) if self.symmetric else (0.0, 1.0)
         self.range = "[-1, 1]" if self.symmetric else "[0, 1]"
         images = tf.TensorSpec([None, *model.image_shape], tf.float32)
-        codes = tf.TensorSpec([None, model.config.zdim], tf.float32)
+        codes = tf.TensorSpec([None, model.settings.zdim], tf.float32)
         # The networks alone: XLA knows neither assertions nor picture files.
         self.encoding = tf.function(
             self._encoding, input_signature=[images], jit_compile=jit_compile or None
@@ -108,7 +107,7 @@ class Graphs:
 
     def _encoding(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         encoding = self.model.encoding(images, Noise(), training=False)
-        if self.model.config.encoder_noise != "gaussian":
+        if self.model.settings.encoder_noise != "gaussian":
             return {"codes": encoding.codes}
         return {"codes": encoding.codes, "mean": encoding.mean, "logvar": encoding.logvar}
 
@@ -163,7 +162,7 @@ class Graphs:
     def pictures(self, image_bytes: tf.Tensor) -> tf.Tensor:
         """float32 [n, H, W, C] of JPEG or PNG strings [n]."""
         pixels = tf.map_fn(
-            lambda data: graph_pictures.picture(data, self.model.config, self.model.image_shape),
+            lambda data: graph_pictures.picture(data, self.config, self.model.image_shape),
             image_bytes,
             fn_output_signature=tf.TensorSpec(self.model.image_shape, tf.uint8),
         )
@@ -205,7 +204,7 @@ class Graphs:
             drawn = self.model.sample_prior(*args)
             return tf.pad(drawn, [[0, longest - args[0]], [0, 0]])
 
-        spec = tf.TensorSpec([None, self.model.config.zdim], tf.float32)
+        spec = tf.TensorSpec([None, self.model.settings.zdim], tf.float32)
         codes = tf.map_fn(row, (count, keys), fn_output_signature=spec)
         return {"images": self.decoded_rows(codes, count)}
 
@@ -221,34 +220,40 @@ class Graphs:
         place = tf.range(tf.reduce_max(steps), dtype=tf.int32)
         share = tf.cast(place[None] / (steps[:, None] - 1), tf.float32)[..., None]
         codes = ends[0] * (1 - share) + ends[1] * share
-        if self.model.config.prior == "sphere":
-            codes = priors.into_support("sphere", tf.reshape(codes, [-1, self.model.config.zdim]))
-            codes = tf.reshape(codes, [-1, tf.size(place), self.model.config.zdim])
+        if self.model.settings.prior == "sphere":
+            codes = priors.into_support("sphere", tf.reshape(codes, [-1, self.model.settings.zdim]))
+            codes = tf.reshape(codes, [-1, tf.size(place), self.model.settings.zdim])
         return {"images": self.decoded_rows(codes, steps)}
 
 
-def signatures(model: Wae, *, jit_compile: bool = False) -> dict[str, Signature]:
+def signatures(
+    model: Wae, config: Config | None = None, *, jit_compile: bool = False
+) -> dict[str, Signature]:
     """What is served of a float32 model, by name; `serving_default` is `reconstruct` again.
 
     Args:
         model: as `served_model` gives it.
+        config: of its run: dataset, crop and image_size say which pictures it takes; None: those of
+            its own size.
         jit_compile: compile the networks with XLA. A server must have XLA for such a model.
     """
-    graphs = Graphs(model, jit_compile)
-    config, shape = model.config, model.image_shape
+    graphs = Graphs(model, config, jit_compile)
+    settings, shape = model.settings, model.image_shape
     size = "x".join(map(str, shape))
     in_range = f"within {graphs.range}"
     images = Port("images", tf.float32, (None, *shape), f"{size} pixels {in_range}")
     decoded = images._replace(meaning=f"decoded {size} pixels {in_range}")
     rows = (None, None, *shape)
-    codes = Port("codes", tf.float32, (None, config.zdim), "codes, any finite numbers")
-    encoded = [codes._replace(meaning=f"codes, prior {config.prior}; no noise of the encoder's")]
-    if config.encoder_noise == "gaussian":
+    codes = Port("codes", tf.float32, (None, settings.zdim), "codes, any finite numbers")
+    encoded = [codes._replace(meaning=f"codes, prior {settings.prior}; no noise of the encoder's")]
+    if settings.encoder_noise == "gaussian":
         encoded += [
             codes._replace(name="mean", meaning="mean of the encoder's distribution, as `codes`"),
             codes._replace(name="logvar", meaning="its log-variance"),
         ]
-    picture = Port("image_bytes", tf.string, (None,), f"JPEG or PNG files; {accepted(model)}")
+    picture = Port(
+        "image_bytes", tf.string, (None,), f"JPEG or PNG files; {accepted(model, config)}"
+    )
     wanted = {
         "reconstruct": ("images to their reconstructions", (images,), (decoded,)),
         "encode": ("images to their codes", (images,), tuple(encoded)),
@@ -283,20 +288,18 @@ def signatures(model: Wae, *, jit_compile: bool = False) -> dict[str, Signature]
     return {"serving_default": made["reconstruct"], **made}
 
 
-def accepted(model: Wae) -> str:
+def accepted(model: Wae, config: Config | None = None) -> str:
     """Which pictures the bytes signatures take, in words."""
-    config = model.config
     height, width, _ = model.image_shape
-    if config.dataset == "celeba":
+    if config is not None and config.dataset == "celeba":
         return f"218x178 (height x width), cropped ({config.crop}) and scaled, or {height}x{width}"
-    if config.dataset == "folder" and config.image_size is not None:
+    if config is not None and config.dataset == "folder" and config.image_size is not None:
         return f"of any size, cropped to the centre square and scaled to {height}x{width}"
     return f"of {height}x{width} (height x width)"
 
 
-def example_inputs(model: Wae) -> dict[str, dict[str, np.ndarray]]:
+def example_inputs(model: Wae, config: Config | None = None) -> dict[str, dict[str, np.ndarray]]:
     """A small request for each signature: for warming up, and to check what was written."""
-    config = model.config
     images = model.sample(2, seed=0).numpy()
     codes = model.encode(images).numpy()
     one = np.ones(1, np.int64)
@@ -308,8 +311,8 @@ def example_inputs(model: Wae) -> dict[str, dict[str, np.ndarray]]:
         "interpolate": {"first": images[:1], "last": images[1:], "steps": 3 * one},
     }
     if model.image_shape[2] in (1, 3):
-        picture = to_unit(images[0], config.pixel_range_of_data)
-        if config.dataset == "celeba":
+        picture = to_unit(images[0], model.settings.pixel_range_of_data)
+        if config is not None and config.dataset == "celeba":
             picture = tf.image.resize(picture, (218, 178)).numpy()
         pixels = np.round(255 * picture).astype(np.uint8)
         files = [tf.io.encode_jpeg(pixels).numpy(), tf.io.encode_png(pixels).numpy()]

@@ -12,14 +12,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from wae_tf.config import Config
+from wae_tf.console import progress
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief
 from wae_tf.figures import of_model
 from wae_tf.figures.curves import training_curves
 from wae_tf.models import passes
+from wae_tf.models.step.guard import finite
 from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_unit
-from wae_tf.runs import checkpoints, remote
+from wae_tf.runs import checkpoints, measures, remote
 from wae_tf.runs.folder import Run
 from wae_tf.training.interruption import Interrupted, Stop
 
@@ -35,18 +38,18 @@ class BadStep(Exception):
         self.step = step
 
 
-class Guard(keras.callbacks.Callback):
+class StopOnBadStep(keras.callbacks.Callback):
     """Ends training after a step whose loss is not finite or whose codes have exploded.
 
     Raises:
-        Trouble: from `fit`, after the execution with that step.
+        BadStep: from `fit`, after the execution with that step.
     """
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Reads the flag that the compiled step has set."""
-        trouble = self.model.trouble()
-        if trouble is not None:
-            raise BadStep(trouble[0] + 1, " and ".join(trouble[1]))
+        bad = self.model.guard.first_bad_step()
+        if bad is not None:
+            raise BadStep(bad[0], " and ".join(bad[1]))
 
 
 class Means(keras.callbacks.Callback):
@@ -121,7 +124,7 @@ class Curves(keras.callbacks.Callback):
         """Reads the last step's terms, every few steps."""
         step = int(self.model.step.numpy())
         if step // self.every > (self.data["step"] or [0])[-1] // self.every:
-            latest = self.model.latest.numpy()
+            latest = self.model.running_means.latest.numpy()
             self.data["step"].append(step)
             self.data["reconstruction"].append(float(latest[1]))
             self.data["penalty"].append(float(latest[2]))
@@ -130,12 +133,13 @@ class Curves(keras.callbacks.Callback):
 class Report(keras.callbacks.Callback):
     """A line on the screen, a row in history.csv and TensorBoard scalars after each epoch."""
 
-    def __init__(self, run: Run, images: ImageSet, curves: Curves, speed: Speed):
+    def __init__(self, config: Config, run: Run, images: ImageSet, curves: Curves, speed: Speed):
         super().__init__()
-        self.run, self.images, self.curves, self.speed = run, images, curves, speed
+        self.config, self.run, self.images = config, run, images
+        self.curves, self.speed = curves, speed
         self.writer = tf.summary.create_file_writer(str(run.events))
         self.row: dict[str, Any] = {}
-        self.warned: tuple[int, str] | None = None
+        self.advised: tuple[int, str] | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Starts the clock of the row."""
@@ -144,9 +148,9 @@ class Report(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Tests on the first images of the test set and writes."""
         model: Wae = self.model
-        config = model.config
+        config = self.config
         test = self.images.test[: config.epoch_test_size]
-        measured = brief.terms_on(model, test, min(config.batch_size, len(test)))
+        measured = brief.test_terms(model, test, min(config.batch_size, len(test)))
         count = min(config.pictures, 100)
         samples = passes.samples(model, count, seed=config.seed)
         sharpness = float(brief.sharpness(samples).min())
@@ -155,11 +159,11 @@ class Report(keras.callbacks.Callback):
         self.row = {
             "epoch": epoch + 1,
             "step": step,
-            **{name: logs[name] for name in ("loss", *model.terms)},
-            "test_reconstruction": measured["test_reconstruction"],
+            **{f"train_{name}": logs[name] for name in ("loss", *model.terms)},
+            **measured,
             "sharpness": sharpness,
             "seconds": time.perf_counter() - self._start,
-            "rollbacks": int(model.rollbacks.numpy()),
+            "rollbacks": int(model.schedules.rollbacks.numpy()),
             "skipped_steps": model.skipped_steps(),
         }
         self.run.append_history(self.row)
@@ -169,23 +173,21 @@ class Report(keras.callbacks.Callback):
         self.curves.data["sharpness_step"].append(step)
         self.curves.data["sharpness"].append(sharpness)
         with self.writer.as_default(step=step):
-            for name, value in self.row.items():
-                if name not in ("epoch", "step"):
-                    tf.summary.scalar(name, value)
+            for name, value in measures.one_split_each(self.row).items():
+                tf.summary.scalar(name, value)
             tf.summary.scalar("wae_lambda", model.wae_lambda.numpy())
             tf.summary.scalar("learning_rate", float(model.optimizer.learning_rate.numpy()))
         rate = self.speed.images_per_second
         speed = "" if math.isnan(rate) else f", {rate:.0f} images/s"  # the first call compiles
-        print(
+        progress(
             f"epoch {epoch + 1}: step {step}, test reconstruction "
-            f"{measured['test_reconstruction']:.4f}, test penalty {measured['penalty']:.4f}, "
-            f"sharpness {sharpness:.5f}{speed}",
-            flush=True,
+            f"{measured['test_reconstruction']:.4f}, test penalty {measured['test_penalty']:.4f}, "
+            f"sharpness {sharpness:.5f}{speed}"
         )
-        warning = model.warning()
-        if warning is not None and warning != self.warned:
-            print(f"since step {warning[0] + 1} {warning[1]}", flush=True)
-        self.warned = warning
+        advice = model.advice()
+        if advice is not None and advice != self.advised:
+            progress(f"since step {advice[0]} {advice[1]}")
+        self.advised = advice
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Flushes the events."""
@@ -195,35 +197,46 @@ class Report(keras.callbacks.Callback):
 class Figures(keras.callbacks.Callback):
     """Draws the six-panel figure, curves, interpolations and traversals every N epochs."""
 
-    def __init__(self, run: Run, images: ImageSet, report: Report):
+    def __init__(self, config: Config, run: Run, images: ImageSet, report: Report):
         super().__init__()
-        self.run, self.images, self.report = run, images, report
+        self.config, self.run, self.images, self.report = config, run, images, report
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Draws if it is this epoch's turn."""
-        every = self.model.config.figure_every
+        every = self.config.figure_every
         if every and (epoch + 1) % every == 0:
             self.draw(epoch + 1)
 
     def draw(self, epoch: int) -> None:
         """Draws everything, named by the epoch where it is worth keeping."""
         model: Wae = self.model
-        folder = self.run.figures
+        config, folder = self.config, self.run.figures
         step = int(model.step.numpy())
         train, test = self.images.train, self.images.test
-        title = f"{model.config.dataset} {model.config.model}, epoch {epoch}, step {step}"
+        title = f"{config.dataset} {config.model}, epoch {epoch}, step {step}"
         six_panel = folder / f"progress_{epoch:04d}.png"
-        of_model.draw_progress(model, six_panel, train, test, self.report.curves.data, title)
+        of_model.draw_progress(
+            model,
+            six_panel,
+            train,
+            test,
+            self.report.curves.data,
+            title,
+            pictures=config.pictures,
+            columns=config.picture_columns,
+        )
         of_model.draw_interpolations(model, folder / "interpolations.png", test)
         of_model.draw_traversals(model, folder / "traversals.png", test)
-        samples = passes.samples(model, model.config.pictures, seed=model.config.seed)
-        of_model.draw_samples(model, folder / "samples.png", samples)
+        samples = passes.samples(model, config.pictures, seed=config.seed)
+        of_model.draw_samples(
+            model, folder / "samples.png", samples, config.pictures, config.picture_columns
+        )
         count = min(len(test), 500)
         data = brief.sharpness(passes.in_batches(model.as_pixels, test[:count]))
         training_curves(
             folder / "curves.png", self.run.read_history(), sharpness_data=float(data.min())
         )
-        pixel_range = model.config.pixel_range_of_data
+        pixel_range = config.pixel_range_of_data
         reconstructed = passes.reconstructions(model, test[:8])
         with self.report.writer.as_default(step=step):
             for name, images in (("samples", samples[:8]), ("test reconstructions", reconstructed)):
@@ -240,6 +253,7 @@ class Checkpoints(keras.callbacks.Callback):
     step's loss shows.
 
     Args:
+        config: how often to save, and how many to keep.
         run: the run's folder.
         model: the model.
         ends: whether an epoch ends at a step: its row of history must come before its checkpoint.
@@ -253,6 +267,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def __init__(
         self,
+        config: Config,
         run: Run,
         model: Wae,
         ends: Callable[[int], bool],
@@ -261,12 +276,12 @@ class Checkpoints(keras.callbacks.Callback):
     ):
         super().__init__()
         self.set_model(model)
-        self.run, self.ends, self.state, self.stop = run, ends, state, stop
+        self.config, self.run, self.ends, self.state, self.stop = config, run, ends, state, stop
         self.saved = int(model.step.numpy())
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Saves within an epoch, if it is time."""
-        every = self.model.config.save_every_steps
+        every = self.config.save_every_steps
         if self.stop.number is None and not every:
             return
         step = int(self.model.step.numpy())
@@ -276,17 +291,17 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Saves if it is this epoch's turn; after a bad step training has stopped before this."""
-        every = self.model.config.save_every_steps
+        every = self.config.save_every_steps
         due = every and int(self.model.step.numpy()) - self.saved >= every
-        if due or self.stop.number or (epoch + 1) % self.model.config.save_every == 0:
+        if due or self.stop.number or (epoch + 1) % self.config.save_every == 0:
             self.save()
         self.leave()
 
     def save(self) -> None:
         """Saves now, under the number of the step, unless that is saved already."""
-        if not self.model.finite():
+        if not finite((self.model.encoder, self.model.decoder, self.model.adversary)):
             return
-        keep = self.model.config.keep_checkpoints
+        keep = self.config.keep_checkpoints
         checkpoints.save(self.run.checkpoints, self.model, self.state(), keep)
         remote.push(self.run.folder)
         self.saved = int(self.model.step.numpy())

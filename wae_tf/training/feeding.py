@@ -2,21 +2,92 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
+from wae_tf.config import Config
 from wae_tf.data import batches
+from wae_tf.models.wae import Wae
+from wae_tf.pixels import to_float_by_table
+from wae_tf.training import distribution
 
 #: Bytes of images that a GPU keeps: all of CelebA at 64x64 (2.2 GB), and little beside its memory.
 MOST_ON_GPU = 3 << 30
 
 
-def device_can_hold(images: np.ndarray, looped: bool) -> bool:
+def device_can_hold(images: np.ndarray, one_program: bool) -> bool:
     """Whether the bytes can stay with the model, which then gathers batches itself.
 
-    On GPUs; and on CPUs where all steps of an execution are one program, into which floats would be
-    copied. Else a CPU's other threads may as well gather them.
+    On GPUs; and on CPUs where all steps of a call are one program, into which floats would be
+    copied. On a CPU without XLA, hold nothing: the input threads gather batches.
     """
     if tf.config.list_physical_devices("GPU"):
         return images.nbytes <= MOST_ON_GPU
-    return looped and batches.fits_in_memory(images)
+    return one_program and batches.fits_in_memory(images)
+
+
+def keep_on_device(model: Wae, images_uint8: np.ndarray) -> None:
+    """Keeps images on the model's device, so that batches can be indices (`index_batches`).
+
+    Args:
+        model: whose `batch_to_images` is set; floats are taken as before.
+        images_uint8: uint8 [N, H, W, C]; on many devices each gets them all.
+    """
+    with model.distribute_strategy.scope():
+        image_tensor = tf.Variable(images_uint8, trainable=False, name="images")
+    pixel_range = model.settings.pixel_range_of_data
+
+    def gather(batch: tf.Tensor) -> tf.Tensor:
+        if batch.shape.rank != 1 or batch.dtype != tf.int64:
+            return model.as_pixels(batch)
+        return model.as_pixels(to_float_by_table(tf.gather(image_tensor, batch), pixel_range))
+
+    model.batch_to_images = gather  # a function: checkpoints hold no variable of its
+
+
+class Feed:
+    """The training batches of a run, from any step on.
+
+    Args:
+        model: whose device may keep the images.
+        images: uint8 [N, H, W, C].
+        config: batch_size and seed.
+        steps_per_call: so many batches in an element, for a program that takes them together;
+            None: one.
+    """
+
+    def __init__(self, model: Wae, images: np.ndarray, config: Config, steps_per_call: int | None):
+        self.config, self.steps_per_call = config, steps_per_call
+        self.strategy = model.distribute_strategy
+        self.count = len(images)
+        self.images = None
+        drawn = config.batch_order == "random"  # indices of equal batches
+        if drawn and device_can_hold(images, one_program=steps_per_call is not None):
+            keep_on_device(model, images)
+        else:
+            self.images = batches.in_memory(images)
+
+    def from_step(self, start: int) -> Any:
+        """What `fit` takes: endless, each element shared by the replicas."""
+
+        def part(rows: tuple[int, int]) -> tf.data.Dataset:
+            common: dict[str, Any] = {
+                "batch_size": self.config.batch_size,
+                "seed": self.config.seed,
+                "rows": rows,
+                "start_step": start,
+            }
+            if self.images is None:
+                return batches.index_batches(self.count, steps=self.steps_per_call, **common)
+            found = batches.image_batches(
+                self.images,
+                pixel_range=self.config.pixel_range_of_data,
+                order=self.config.batch_order,
+                **common,
+            )
+            together = self.steps_per_call
+            return found.batch(together, drop_remainder=True) if together else found
+
+        return distribution.distributed_dataset(self.strategy, self.config.batch_size, part)

@@ -1,4 +1,4 @@
-"""Brings the codes' moments near the prior's before training."""
+"""Brings the codes' moments near the prior's before training: the encoder alone."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import streams
-from wae_tf.console import say
+from wae_tf import console, streams
 from wae_tf.data.batches import image_batches
 from wae_tf.errors import RunError
+from wae_tf.models import pretraining
 from wae_tf.models.wae import Wae
 from wae_tf.training import distribution
 
@@ -21,16 +20,25 @@ from wae_tf.training import distribution
 PRETRAINED_BELOW = 0.1
 
 
-def pretrain(model: Wae, images: np.ndarray, report: Callable[[str], None] = say) -> float:
+def pretrain(
+    model: Wae,
+    images: np.ndarray,
+    progress: Callable[[str], None] = console.progress,
+    *,
+    steps: int = 200,
+    size: int = 1000,
+) -> float:
     """Brings the codes' moments near the prior's: encoder alone, an optimizer of its own.
 
-    As the official code (official wae.py:428-452): at most `pretrain_steps` steps, until the loss is below
-    0.1; the learning rate does not decay. The model's step counter does not move.
+    As the official code (official wae.py:428-452): until the loss is below 0.1; the learning rate
+    does not decay. The model's step counter does not move.
 
     Args:
         model: the model, changed in place.
         images: uint8 [n, H, W, C].
-        report: is called with a line at the end.
+        progress: is called with a line now and then, and at the end.
+        steps: at most so many.
+        size: images a step, and codes of the prior sample (official wae.py:431-436).
 
     Returns:
         the last loss.
@@ -38,48 +46,46 @@ def pretrain(model: Wae, images: np.ndarray, report: Callable[[str], None] = say
     Raises:
         RunError: the loss is not finite.
     """
-    config = model.config
-    strategy = model.distribute_strategy
+    settings, strategy = model.settings, model.distribute_strategy
     with strategy.scope():
-        optimizer = model.make_optimizer(config.lr)
-        if config.precision == "mixed_float16":
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        optimizer.build(model.encoder.trainable_variables)
-    size = min(len(images), config.pretrain_size)
-    size -= size % strategy.num_replicas_in_sync
+        update = pretraining.make_update(model)
+    batch_size = min(len(images), size)
+    batch_size -= batch_size % strategy.num_replicas_in_sync
 
     def replica_step(batch: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-        key = streams.key(config.seed, "pretrain/prior", index)
-        prior_sample = model.sample_prior(config.pretrain_size, key)
-        noise = model.draw_noise(size, index, "pretrain")
-        return model.pretrain_step(optimizer, tf.cast(batch, model.full), prior_sample, noise)
+        key = streams.key(settings.seed, "pretrain/prior", index)
+        prior_sample = model.sample_prior(size, key)
+        noise = model.draw_noise(batch_size, index, "pretrain")
+        return pretraining.step(
+            model, update, tf.cast(batch, model.full_dtype), prior_sample, noise
+        )
 
     @tf.function
-    def step(batch: Any, index: tf.Tensor) -> tf.Tensor:
+    def everywhere(batch: Any, index: tf.Tensor) -> tf.Tensor:
         loss = strategy.run(replica_step, args=(batch, index))
         return strategy.experimental_local_results(loss)[0]
 
     def part(rows: tuple[int, int]) -> tf.data.Dataset:
         return image_batches(
             images,
-            batch_size=size,
-            seed=f"{config.seed}/pretrain",
-            pixel_range=config.pixel_range_of_data,
+            batch_size=batch_size,
+            seed=f"{settings.seed}/pretrain",
+            pixel_range=settings.pixel_range_of_data,
             rows=rows,
         )
 
-    batches = iter(distribution.distributed_dataset(strategy, size, part))
+    batches = iter(distribution.distributed_dataset(strategy, batch_size, part))
     loss = math.nan
-    for index in range(config.pretrain_steps):
-        loss = float(step(next(batches), tf.constant(index, tf.int64)))
+    for index in range(steps):
+        loss = float(everywhere(next(batches), tf.constant(index, tf.int64)))
         if not math.isfinite(loss):
             raise RunError(
                 f"the run stopped: the pretraining loss is not finite at step {index + 1}; try a "
                 "smaller --lr, or --nopretrain."
             )
         if index and index % 50 == 0:
-            report(f"pretraining the encoder: step {index}, loss {loss:.4f}")
+            progress(f"pretraining the encoder: step {index}, loss {loss:.4f}")
         if loss < PRETRAINED_BELOW:
             break
-    report(f"pretrained the encoder for {index + 1} steps, loss {loss:.4f}")
+    progress(f"pretrained the encoder for {index + 1} steps, loss {loss:.4f}")
     return loss

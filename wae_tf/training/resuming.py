@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wae_tf.config import Config
-from wae_tf.console import say
+from wae_tf.console import progress
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import DataError, RunError
 from wae_tf.models import by_name
@@ -14,12 +14,13 @@ from wae_tf.runs import checkpoints
 from wae_tf.runs.folder import Run
 from wae_tf.training import distribution, setup
 from wae_tf.training.callbacks import BadStep
+from wae_tf.training.programs import Length
 
 #: After so many rollbacks a run stops: its learning rates are a thousandth by then.
 MOST_ROLLBACKS = 10
 
 
-def begin(run: Run, config: Config, images: ImageSet, total: int, overwrite: bool) -> int:
+def begin(run: Run, config: Config, images: ImageSet, length: Length, overwrite: bool) -> int:
     """Makes the folder ready; returns the step of the checkpoint to go on from, or -1."""
     if overwrite or not run.begun(config):
         setup.create(run, config, images, overwrite)
@@ -36,7 +37,7 @@ def begin(run: Run, config: Config, images: ImageSet, total: int, overwrite: boo
             f"--work_dir={run.folder} holds a run on other images than {images.source} has now; give "
             "the same data, or --overwrite to start anew."
         )
-    step = checkpoints.newest(run.checkpoints, say)
+    step, total = checkpoints.newest(run.checkpoints, progress), length.total
     if step is not None and step >= total and (step > total or known.get("steps") == total):
         raise RunError(
             f"--work_dir={run.folder} holds a run already, finished at step {step}; raise --epochs "
@@ -49,40 +50,39 @@ def begin(run: Run, config: Config, images: ImageSet, total: int, overwrite: boo
     checkpoints.sweep(run.checkpoints)
     step = -1 if step is None else step
     checkpoints.drop_after(run.checkpoints, step)
-    per_epoch = config.steps_an_epoch(len(images.train))
     # The row of an epoch that --steps had cut short goes too, where this epoch now goes on.
-    run.cut_history(lambda at: at <= step and (at % per_epoch == 0 or at == total))
+    run.cut_history(lambda at: at <= step and length.ends(at))
     run.update_metrics(facts, drop=("diverged_step", "steps"))
     return step
 
 
-def roll_back(model: Wae, run: Run, trouble: BadStep) -> dict[str, Any]:
+def roll_back(model: Wae, config: Config, run: Run, bad: BadStep) -> dict[str, Any]:
     """Puts the last checkpoint back with half the learning rates; returns its state.
 
     Raises:
         RunError: --on_nonfinite=stop, no checkpoint, or rolled back too often.
     """
-    config, strategy = model.config, model.distribute_strategy
+    strategy = model.distribute_strategy
     chief = distribution.is_chief(strategy)
-    newest = checkpoints.newest(run.checkpoints, say) if chief else None
+    newest = checkpoints.newest(run.checkpoints, progress) if chief else None
     step = distribution.from_chief(strategy, -1 if newest is None else newest)
-    count = int(model.rollbacks.numpy()) + 1
+    count = int(model.schedules.rollbacks.numpy()) + 1
     if config.on_nonfinite == "stop" or step < 0 or count > MOST_ROLLBACKS:
         if chief:
-            run.update_metrics({"diverged_step": trouble.step})
+            run.update_metrics({"diverged_step": bad.step})
         kept = f"the last good checkpoint is that of step {step}" if step >= 0 else "none is saved"
         raise RunError(
-            f"the run stopped: {trouble}; {kept}; try a smaller --lr or --wae_lambda"
+            f"the run stopped: {bad}; {kept}; try a smaller --lr or --wae_lambda"
             + (", or --on_nonfinite=rollback." if config.on_nonfinite == "stop" else ".")
-        ) from trouble
-    factor = float(model.lr_factor.numpy()) / 2
+        ) from bad
+    factor = float(model.schedules.lr_factor.numpy()) / 2
     state = checkpoints.restore(run.checkpoints, step, model)
-    model.lr_factor.assign(factor)
-    model.rollbacks.assign(count)
+    model.schedules.lr_factor.assign(factor)
+    model.schedules.rollbacks.assign(count)
     if chief:
         checkpoints.drop_after(run.checkpoints, step)  # damaged ones, in the way of new ones
         run.cut_history(lambda at: at <= step)
-    say(f"{trouble}; going on from step {step} with {factor:g} of the learning rates")
+    progress(f"{bad}; going on from step {step} with {factor:g} of the learning rates")
     return state
 
 
@@ -94,7 +94,7 @@ def restore(config: Config, images: ImageSet | None = None) -> tuple[Wae, ImageS
     """
     Run(config.folder).require()
     images = images or setup.load_images(config)
-    return _restored(setup.build(config, images)), images
+    return _restored(config, setup.build(config, images)), images
 
 
 def restore_model(config: Config) -> Wae:
@@ -110,15 +110,15 @@ def restore_model(config: Config) -> Wae:
     if not all(isinstance(known.get(name), int) and known[name] > 0 for name in names):
         return restore(config)[0]  # a run of before they were noted
     *shape, data_size = (known[name] for name in names)
-    return _restored(by_name.from_config(config, tuple(shape), data_size))
+    return _restored(config, by_name.from_config(config, tuple(shape), data_size))
 
 
-def _restored(model: Wae) -> Wae:
-    run = Run(model.config.folder)
+def _restored(config: Config, model: Wae) -> Wae:
+    run = Run(config.folder)
     model.compile()
-    step = checkpoints.newest(run.checkpoints, say)
+    step = checkpoints.newest(run.checkpoints, progress)
     if step is None:
         raise RunError(f"--work_dir={run.folder} has no whole checkpoint; train first.")
     checkpoints.restore(run.checkpoints, step, model)
-    say(f"restored step {step} of {run.folder}")
+    progress(f"restored step {step} of {run.folder}")
     return model

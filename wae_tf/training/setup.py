@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 
 from wae_tf.config import Config
-from wae_tf.console import say
+from wae_tf.console import progress
 from wae_tf.data import batches, load
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import DataError, FlagError
@@ -47,12 +47,12 @@ def load_images(config: Config) -> ImageSet:
             f"images of {config.dataset}; accepted: 2 to {len(images.train)}."
         )
     shape = "x".join(map(str, images.image_shape))
-    say(
+    progress(
         f"{images.name}: {len(images.train)} training and {len(images.test)} test images of {shape}"
         f"; {images.split}; from {images.source}"
     )
     if images.skipped:
-        say(f"skipped {len(images.skipped)} unreadable images, the first {images.skipped[0]}")
+        progress(f"skipped {len(images.skipped)} unreadable images, the first {images.skipped[0]}")
     return images
 
 
@@ -65,15 +65,14 @@ def build(config: Config, images: ImageSet) -> Wae:
     return by_name.from_config(config, images.image_shape, len(images.train))
 
 
-def read_official(model: Wae) -> None:
-    """Takes the weights of the official checkpoint that the config names.
+def read_official(model: Wae, prefix: str) -> None:
+    """Takes the weights of the official checkpoint of this prefix.
 
     Raises:
         DataError: no such checkpoint, or one of other networks.
     """
-    prefix = model.config.init_from_official
     weights.read_checkpoint(model, prefix)
-    say(f"took the weights of the official checkpoint {prefix}")
+    progress(f"took the weights of the official checkpoint {prefix}")
 
 
 def adopt(config: Config) -> None:
@@ -85,7 +84,7 @@ def adopt(config: Config) -> None:
     run = Run(config.folder)
     images = load_images(config)
     model = build(config, images)
-    read_official(model)
+    read_official(model, config.init_from_official)
     create(run, config, images)
     model.compile()
     checkpoints.save(run.checkpoints, model, {}, config.keep_checkpoints)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
+import keras
 import tensorflow as tf
 
 # What follows is called by a model's step, in the context of a replica or outside of any.
@@ -63,3 +66,25 @@ def spoiled_together(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
 def summed(value: tf.Tensor) -> tf.Tensor:
     """The sum over the replicas, differentiable."""
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def train_function(model: keras.Model) -> Callable[[Any], dict[str, tf.Tensor]]:
+    """What `fit` calls for the steps of an execution, on all replicas.
+
+    Keras's own averages logs over replicas, which fails across workers; here every replica has the
+    same logs, and the first one's are taken.
+    """
+    strategy = model.distribute_strategy
+
+    def on_all(batch: Any) -> dict[str, tf.Tensor]:
+        logs = strategy.run(model.train_step, args=(batch,))
+        return {k: strategy.experimental_local_results(v)[0] for k, v in logs.items()}
+
+    step = on_all if model.run_eagerly else tf.function(on_all, reduce_retracing=True)
+
+    def several(iterator: Any) -> dict[str, tf.Tensor]:
+        for _ in range(model.steps_per_execution):
+            logs = step(next(iterator))
+        return logs
+
+    return several

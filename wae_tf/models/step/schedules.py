@@ -1,11 +1,18 @@
-"""Learning-rate and lambda schedules, computed inside the compiled step so that no step waits for Python."""
+"""Schedules of learning rates and lambda, inside the compiled step: no step waits for Python."""
 
 from __future__ import annotations
 
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf.config import milestones, schedule_speed
+from wae_tf.models.step.state import State
+from wae_tf.settings import Settings, milestones, schedule_speed
 
 #: plateau (official wae.py:615-628): epochs before it starts, window of the minimum, patience, divisor,
 #: floor.
@@ -22,7 +29,7 @@ def decay_table(schedule: str, epochs: int) -> np.ndarray:
     Args:
         schedule: `constant`, `manual`, `manual_smooth`, `plateau` (1 throughout: its decay
             depends on the losses), a number, or milestones: the product of the factors of those
-            reached (torch 1.0's MultiStepLR, replication wae.py:267-274).
+            reached (a MultiStepLR has one for all, replication wae.py:267-274).
         epochs: number of epochs; `manual_smooth` divides by 100 over all of them.
 
     Returns:
@@ -47,33 +54,172 @@ def decay_table(schedule: str, epochs: int) -> np.ndarray:
     return np.ones(epochs)
 
 
-class Plateau:
+class Plateau(State):
     """The plateau rule, a batch at a time, with its state in variables (official wae.py:615-628).
 
     From epoch 30 on, a loss that is below the minimum of the last 20 epochs' losses resets the
     wait; after more than 10 epochs' batches without one the decay is divided by 1.4 (at least 1e-6).
     """
 
-    def __init__(self, add_weight, steps_per_epoch: int):
+    def __init__(self, steps_per_epoch: int):
+        super().__init__(name="plateau")
         self.steps_per_epoch = steps_per_epoch
-        window = PLATEAU_WINDOW * steps_per_epoch
-        self.losses = add_weight("plateau_losses", (window,), "inf")
-        self.wait = add_weight("plateau_wait", (), 0, "int64")
-        self.decay = add_weight("plateau_decay", (), 1.0)
+        self.recent_losses = self.variable(
+            "recent_losses", (PLATEAU_WINDOW * steps_per_epoch,), math.inf
+        )
+        self.wait = self.variable("wait", (), 0, "int64")
+        self.decay = self.variable("decay", (), 1.0)
 
-    def update(self, step: tf.Tensor, loss: tf.Tensor) -> None:
-        """Takes the loss of a step (zero-based) into account."""
-        losses = tf.convert_to_tensor(self.losses)
+    def update(self, step: tf.Tensor, epoch: tf.Tensor, loss: tf.Tensor) -> None:
+        """Takes the loss of a step, in an epoch (both counted from 0), into account."""
+        losses = tf.convert_to_tensor(self.recent_losses)
         wait, decay = tf.convert_to_tensor(self.wait), tf.convert_to_tensor(self.decay)
         waited = tf.where(loss < tf.reduce_min(losses), tf.zeros_like(wait), wait + 1)
         out_of_patience = waited > PLATEAU_PATIENCE * self.steps_per_epoch
-        started = step // self.steps_per_epoch >= PLATEAU_START
+        started = epoch >= PLATEAU_START
         reduced = tf.maximum(decay / PLATEAU_DIVISOR, PLATEAU_FLOOR)
         self.decay.assign(tf.where(started & out_of_patience, reduced, decay))
         waited = tf.where(out_of_patience, tf.zeros_like(wait), waited)
         self.wait.assign(tf.where(started, waited, wait))
         slot = tf.cast(step % losses.shape[0], tf.int32)
-        self.losses.assign(tf.tensor_scatter_nd_update(losses, [[slot]], [loss]))
+        self.recent_losses.assign(tf.tensor_scatter_nd_update(losses, [[slot]], [loss]))
+
+
+class Schedules(State):
+    """Lambda and the factor of both learning rates, as functions of the step.
+
+    The length of an epoch and their number are those of the training: `set_length`, which `fit`
+    calls, must come before a step where the learning rate is not constant.
+
+    Args:
+        settings: lr_schedule, lambda_schedule, wae_lambda, on_nonfinite.
+    """
+
+    def __init__(self, settings: Settings):
+        super().__init__(name="schedules")
+        self.settings = settings
+        self.wae_lambda = self.variable(
+            "wae_lambda", (), settings.wae_lambda, settings.full_precision
+        )
+        # --on_nonfinite=rollback halves the first and counts in the second.
+        self.lr_factor = self.variable("lr_factor", (), 1.0)
+        self.rollbacks = self.variable("rollbacks", (), 0, "int64")
+        self.length: tuple[int, int] | None = None
+        self.length_given = False  # by a caller, so that `fit` leaves it alone
+        self.plateau: Plateau | None = None
+        self._start = (0, 0)
+        self._table = np.ones(1)
+
+    @property
+    def follow_epochs(self) -> bool:
+        """Whether the learning rate depends on the length of an epoch."""
+        return self.settings.lr_schedule != "constant"
+
+    @property
+    def set_rates(self) -> bool:
+        """Whether every step sets the optimizers' learning rates."""
+        return self.follow_epochs or self.settings.on_nonfinite == "rollback"
+
+    def set_length(
+        self, steps_per_epoch: int, epochs: int, *, first_step: int = 0, first_epoch: int = 0
+    ) -> None:
+        """Says how long the training is.
+
+        Args:
+            steps_per_epoch: steps of an epoch.
+            epochs: their number, over which manual_smooth spreads.
+            first_step: the step at which epoch `first_epoch` begins.
+            first_epoch: counted from 0.
+
+        Raises:
+            ValueError: a plateau whose window of losses was of another length.
+        """
+        self.length_given = True
+        self.length = (max(1, steps_per_epoch), max(1, epochs))
+        self._start = (first_step, first_epoch)
+        self._table = decay_table(self.settings.lr_schedule, self.length[1])
+        if self.settings.lr_schedule != "plateau":
+            return
+        if self.plateau is None:
+            self.plateau = Plateau(self.length[0])
+        elif self.plateau.steps_per_epoch != self.length[0]:
+            raise ValueError(
+                f"lr_schedule=plateau keeps the losses of epochs of {self.plateau.steps_per_epoch} "
+                f"steps; an epoch of {self.length[0]} needs a new model, or the same batch_size."
+            )
+
+    def set_length_of_fit(
+        self, model: keras.Model, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> None:
+        """Says how long a call of `model.fit(*args, **kwargs)` is.
+
+        Raises:
+            ValueError: the data do not say how many batches they have.
+        """
+        call = inspect.signature(keras.Model.fit).bind(model, *args, **kwargs)
+        call.apply_defaults()
+        asked = call.arguments
+        steps = asked["steps_per_epoch"] or _batches(
+            asked["x"], asked["batch_size"], asked["validation_split"]
+        )
+        if steps is None:
+            raise ValueError(
+                f"lr_schedule={self.settings.lr_schedule} needs the number of batches of an epoch, "
+                "which the data do not tell: give fit steps_per_epoch."
+            )
+        self.set_length(
+            steps,
+            asked["epochs"],
+            first_step=int(model.step.numpy()),
+            first_epoch=asked["initial_epoch"],
+        )
+        self.length_given = False
+
+    def epoch(self, step: tf.Tensor) -> tf.Tensor:
+        """The epoch of a step, both counted from 0."""
+        if self.length is None:
+            raise ValueError(
+                f"lr_schedule={self.settings.lr_schedule} needs the length of an epoch: `fit` sets "
+                "it; in a loop of your own call model.schedules.set_length(steps_per_epoch, epochs)."
+            )
+        first_step, first_epoch = self._start
+        return (step - first_step) // self.length[0] + first_epoch
+
+    def decay(self, step: tf.Tensor) -> tf.Tensor:
+        """The factor of both learning rates at a step, without that of rollbacks."""
+        if not self.follow_epochs:
+            return tf.constant(1.0)
+        if self.plateau is not None:
+            return tf.convert_to_tensor(self.plateau.decay)
+        table = tf.constant(self._table, tf.float32)
+        return tf.gather(table, tf.minimum(self.epoch(step), len(self._table) - 1))
+
+    def rate(self, step: tf.Tensor) -> tf.Tensor:
+        """The factor of both learning rates at a step."""
+        return self.decay(step) * tf.convert_to_tensor(self.lr_factor)
+
+    def note(self, step: tf.Tensor, terms: dict[str, tf.Tensor]) -> None:
+        """Takes a step's terms into account: the plateau, and the adaptive lambda."""
+        if self.plateau is not None:
+            self.plateau.update(step, self.epoch(step), tf.cast(terms["loss"], tf.float32))
+        if self.settings.lambda_schedule == "adaptive":
+            weight = tf.convert_to_tensor(self.wae_lambda)
+            self.wae_lambda.assign(
+                adapted_lambda(step, weight, terms["reconstruction"], terms["penalty"])
+            )
+
+
+def _batches(x: Any, batch_size: int | None, validation_split: float) -> int | None:
+    """How many batches `fit` makes of x in an epoch; None where x does not say."""
+    if isinstance(x, tf.data.Dataset):
+        count = int(x.cardinality())
+        return count if count > 0 else None
+    if isinstance(x, keras.utils.PyDataset):
+        return x.num_batches
+    if hasattr(x, "shape"):
+        rows = int(x.shape[0] * (1 - (validation_split or 0)))
+        return math.ceil(rows / (batch_size or 32))  # Keras's batch size
+    return len(x) if hasattr(x, "__len__") else None
 
 
 def adapted_lambda(

@@ -31,7 +31,7 @@ _BEGAN = {"e_arch": "began", "g_arch": "began", "e_num_filters": 4, "g_num_filte
 
 
 def _case(name, exp, base, **changes):
-    """Make a case; keywords that are no opts go to the case itself."""
+    """Makes a case; keywords that are no opts go to the case itself."""
     case = {"name": name, "exp": exp, "train_size": TRAIN_SIZE, "steps": STEPS}
     for key in ("weights", "repair", "improved"):
         if key in changes:
@@ -49,7 +49,7 @@ def _small(name, **changes):
 
 
 def cases():
-    """Return all cases."""
+    """Returns all cases."""
     return [
         # the presets of configs.py, with both penalties
         _mnist("mnist_mmd"),
@@ -125,5 +125,5 @@ def cases():
 
 
 def by_name():
-    """Return all cases as {name: case}."""
+    """Returns all cases as {name: case}."""
     return {case["name"]: case for case in cases()}

@@ -108,16 +108,16 @@ def _run_recorder(arguments: argparse.Namespace, wanted: list[str], out: Path, f
 
 
 def _replay(paths: Iterable[Path], precision: str) -> list:
-    from wae_tf.official.parity import replay
+    from wae_tf.official.parity import replay, tabulated
 
     rows = []
     for path in paths:
         started = time.perf_counter()
         try:
             if path.stem == "schedules":
-                found = replay.schedule_rows(str(path))
+                found = tabulated.schedule_rows(str(path))
             elif path.stem == "splits":
-                found = replay.split_rows(str(path))
+                found = tabulated.split_rows(str(path))
             else:
                 found = replay.Replay(str(path), precision).rows()
         except (ValueError, KeyError, OSError) as error:
@@ -145,7 +145,7 @@ def table(rows: Sequence) -> str:
 
 def summary(rows: Sequence) -> str:
     """How many comparisons came out how."""
-    from wae_tf.official.parity.replay import FLOOR_FACTOR
+    from wae_tf.official.parity.differences import FLOOR_FACTOR
 
     verdicts = ("ok", "floor", "fork", "FAIL")
     counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in verdicts}

@@ -4,152 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from wae_tf.data import splits
 from wae_tf.errors import DataError
 from wae_tf.evaluation.samplers import Descent
 from wae_tf.figures import projection
 from wae_tf.figures.projection import least_gaussian_plane
-from wae_tf.models import by_name
+from wae_tf.models import pretraining
 from wae_tf.models.gan import WaeGan
-from wae_tf.models.step import schedules
-from wae_tf.models.step.schedules import Plateau
-from wae_tf.models.wae import Noise, Wae
+from wae_tf.models.wae import Noise
 from wae_tf.objective import costs, penalties
-from wae_tf.official import options, weights
+from wae_tf.official import weights
 from wae_tf.official.parity import record
-
-#: How many times the measured floor a difference may be where the floor is above the tolerance.
-#: The floor is what one rounding of the weights alone does; here every operation rounds otherwise.
-FLOOR_FACTOR = 3.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One line of the table: the largest difference of a case's quantity.
-
-    `floor` is what the official code differs by from itself when its initial weights are moved by
-    one float32 rounding, in the same measure as `difference`; None where it was not recorded.
-    """
-
-    case: str
-    quantity: str
-    difference: float
-    tolerance: float
-    floor: float | None
-    where: str  # the array that is nearest to its limit, or beyond it
-    forks: int = 0  # nudged runs it took until one went the official run's way
-
-    @property
-    def limit(self) -> float:
-        """The tolerance, or FLOOR_FACTOR times the floor where that is more."""
-        return max(self.tolerance, FLOOR_FACTOR * (self.floor or 0.0))
-
-    @property
-    def verdict(self) -> str:
-        """`ok`, `floor` (beyond the tolerance, but not beyond the official code's own), `FAIL`.
-
-        `fork`: our run went another way, one from weights moved by one rounding the official way.
-        """
-        if self.forks and self.difference <= self.limit:
-            return "fork"
-        if self.difference <= self.tolerance:
-            return "ok"
-        return "floor" if self.difference <= self.limit else "FAIL"
-
-    @property
-    def ok(self) -> bool:
-        """Whether the difference is a number within its limit."""
-        return self.verdict != "FAIL"
+from wae_tf.official.parity.case import Case
+from wae_tf.official.parity.differences import (
+    FORKS,
+    LATE_LOSSES,
+    LATE_OUTPUTS,
+    LATE_WEIGHTS,
+    LOSSES,
+    OUTPUTS,
+    SCHEDULES,
+    Row,
+)
 
 
-#: Runs from weights moved by one rounding that are tried where 20 iterations ended far apart: a unit
-#: near its threshold can fall on either side by rounding alone, and the run then takes another way.
-FORKS = 24
-
-#: Tolerances by quantity, from the official code under TensorFlow 1.15 against the same code under
-#: 2.21 (outputs to 2e-5, losses 1e-6, gradients 1e-5, of mmdppp 4e-4).
-OUTPUTS, LOSSES, GRADIENTS, GRADIENTS_1D = 3e-5, 1e-5, 1e-4, 1e-3
-#: After 20 iterations.
-LATE_LOSSES, LATE_OUTPUTS, LATE_WEIGHTS = 1e-3, 1e-2, 1e-5
-#: A schedule's value, against float64.
-SCHEDULES = 1e-6
-
-
-class _Differences:
-    """Collects the largest relative difference of each quantity of a case."""
-
-    def __init__(self, case: str, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]):
-        self.case, self.arrays = case, arrays
-        self.floors = dict(zip(meta.get("floor", ()), arrays.get("floor", ()), strict=True))
-        self.rows: dict[str, Row] = {}
-        self.seen: set[str] = {"floor"} & set(arrays)
-
-    def add(
-        self, quantity: str, name: str, mine: Any, tolerance: float, scale: float | None = None
-    ) -> None:
-        """Compares with the recorded array: the largest |difference| over `scale`.
-
-        Without a scale: the recorded array's largest absolute value.
-        """
-        stored = self.arrays[name]
-        self.seen.add(name)
-        mine = record.like(np.asarray(mine), stored).astype(np.float64)
-        stored = stored.astype(np.float64)
-        if scale is None:
-            scale = float(np.abs(stored).max()) or 1.0
-        difference = float(np.abs(mine - stored).max() / scale) if stored.size else 0.0
-        if not np.isfinite(difference):
-            difference = float("inf")
-        floor = float(self.floors[name]) / scale if name in self.floors else None
-        row = Row(self.case, quantity, difference, tolerance, floor, name)
-        worst = self.rows.get(quantity)
-        if worst is None or _share(row) > _share(worst):
-            self.rows[quantity] = row
-
-    def loss(self, quantity: str, name: str, mine: Any, tolerance: float) -> None:
-        """Compares a loss, relative to max(1, |value|): an MMD's own size is no measure."""
-        largest = float(np.abs(self.arrays[name]).max())
-        self.add(quantity, name, mine, tolerance, max(1.0, largest))
-
-
-def _share(row: Row) -> float:
-    if math.isinf(row.limit):
-        return row.difference
-    return row.difference / row.limit if row.limit else float(row.difference > 0)
-
-
-class Replay:
-    """One recorded case on our side.
-
-    Args:
-        path: the record.
-        precision: `float32`, or `float64` to see which difference is rounding.
-
-    Raises:
-        DataError: the record's inputs cannot be made here bit by bit.
-    """
-
-    def __init__(self, path: str, precision: str = "float32"):
-        self.meta, self.arrays = record.load(path)
-        wrong = record.check_inputs(self.meta)
-        if wrong:
-            raise DataError(
-                f"{path}: this NumPy makes other {', '.join(wrong)} than the recorder's."
-            )
-        self.opts = self.meta["opts"]
-        self.config = options.config_of(self.opts, precision=precision)
-        self.weights = record.make_weights(self.meta)
-        self.model = by_name.from_config(
-            self.config, tuple(self.meta["image_shape"]), self.meta["train_size"]
-        )
-        self.differences = _Differences(self.meta["name"], self.meta, self.arrays)
-        self.penalty_is_1d = self.opts["z_test"] == "mmdppp"
+class Replay(Case):
+    """Does what a case holds of the official code, part by part."""
 
     def rows(self) -> list[Row]:
         """All quantities that the record holds."""
@@ -167,63 +52,6 @@ class Replay:
         if unseen:
             raise DataError(f"{self.meta['name']}: the record holds {unseen[0]}, unknown here.")
         return list(self.differences.rows.values())
-
-    # Helpers.
-
-    def _reset(self, nudge: int = 0) -> Wae:
-        weights.assign(self.model, record.nudge(self.weights, nudge), "the record")
-        return self.model
-
-    def _tensor(self, value: Any) -> tf.Tensor:
-        return tf.cast(tf.constant(value), self.model.full)
-
-    def _noise(self, made: Mapping[str, np.ndarray], prefix: str = "noise/") -> Noise:
-        kinds = {"pixels": "pixels", "code": "code", "many": "many_codes"}
-        return Noise(
-            **{
-                ours: self._tensor(made[prefix + theirs])
-                for ours, theirs in kinds.items()
-                if prefix + theirs in made
-            }
-        )
-
-    def _gradients(self, quantity: str, prefix: str, mine: Mapping[str, np.ndarray]) -> None:
-        tolerance = GRADIENTS_1D if self.opts["z_test"] == "mmdppp" else GRADIENTS
-        recorded = {n[len(prefix) :]: a for n, a in self.arrays.items() if n.startswith(prefix)}
-        largest: dict[str, float] = {}
-        for name, value in recorded.items():
-            scope = name.split("/")[0]
-            largest[scope] = max(largest.get(scope, 0.0), float(np.abs(value).max()))
-        for name in recorded:
-            # The true gradient of a bias that a batch norm centres is zero.
-            centred = self.config.batch_norm and weights.feeds_batch_norm(name, self.weights)
-            scale = largest[name.split("/")[0]] if centred else None
-            self.differences.add(quantity, prefix + name, mine[name], tolerance, scale)
-
-    def _gradient_of(self, function: Callable[[], tf.Tensor], scopes: tuple[str, ...]) -> dict:
-        named = {
-            name: variable
-            for name, variable in weights.official_variables(self.model).items()
-            if name.split("/")[0] in scopes and variable.trainable
-        }
-        with tf.GradientTape() as tape:
-            loss = function()
-        gradients = tape.gradient(
-            loss, [v.value for v in named.values()], unconnected_gradients="zero"
-        )
-        return {name: g.numpy() for name, g in zip(named, gradients, strict=True)}
-
-    def _moments(self, prefix: str) -> None:
-        variables = weights.official_variables(self.model)
-        for name in self.arrays:
-            if name.startswith(prefix) and "/moving_" in name:
-                self.differences.add("moments", name, variables[name[len(prefix) :]], OUTPUTS)
-
-    # Passes.
-
-    def _inputs(self) -> tuple[tf.Tensor, tf.Tensor, Noise]:
-        made = record.make_inputs(self.meta)
-        return self._tensor(made["images"]), self._tensor(made["prior_sample"]), self._noise(made)
 
     def evaluation(self) -> None:
         """Outputs and losses with is_training False."""
@@ -305,18 +133,16 @@ class Replay:
         prior_sample = self._tensor(made["pretrain/prior_sample"])
         noise = self._noise(made, "pretrain/noise/")
         model = self._reset()
-        size = self.config.pretrain_size
 
         def loss() -> tf.Tensor:
             codes = model.encoding(images, noise, training=True).codes
-            return penalties.moment_matching(codes, prior_sample, size)
+            return penalties.moment_matching(codes, prior_sample)
 
         gradients = self._gradient_of(loss, ("encoder",))
         self._gradients("gradients, pretraining", "grad/pretrain/", gradients)
         self._reset()
-        optimizer = model.make_optimizer(self.config.lr)
-        optimizer.build(model.encoder.trainable_variables)
-        value = model.pretrain_step(optimizer, images, prior_sample, noise)
+        update = pretraining.make_update(model)
+        value = pretraining.step(model, update, images, prior_sample, noise)
         self.differences.loss("losses", "pretrain/loss", value, LOSSES)
         variables = weights.official_variables(model)
         prefix = "pretrain/after/"
@@ -407,7 +233,7 @@ class Replay:
         mine: dict[str, list[float]] = {name: [] for name in (*names, "lr_decay", "lambda")}
         for step in range(self.meta["steps"]):
             made = record.make_step_inputs(self.meta, step)
-            mine["lr_decay"].append(float(model.lr_decay()))
+            mine["lr_decay"].append(float(model.schedules.decay(tf.convert_to_tensor(model.step))))
             mine["lambda"].append(float(model.wae_lambda.numpy()))
             second = self._noise(made, "noise_adv/") if "adversary_loss" in names else None
             logs = update(
@@ -456,62 +282,3 @@ class Replay:
         self.differences.loss("improved sampling", "improved/loss", values, LATE_LOSSES)
         for name, value in {"codes": codes, "pictures": images}.items():
             self.differences.add("improved sampling", f"improved/{name}", value, LATE_OUTPUTS)
-
-
-def schedule_rows(path: str) -> list[Row]:
-    """Learning-rate decay and lambda in every iteration of every schedule."""
-    meta, arrays = record.load(path)
-    rows = []
-    for name, setting in meta["schedules"].items():
-        case = f"schedule {name}"
-        prefix, opts = f"schedule/{name}/", setting
-        losses, reconstruction, penalty = (
-            arrays[prefix + part] for part in ("losses", "reconstruction", "penalty")
-        )
-        batches = setting["batches_num"]
-        decays, weights_ = [], []
-        table = schedules.decay_table(str(opts["lr_schedule"]), opts["epoch_num"])
-        plateau = None
-        if opts["lr_schedule"] == "plateau":
-            plateau = Plateau(_variable, batches)
-            update = tf.function(plateau.update)
-        adapt = tf.function(schedules.adapted_lambda)
-        weight = tf.constant(opts["lambda"], tf.float32)
-        for step in range(len(losses)):
-            index = tf.constant(step, tf.int64)
-            decays.append(float(plateau.decay) if plateau else table[step // batches])
-            weights_.append(float(weight))
-            if plateau:
-                update(index, tf.constant(losses[step], tf.float32))
-            if opts.get("lambda_schedule") == "adaptive":
-                weight = adapt(
-                    index,
-                    weight,
-                    tf.constant(reconstruction[step], tf.float32),
-                    tf.constant(penalty[step], tf.float32),
-                )
-        for part, mine in (("decay", decays), ("lambda", weights_)):
-            stored = arrays[prefix + part]
-            relative = np.max(np.abs(np.array(mine) / stored - 1.0))
-            rows.append(Row(case, part, float(relative), SCHEDULES, None, prefix + part))
-    return rows
-
-
-def _variable(name: str, shape: tuple[int, ...], value: Any, dtype: str = "float32") -> tf.Variable:
-    filled = np.full(shape, float("inf") if value == "inf" else value)
-    return tf.Variable(filled.astype(dtype), name=name)
-
-
-def split_rows(path: str) -> list[Row]:
-    """The order of every data set after the official shuffle: 0 where equal, 1 where not."""
-    import hashlib
-
-    meta, _ = record.load(path)
-    rows = []
-    for name, stored in meta["splits"].items():
-        order = splits.celeba_order() if name == "celebA" else splits.numpy_order(stored["size"])
-        order = np.asarray(order)
-        same = hashlib.sha256(order.astype("<i8").tobytes()).hexdigest() == stored["sha256"]
-        same &= list(order[:50]) == stored["first"] and list(order[-50:]) == stored["last"]
-        rows.append(Row(f"split {name}", "order", float(not same), 0.0, None, name))
-    return rows

@@ -1,0 +1,83 @@
+"""Numbers of a trained model after training and by --mode=evaluate are of the same things."""
+
+import json
+
+import numpy as np
+import pytest
+
+import wae_tf
+from wae_tf.data.image_set import ImageSet
+from wae_tf.evaluation import brief, codes, full, picture_measures, tables
+from wae_tf.evaluation.feature_networks import Options
+from wae_tf.models import passes
+from wae_tf.runs.folder import Run
+
+TINY = {
+    "encoder_arch": "mlp", "decoder_arch": "mlp", "encoder_filters": 8, "decoder_filters": 8,
+    "encoder_layers": 1, "decoder_layers": 1, "zdim": 2, "batch_size": 50,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model():
+    return wae_tf.WaeMmd((8, 8, 1), **TINY, seed=5, pictures=20, picture_columns=5)
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    made = np.random.RandomState(3).randint(0, 256, (1250, 8, 8, 1)).astype(np.uint8)
+    made[1000:] //= 8  # darker: the codes of all test images are not those of the first 1,000
+    return made
+
+
+def test_moments_by_hand():
+    found = codes.moments(np.array([[0.0, 2.0], [4.0, 2.0], [2.0, 8.0]]), prior_std=2.0)
+    assert found["code_mean_max"] == pytest.approx(2.0)
+    assert found["code_std_min"] == pytest.approx(np.sqrt(8 / 3) / 2)
+    assert found["code_std_max"] == pytest.approx(np.sqrt(8.0) / 2)
+
+
+def test_moments_are_of_all_test_codes_and_samples_of_the_runs_seed(model, pixels):
+    found = brief.evaluate(model, pixels, batch_size=50)
+    every = passes.codes(model, pixels, 50)
+    std = passes.prior_std(model)
+    for name, value in codes.moments(every, std).items():
+        assert found[name] == pytest.approx(value)
+    assert found["code_mean_max"] != pytest.approx(
+        codes.moments(every[:1000], std)["code_mean_max"]
+    )
+    values = brief.sharpness(passes.samples(model, 1000, 50, seed=5))
+    assert found["sharpness_samples"] == pytest.approx(float(values.min()))
+    assert found["sharpness_samples_mean"] == pytest.approx(float(values.mean()))
+    other = brief.sharpness(passes.samples(model, 1000, 50, seed=0))
+    assert found["sharpness_samples_mean"] != pytest.approx(float(other.mean()), rel=1e-7)
+    assert "penalty" not in found
+
+
+def test_the_whole_evaluation_says_the_same_under_the_same_keys(model, pixels, tmp_path):
+    images = ImageSet("tiny", pixels[:200], pixels, None, None, "made", "all")
+    run = Run(tmp_path)
+    before = run.update_metrics(brief.evaluate(model, pixels, batch_size=50))
+    assessment = full.evaluate(model, images, Options(eval_samples=60), run)
+    after = json.loads(run.metrics.read_text())
+    assert {name: after[name] for name in before} == pytest.approx(before, rel=1e-6)
+    assert after["penalty"] == after["test_penalty"]
+    assert assessment.metrics == after
+    assert "samples drawn with seed 5" in dict(assessment.facts)["sharpness"]
+
+
+def test_rows_follow_from_numbers():
+    numbers = {"kid": 0.5, "kid_error": 0.25, "kid_reconstructions": 1.0, "kid_data": 2.0}
+    numbers |= {"kid_error_reconstructions": float("nan"), "kid_error_data": 0.125}
+    (row,) = tables.network_rows(numbers, {"kernel": "kid"}, {"kernel": "KID"}, "")
+    assert (row.samples, row.reconstructions, row.data) == ("0.5 ± 0.25", "1", "2 ± 0.12")
+    near = {"nearest_train_samples_gmm": 1.5, "nearest_train_data": 0.5}
+    assert tables.nearest_row(near, "_gmm").samples == "1.5"
+
+
+def test_nearest_numbers_are_means_of_distances():
+    train = np.zeros((3, 1, 1, 1), np.uint8)
+    test = np.full((2, 1, 1, 1), 255, np.uint8)
+    pictures = picture_measures.Pictures(test, test, test, train, tail="_gmm")
+    found = picture_measures.nearest_numbers(np.array([[0.25], [0.75]]), pictures, train)
+    assert found == {"nearest_train_samples_gmm": 0.5, "nearest_train_data": pytest.approx(1.0)}

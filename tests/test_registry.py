@@ -1,0 +1,141 @@
+"""Entries from outside the package: found, told of in help and errors, checked, noted and replayed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wae_tf import main, registry
+from wae_tf.cli.arguments import parse
+from wae_tf.config import Config
+from wae_tf.errors import FlagError
+
+#: Registers without TensorFlow, as the names of the package's own entries are known without it.
+LIGHT = """
+from wae_tf.registry import register
+
+@register("dataset", "mine", help="pictures of mine", pixel_range="symmetric")
+def mine(): ...
+
+@register("model", "wae_mine", help="a penalty of mine", presets_of="vae")
+def model(*args): ...
+
+@register("cost", "mine", help="a cost of mine", scale=0.25, needs={"pixel_range": "unit"})
+def cost(*args): ...
+
+@register("encoder", "mine", help="an encoder of mine", needs={"decoder_arch": "mine"})
+@register("decoder", "mine", help="a decoder of mine")
+def network(*args): ...
+
+@register("mode", "mine", help="a mode of mine", of_run=False, flags={"often": (3, "how often")})
+def mode(config, values):
+    print("called", values.often, config.dataset)
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """Writes modules that Python finds; what they register is forgotten afterwards."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    there = set(sys.modules)
+
+    def write(name, text):
+        (tmp_path / f"{name}.py").write_text(text)
+        return name
+
+    yield write
+    for name in set(sys.modules) - there:
+        if Path(getattr(sys.modules[name], "__file__", None) or "").parent == tmp_path:
+            del sys.modules[name]
+    for key, entry in [*registry._imported.items()]:
+        if not entry.module.startswith("wae_tf."):
+            del registry._imported[key]
+
+
+def test_every_kind_comes_from_its_files_without_an_import():
+    assert set(registry.names("dataset")) == {
+        "digits", "mnist", "fashion_mnist", "cifar10", "celeba", "dsprites", "folder",
+    }  # fmt: skip
+    assert {"wae_mmd", "wae_gan", "vae", "wae_mmdpp", "wae_mmdppp"} <= set(registry.names("model"))
+    assert {"mlp", "dcgan", "ali", "began"} <= set(registry.names("encoder"))
+    assert {"mlp", "dcgan", "dcgan_mod", "ali", "began"} <= set(registry.names("decoder"))
+    assert set(registry.names("cost")) == {"l2sq", "l2", "l1", "mse", "bce"}
+    assert set(registry.names("mode")) >= {"train", "evaluate", "sample", "interpolate", "export"}
+
+
+@pytest.mark.parametrize("kind", registry.KINDS)
+def test_what_the_files_say_is_what_their_import_registers(kind):
+    for name, read in registry._written(registry.KINDS[kind][1])[kind].items():
+        loaded = registry.load(kind, name)
+        assert callable(loaded.implementation)
+        assert (read.name, read.help, read.module) == (loaded.name, loaded.help, loaded.module)
+        assert read.help
+        literal = {k: v for k, v in loaded.facts.items() if not callable(v)}
+        assert dict(read.facts) == literal
+
+
+def test_help_and_bad_names_need_no_tensorflow(tmp_path):
+    (tmp_path / "light.py").write_text(LIGHT)
+    code = (
+        "import sys; from wae_tf import main\n"
+        "main.main(['--plugins=light', '--help'])\n"
+        "main.main(['--plugins=light', '--dataset=svhn'])\n"
+        "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    help_text = " ".join(result.stdout.split())
+    for thing in ("pictures", "a penalty", "a cost", "an encoder", "a decoder", "a mode"):
+        assert f"{thing} of mine" in help_text
+    assert "--often: --mode=mine: how often" in help_text
+    (sentence,) = result.stderr.strip().splitlines()
+    assert sentence.endswith("folder, mnist, fashion_mnist, mine.")
+
+
+def test_entries_of_a_plugin_are_accepted_checked_and_called(plugin, capsys):
+    plugin("light", LIGHT)
+    given = ["--plugins=light", "--dataset=mine", "--model=wae_mine"]
+    config = parse(given)[1]
+    assert config.folder == "runs/mine_wae_mine"
+    assert config.pixel_range_of_data == "symmetric"
+    assert config.plugins == ("light",)
+    assert parse(["--plugins", "light", "--cost=mine"])[1].cost == "mine"
+    assert Config(cost="mine").scale_of_cost == 0.25
+    # Without a preset of the pair: that of the model named, of the same data set.
+    assert parse(["--plugins=light", "--model=wae_mine"])[1].encoder_noise == "gaussian"
+    for more, sentence in {
+        "--cost=mine": "--cost=mine needs --pixel_range=unit, not symmetric.",
+        "--encoder_arch=mine": "--encoder_arch=mine needs --decoder_arch=mine, not dcgan_mod.",
+        "--encoder_arch=yours": "accepted: mlp, dcgan, ali, began, mine.",
+    }.items():
+        assert main.main([*given, more]) == 2
+        assert capsys.readouterr().err.strip().endswith(sentence)
+    assert main.main(["--plugins=light", "--dataset=mine", "--mode=mine", "--often=4"]) == 0
+    assert capsys.readouterr().out.strip() == "called 4 mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, "--plugins=there cannot be imported (No module named 'there'); accepted: modules"),
+        ("import nowhere", "--plugins=there cannot be imported (No module named 'nowhere')"),
+        ("x = 1 +", "(SyntaxError: invalid syntax"),
+        ("1 / 0", "(ZeroDivisionError: division by zero)"),
+        (LIGHT.replace('"dataset", "mine"', '"dataset", "mnist"'),
+         "(ValueError: dataset 'mnist' is there already, in wae_tf.data.mnist)"),
+        (LIGHT.replace('"dataset", "mine"', '"data", "mine"'),
+         "(ValueError: 'data' is no kind of entry; there are dataset, model, "),
+    ],
+)  # fmt: skip
+def test_a_plugin_that_cannot_be_had_is_a_sentence(text, sentence, plugin, capsys):
+    if text is not None:
+        plugin("there", text)
+    assert main.main(["--plugins=there"]) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert len(error.strip().splitlines()) == 1
+    with pytest.raises(FlagError, match="--plugins=there"):
+        Config(plugins=["there"])

@@ -1,0 +1,33 @@
+"""The rooms of the package: what may import what (pyproject.toml)."""
+
+import ast
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_imports_go_down_the_stairs():
+    # In a process of its own: the linter starts others, which a loaded TensorFlow does not bear.
+    code = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_types_go_with_the_package():
+    assert (ROOT / "wae_tf" / "py.typed").is_file()
+
+
+def test_sections_of_docstrings_are_indented_by_four():
+    for path in (ROOT / "wae_tf").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                continue
+            lines = (ast.get_docstring(node) or "").splitlines()
+            for section, first in itertools.pairwise(lines):
+                if section in ("Args:", "Returns:", "Raises:", "Attributes:", "Yields:"):
+                    where = f"{path.name}, {node.name}: {first.strip()}"
+                    assert len(first) - len(first.lstrip()) == 4, where

@@ -1,0 +1,115 @@
+"""Builder: the layers of a network with the settings' initialisers, batch norm and precision."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import keras
+from keras import layers
+
+from wae_tf.networks import convolution
+from wae_tf.networks.batch_norm import FusedBatchNormalization
+from wae_tf.settings import Settings
+
+
+class Builder:
+    """Makes the layers of one network with the settings' initialisers, batch norm and precision."""
+
+    def __init__(self, settings: Settings, scope: str, synchronized: bool = False):
+        self.settings = settings
+        self.scope = scope
+        self.synchronized = synchronized
+        self.policy = settings.precision
+        # Heads and the decoder's last layer stay full under mixed precision.
+        self.full = settings.full_precision
+        self.convolutions = layers if settings.jit else convolution
+
+    def _seed(self, name: str) -> int:
+        digest = hashlib.sha256(f"{self.settings.seed}/{self.scope}/{name}".encode()).digest()
+        return int.from_bytes(digest[:4], "little") >> 1
+
+    def _normal(self, name: str) -> keras.initializers.Initializer:
+        # Linear and transposed convolution: plain normal (official ops.py:84, :142).
+        return keras.initializers.RandomNormal(stddev=self.settings.init_std, seed=self._seed(name))
+
+    def _bias(self) -> keras.initializers.Initializer:
+        return keras.initializers.Constant(self.settings.init_bias)
+
+    def _initial(
+        self, name: str, fan_in: int, kernel: keras.initializers.Initializer, bias: Any
+    ) -> dict[str, Any]:
+        """The initialisers of a layer: those given, or PyTorch's.
+
+        PyTorch's are uniform within 1 / sqrt(fan_in), weights and biases, from 1.0 to today; a
+        transposed convolution's fan_in counts its outputs. An adversary's stay normal, as the
+        replication report makes them (replication wae.py:234-239).
+        """
+        if self.settings.init != "normal" and self.scope != "adversary":
+            bound, seed = fan_in**-0.5, self._seed(name)
+            kernel = keras.initializers.RandomUniform(-bound, bound, seed=seed)
+            bias = keras.initializers.RandomUniform(-bound, bound, seed=seed ^ 1)
+        return {"kernel_initializer": kernel, "bias_initializer": bias}
+
+    def linear(self, x, units: int, name: str, last: bool = False):
+        """A linear layer on the flattened input; the last of a network stays float32."""
+        if len(x.shape) > 2:
+            x = layers.Flatten(dtype=self.policy)(x)
+        return layers.Dense(
+            units,
+            **self._initial(name, x.shape[-1], self._normal(name), self._bias()),
+            name=name,
+            dtype=self.full if last else self.policy,
+        )(x)
+
+    def conv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
+        """A convolution; its initial filters are truncated normal (official ops.py:114)."""
+        size = size or self.settings.filter_size
+        kernel = keras.initializers.TruncatedNormal(
+            stddev=self.settings.init_std, seed=self._seed(name)
+        )
+        return self.convolutions.Conv2D(
+            filters,
+            size,
+            strides=stride,
+            padding=padding,
+            **self._initial(name, size * size * x.shape[-1], kernel, self._bias()),
+            name=name,
+            dtype=self.full if last else self.policy,
+        )(x)
+
+    def deconv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
+        """A transposed convolution; its bias starts at 0 whatever init_bias says (official ops.py:149)."""
+        size = size or self.settings.filter_size
+        return self.convolutions.Conv2DTranspose(
+            filters,
+            size,
+            strides=stride,
+            padding=padding,
+            **self._initial(name, size * size * filters, self._normal(name), "zeros"),
+            name=name,
+            dtype=self.full if last else self.policy,
+        )(x)
+
+    def norm(self, x, name: str, unbiased: bool = False, epsilon: float | None = None):
+        """Batch normalisation, biased variance (official ops.py:16-24) or PyTorch's unbiased."""
+        if not self.settings.batch_norm:
+            return x
+        gamma: Any = "ones"
+        if self.settings.init == "torch_1.0":
+            gamma = keras.initializers.RandomUniform(0.0, 1.0, seed=self._seed(name))
+        return FusedBatchNormalization(
+            unbiased=unbiased,
+            gamma_initializer=gamma,
+            momentum=self.settings.batch_norm_decay,
+            epsilon=epsilon or self.settings.batch_norm_eps,
+            synchronized=self.synchronized,
+            name=name,
+            dtype=self.policy,
+        )(x)
+
+    def activation(self, x, kind: str):
+        """relu, elu, tanh, or lrelu with slope 0.1 (official models.py:141)."""
+        if kind == "lrelu":
+            return layers.LeakyReLU(negative_slope=0.1, dtype=self.policy)(x)
+        return layers.Activation(kind, dtype=self.policy)(x)

@@ -1,0 +1,364 @@
+"""Settings: everything that makes a model what it is, checked when made; no absl, no TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from wae_tf import registry
+from wae_tf.errors import FlagError
+
+PRIORS = ("normal", "sphere", "uniform")
+
+#: Multiples of the base C in the IMQ kernel sum, official wae.py:303.
+MMD_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+def field(
+    default: Any,
+    help_text: str,
+    *,
+    choices: tuple[str, ...] | None = None,
+    kind: str | None = None,
+    minimum: float | None = None,
+    above: float | None = None,
+) -> Any:
+    """A setting: its default, its help, and what is accepted: `kind` says entries of the registry."""
+    return dataclasses.field(
+        default=default,
+        metadata={
+            "help": help_text,
+            "choices": choices,
+            "kind": kind,
+            "minimum": minimum,
+            "above": above,
+        },
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one model. Field names are the flags' names.
+
+    Raises:
+        FlagError: a value is not accepted, or two values contradict each other.
+    """
+
+    # The random numbers and the pixels.
+    model: str = field("wae_mmd", "the model to train", kind="model")
+    seed: int = field(0, "every random number of the run follows from it")
+    pixel_range: str = field(
+        "auto",
+        "symmetric: pixels in [-1, 1], tanh decoder; unit: [0, 1], sigmoid; stretched: each image's "
+        "own smallest value to -1, largest to 1 (replication utils.py:28-30), tanh; auto: the data "
+        "set's (symmetric for celeba and folder, unit for the others here)",
+        choices=("auto", "symmetric", "unit", "stretched"),
+    )
+    decoder_output: str = field(
+        "auto",
+        "tanh; sigmoid, whatever the pixel range (replication wae.py:147, :159); auto: as it says",
+        choices=("auto", "tanh", "sigmoid"),
+    )
+
+    # Optimisation.
+    optimizer: str = field("adam", "of both networks", choices=("adam", "sgd"))
+    lr: float = field(1e-3, "learning rate of encoder and decoder", above=0)
+    lr_adv: float = field(5e-4, "learning rate of the latent adversary", above=0)
+    lr_schedule: str = field(
+        "constant",
+        "constant, manual (/2 at epoch 30, /5 at 50, /10 at 100), manual_smooth (/100 over the "
+        "run), plateau, a number s: 10^(-epoch/s), or milestones such as 30:0.5,50:0.2: from "
+        "epoch 30 on times 0.5, from 50 on times 0.2 besides",
+    )
+    adam_beta1: float = field(0.5, "Adam's first decay", minimum=0)
+    adam_beta2: float = field(0.999, "Adam's second decay", minimum=0)
+    adam_epsilon: float = field(1e-8, "Adam's epsilon; TensorFlow 1's default", above=0)
+    on_nonfinite: str = field(
+        "stop",
+        "after a loss that is not finite: stop; rollback: go on from the last checkpoint with half "
+        "the learning rates, ten times at most",
+        choices=("stop", "rollback"),
+    )
+
+    # The objective.
+    cost: str = field("l2sq", "reconstruction cost c(x, x_hat)", kind="cost")
+    recon_scale: float | None = field(
+        None, "factor of the cost (default: 0.05 l2sq, 0.2 l2, 0.02 l1, 1 mse and bce)", above=0
+    )
+    batch_divisor: int | None = field(
+        None,
+        "divide what is summed over a batch (cost, KL; the MMD's pairs, N (N - 1) and N^2) as if it had "
+        "N images; the replication report divides a last partial batch by its BATCH (replication "
+        "wae.py:375-384); default: by its own images",
+        minimum=2,
+    )
+    wae_lambda: float = field(10.0, "weight of the penalty (of the KL term for vae)", minimum=0)
+    lambda_schedule: str = field(
+        "constant",
+        "adaptive: every 1000 steps (lambda + cost / |penalty|) / 2",
+        choices=("constant", "adaptive"),
+    )
+    mmd_kernel: str = field("imq", "kernel of the MMD", choices=("imq", "rbf"))
+    mmd_scales: tuple[float, ...] = field(
+        MMD_SCALES, "IMQ: multiples of C to sum over (wae_mmd; the others have their own)"
+    )
+    mmd_distances: str = field(
+        "exact",
+        "IMQ: exact; replication: the replication report's bug, norms of the cross term swapped, "
+        "|p_i|^2 + |q_j|^2 - 2 q_i.p_j, which can be negative (replication wae.py:361)",
+        choices=("exact", "replication"),
+    )
+    mmd_clamp: float | None = field(
+        None,
+        "bound of the MMD, beyond which it has no gradient (5 in replication wae.py:395); default: "
+        "none",
+        above=0,
+    )
+    penalty_codes: str = field(
+        "same",
+        "same: of the codes that are decoded; fresh: of a second pass of the encoder over the same "
+        "images with fresh noise (replication wae.py:450, :470)",
+        choices=("same", "fresh"),
+    )
+    adversary_codes: str = field(
+        "after_update",
+        "the adversary learns from codes after_update of the encoder (official wae.py:600-612) or "
+        "from the penalty's, before_update (replication wae.py:450-456, :512)",
+        choices=("after_update", "before_update"),
+    )
+    adversary_outputs: int = field(
+        1, "1: a logit; 2: one a class, the prior's second (replication wae.py:224)", minimum=1
+    )
+    adversary_weight: float | None = field(
+        None,
+        "factor of the adversary's loss (default: wae_lambda, official wae.py:323; wae_lambda^2 / "
+        "batch_size in replication wae.py:323, :455)",
+        above=0,
+    )
+    gan_trick: str = field(
+        "off",
+        "log p(z) added to the adversary's logits: official ([n, n] logits as the official code "
+        "has them), fixed (the intended [n, 1]), off",
+        choices=("off", "official", "fixed"),
+    )
+    fixed_point_weight: float = field(
+        0.0, "weight of the autoencoder fixed-point cost (the official w_aef)", minimum=0
+    )
+
+    # The latent space.
+    zdim: int = field(8, "dimensions of the code", minimum=1)
+    prior: str = field("normal", "P_Z", choices=PRIORS)
+    prior_scale: float = field(1.0, "factor of the prior's samples", above=0)
+    encoder_noise: str = field(
+        "deterministic",
+        "deterministic; add_noise (truncated normal, std 0.01, on training images); gaussian; "
+        "implicit",
+        choices=("deterministic", "add_noise", "gaussian", "implicit"),
+    )
+    encoder_clip: str = field(
+        "logvar",
+        "gaussian encoder, whose second head is a log-variance: logvar clips it to +-50 (official "
+        "wae.py:61); std_at_most takes it as it is, and of the standard deviation at most 50 "
+        "(replication wae.py:166-170)",
+        choices=("logvar", "std_at_most"),
+    )
+
+    # The networks.
+    encoder_arch: str = field("dcgan", "encoder network", kind="encoder")
+    decoder_arch: str = field("dcgan_mod", "decoder network", kind="decoder")
+    encoder_filters: int = field(64, "units or widest filters of the encoder", minimum=1)
+    encoder_layers: int = field(4, "layers of the encoder", minimum=1)
+    decoder_filters: int = field(64, "units or widest filters of the decoder", minimum=1)
+    decoder_layers: int = field(3, "layers of the decoder", minimum=1)
+    adversary_filters: int = field(512, "units of the adversary's layers", minimum=1)
+    adversary_layers: int = field(4, "layers of the adversary", minimum=1)
+    filter_size: int = field(4, "width of the convolutions (not of ali)", minimum=1)
+    init: str = field(
+        "normal",
+        "initial weights of encoder and decoder: normal (init_std, init_bias); torch, uniform within "
+        "1/sqrt(fan_in), biases too; torch_1.0, batch norm's scales besides uniform in [0, 1], as "
+        "PyTorch had them until 1.1",
+        choices=("normal", "torch", "torch_1.0"),
+    )
+    init_std: float = field(0.0099999, "standard deviation of the initial weights", above=0)
+    init_bias: float = field(0.0, "initial bias of linear and convolution layers")
+    batch_norm: bool = field(True, "batch normalisation in encoder and decoder")
+    batch_norm_decay: float = field(0.9, "decay of the moving moments", minimum=0)
+    batch_norm_eps: float = field(1e-5, "added to the variance", above=0)
+
+    # How it computes.
+    precision: str = field(
+        "float32",
+        "mixed: networks in half, costs and penalties in float32; float64: for checking",
+        choices=("float32", "mixed_bfloat16", "mixed_float16", "float64"),
+    )
+    jit: bool | None = field(None, "XLA (default: with a GPU only; it is slower on CPUs)")
+
+    def __post_init__(self) -> None:
+        """Turns sequences into tuples and checks every value."""
+        object.__setattr__(self, "mmd_scales", tuple(float(s) for s in self.mmd_scales))
+        if self.encoder_clip == "std":
+            raise FlagError(
+                "--encoder_clip=std, the second head as the standard deviation itself, is gone: nobody's "
+                "code had it; std_at_most is the replication report's, logvar the official one."
+            )
+        for field in dataclasses.fields(self):
+            self._check_field(field)
+        self._check_together()
+
+    def _check_field(self, field: dataclasses.Field) -> None:
+        value, meta = getattr(self, field.name), field.metadata
+        if value is None:
+            if field.default is not None:
+                raise FlagError(f"--{field.name} needs a value: {meta['help']}.")
+            return
+        if meta["choices"] and value not in meta["choices"]:
+            raise FlagError(
+                f"--{field.name}={value} is not known; accepted: {', '.join(meta['choices'])}."
+            )
+        if meta["kind"]:
+            registry.entry(meta["kind"], value)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return
+        if not math.isfinite(value):
+            raise FlagError(f"--{field.name}={value} is not a finite number.")
+        if meta["minimum"] is not None and value < meta["minimum"]:
+            raise FlagError(f"--{field.name}={value} is too small; accepted: {meta['minimum']} up.")
+        if meta["above"] is not None and value <= meta["above"]:
+            raise FlagError(f"--{field.name}={value} must be above {meta['above']}.")
+
+    def _check_together(self) -> None:
+        if not self.mmd_scales or min(self.mmd_scales) <= 0:
+            raise FlagError("--mmd_scales takes positive numbers separated by commas.")
+        schedule_speed(self.lr_schedule)
+        for name in ("adam_beta1", "adam_beta2", "batch_norm_decay"):
+            if getattr(self, name) >= 1:
+                raise FlagError(f"--{name}={getattr(self, name)} must be below 1.")
+        if self.encoder_noise == "gaussian" and self.prior != "normal":
+            raise FlagError(
+                f"--encoder_noise=gaussian goes with --prior=normal only, not {self.prior}."
+            )
+        if self.gan_trick != "off" and self.prior != "normal":
+            raise FlagError(
+                f"--gan_trick={self.gan_trick} goes with --prior=normal only, not {self.prior}."
+            )
+        self._check_options_of_replication()
+        for field in dataclasses.fields(self):
+            if field.metadata["kind"]:
+                self._check_needs(field.name, field.metadata["kind"])
+
+    def _check_options_of_replication(self) -> None:
+        if self.decoder_output == "tanh" and self.pixel_range_of_data == "unit":
+            raise FlagError(
+                "--decoder_output=tanh does not go with --pixel_range=unit: pixels in [0, 1] are "
+                "nothing to hold -1 against."
+            )
+        if self.adversary_outputs > 2:
+            raise FlagError(f"--adversary_outputs={self.adversary_outputs}: 1 or 2 is accepted.")
+        if self.adversary_outputs == 2 and self.gan_trick != "off":
+            raise FlagError("--gan_trick goes with --adversary_outputs=1 only.")
+        if self.encoder_clip == "std_at_most" and self.model in ("wae_mmdpp", "wae_mmdppp"):
+            raise FlagError(f"--encoder_clip=std_at_most does not go with --model={self.model}.")
+        if self.penalty_codes == "fresh" and self.model in ("vae", "wae_mmdpp", "wae_mmdppp"):
+            raise FlagError(
+                f"--penalty_codes=fresh does not go with --model={self.model}, whose penalty is not "
+                "of the codes that are decoded."
+            )
+        if self.penalty_codes == "fresh" and self.encoder_noise not in ("gaussian", "implicit"):
+            raise FlagError(
+                "--penalty_codes=fresh needs --encoder_noise=gaussian or implicit, not "
+                f"{self.encoder_noise}: other codes of an image do not change."
+            )
+        if self.mmd_kernel == "rbf" and self.mmd_distances != "exact":
+            raise FlagError("--mmd_distances=replication goes with --mmd_kernel=imq only.")
+
+    def _check_needs(self, flag: str, kind: str) -> None:
+        """Checks what an entry says it needs of other flags."""
+        facts = registry.entry(kind, getattr(self, flag)).facts
+        for other, wanted in facts.get("needs", {}).items():
+            resolved = {"pixel_range": "pixel_range_of_data", "decoder_output": "output_of_decoder"}
+            value = getattr(self, resolved.get(other, other))
+            if value != wanted:
+                because = f": {facts['because']}" if "because" in facts else f", not {value}"
+                raise FlagError(
+                    f"--{flag}={getattr(self, flag)} needs --{other}={wanted}{because}."
+                )
+
+    @property
+    def pixel_range_of_data(self) -> str:
+        """`symmetric`, `unit` or `stretched`; `auto` is unit where no data set says otherwise."""
+        return "unit" if self.pixel_range == "auto" else self.pixel_range
+
+    @property
+    def output_of_decoder(self) -> str:
+        """`tanh` or `sigmoid`: what `auto` stands for."""
+        if self.decoder_output != "auto":
+            return self.decoder_output
+        return "sigmoid" if self.pixel_range_of_data == "unit" else "tanh"
+
+    @property
+    def full_precision(self) -> str:
+        """The type of codes, costs and penalties: float32, or float64 throughout."""
+        return "float64" if self.precision == "float64" else "float32"
+
+    @property
+    def scale_of_cost(self) -> float:
+        """The factor of the reconstruction cost."""
+        if self.recon_scale is not None:
+            return self.recon_scale
+        return registry.fact("cost", self.cost, "scale", 1.0)
+
+    def changes(self) -> dict[str, Any]:
+        """The fields whose values are not the defaults."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        }
+
+
+def milestones(lr_schedule: str) -> tuple[tuple[int, float], ...] | None:
+    """The (epoch, factor) pairs of a schedule such as `30:0.5,50:0.2`; None for one without colons.
+
+    Raises:
+        FlagError: an epoch that is no whole number from 1, or a factor that is not positive.
+    """
+    if ":" not in lr_schedule:
+        return None
+    found = []
+    for part in lr_schedule.split(","):
+        epoch, _, factor = part.partition(":")
+        try:
+            found.append((int(epoch), float(factor)))
+        except ValueError:
+            found.append((0, math.nan))
+        if found[-1][0] < 1 or not 0 < found[-1][1] < math.inf:
+            raise FlagError(
+                f"--lr_schedule={lr_schedule} is not known: {part!r} is not EPOCH:FACTOR, such as "
+                "50:0.2."
+            )
+    return tuple(found)
+
+
+def schedule_speed(lr_schedule: str) -> float | None:
+    """The number s of a schedule 10^(-epoch/s); None for one with a name or milestones.
+
+    Raises:
+        FlagError: neither a known name nor milestones nor a positive number.
+    """
+    if lr_schedule in ("constant", "manual", "manual_smooth", "plateau"):
+        return None
+    if milestones(lr_schedule) is not None:
+        return None
+    try:
+        speed = float(lr_schedule)
+    except ValueError:
+        speed = math.nan
+    if not (math.isfinite(speed) and speed > 0):
+        raise FlagError(
+            f"--lr_schedule={lr_schedule} is not known; accepted: constant, manual, "
+            "manual_smooth, plateau, milestones such as 30:0.5,50:0.2, or a positive number of "
+            "epochs."
+        )
+    return speed

@@ -1,0 +1,160 @@
+"""Keras's fit over a run: its callbacks, its epochs, and back to a checkpoint after a bad step."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from typing import Any
+
+import keras
+
+from wae_tf import console
+from wae_tf.config import Config
+from wae_tf.data.image_set import ImageSet
+from wae_tf.models import operations
+from wae_tf.models.wae import Wae
+from wae_tf.runs import checkpoints
+from wae_tf.runs.folder import Run
+from wae_tf.training import callbacks, distribution, resuming
+from wae_tf.training.callbacks import BadStep
+from wae_tf.training.feeding import Feed
+from wae_tf.training.interruption import Stop
+from wae_tf.training.programs import Length
+
+
+class _Watchers:
+    """The callbacks of a run, and what of them its metrics need.
+
+    The chief's write; other workers compute the same and only guard.
+    """
+
+    def __init__(
+        self,
+        model: Wae,
+        config: Config,
+        images: ImageSet,
+        run: Run,
+        length: Length,
+        stop: Stop,
+        state: dict[str, Any],
+    ):
+        self.chief = distribution.is_chief(model.distribute_strategy)
+        self.speed = callbacks.Speed(config.batch_size)
+        self.curves = callbacks.Curves(length.total)
+        self.curves.restore(state.get("curves", {}))
+        self._began = time.perf_counter() - state.get("seconds", 0.0)
+        self.all: list[keras.callbacks.Callback] = [callbacks.StopOnBadStep(), self.speed]
+        if not self.chief:
+            return
+        self.report = callbacks.Report(config, run, images, self.curves, self.speed)
+        self.figures = callbacks.Figures(config, run, images, self.report)
+        self.checkpoints = callbacks.Checkpoints(
+            config,
+            run,
+            model,
+            ends=length.ends,
+            state=lambda: {"curves": self.curves.data, "seconds": self.seconds},
+            stop=stop,
+        )
+        # Keras's bar after the speed that it shows, before the line that the report prints below.
+        bar = keras.callbacks.ProgbarLogger()
+        self.all += [bar, self.curves, self.report, self.figures, self.checkpoints]
+        for watcher in self.all:
+            watcher.set_model(model)  # there may be no step left to fit, and still a figure to draw
+
+    @property
+    def seconds(self) -> float:
+        """Of the run until now, without the time between its parts."""
+        return time.perf_counter() - self._began
+
+    @property
+    def verbose(self) -> int:
+        """Keras's bar on a terminal, a line an epoch elsewhere, nothing where nobody listens."""
+        return (1 if sys.stdout.isatty() else 2) if self.chief and console.shown() else 0
+
+
+def fit(
+    model: Wae,
+    config: Config,
+    images: ImageSet,
+    feed: Feed,
+    run: Run,
+    length: Length,
+    stop: Stop,
+    state: dict[str, Any],
+) -> dict[str, float]:
+    """Trains up to the last step, a last epoch cut short if need be.
+
+    Args:
+        model: compiled, at the step to go on from.
+        config: of the run.
+        images: to test on.
+        feed: of its training images.
+        run: where to write.
+        length: steps an epoch, and in all.
+        stop: notes signals.
+        state: that of the checkpoint, {} at the beginning.
+
+    Raises:
+        RunError: a step went wrong (and could not be rolled back), or a file cannot be written.
+        Interrupted: a signal came; all is saved.
+    """
+    watchers = _Watchers(model, config, images, run, length, stop, state)
+    while True:
+        try:
+            with stop.waits():
+                _fit_what_is_left(model, feed, length, watchers)
+                _save_the_end(model, length, watchers)
+            break
+        except BadStep as bad:
+            state = resuming.roll_back(model, config, run, bad)
+            watchers.curves.restore(state.get("curves", {}))
+    if not watchers.chief:
+        return {"steps": length.total, "epochs": length.epochs}
+    every = config.figure_every
+    if every and (length.total % length.steps_per_epoch or length.epochs % every):
+        watchers.figures.draw(length.epochs)
+    return _metrics(model, run, length, watchers)
+
+
+def _fit_what_is_left(model: Wae, feed: Feed, length: Length, watchers: _Watchers) -> None:
+    for start, first_epoch, last_epoch, steps in length.spans(int(model.step.numpy())):
+        within = start % length.steps_per_epoch
+        means = [v.numpy() for v in checkpoints.means_of(model)] if within else []
+        model.fit(
+            feed.from_step(start),
+            initial_epoch=first_epoch,
+            epochs=last_epoch,
+            steps_per_epoch=steps,
+            callbacks=[callbacks.Means(means), *watchers.all],
+            verbose=watchers.verbose,
+            shuffle=False,
+        )
+
+
+def _save_the_end(model: Wae, length: Length, watchers: _Watchers) -> None:
+    saved = 0
+    if watchers.chief:
+        watchers.checkpoints.save()
+        watchers.checkpoints.leave()
+        saved = watchers.checkpoints.saved
+    if distribution.from_chief(model.distribute_strategy, saved) < length.total:
+        # A finite loss can have had such a gradient; elsewhere the next step's loss shows it.
+        raise BadStep(length.total, "weights not finite")
+
+
+def _metrics(model: Wae, run: Run, length: Length, watchers: _Watchers) -> dict[str, float]:
+    history = run.read_history()
+    row = watchers.report.row or {name: [math.nan, *column][-1] for name, column in history.items()}
+    return {
+        "steps": length.total,
+        "epochs": length.epochs,
+        "parameters": operations.parameter_count(model),
+        "images_per_second": watchers.speed.images_per_second,
+        **{name: row[name] for name in ("train_loss", "train_reconstruction", "train_penalty")},
+        "wae_lambda": float(model.wae_lambda.numpy()),
+        "rollbacks": int(model.schedules.rollbacks.numpy()),
+        "skipped_steps": model.skipped_steps(),
+        "seconds": watchers.seconds,
+    }
