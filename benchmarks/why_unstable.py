@@ -177,7 +177,11 @@ def draw(path: Path, alone: list[dict[str, Any]], training: list[dict[str, Any]]
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 4, figsize=(17, 4.2), constrained_layout=True)
-    names = {"zdim": "dimensions of the code", "width": "width of the codes / prior's", "batch": "batch"}
+    names = {
+        "zdim": "dimensions of the code",
+        "width": "width of the codes / prior's",
+        "batch": "batch",
+    }
     for axis, (sweep, title) in zip(axes, names.items(), strict=False):
         for distances, colour in (("replication", "tab:red"), ("exact", "tab:blue")):
             rows = [r for r in alone if r["sweep"] == sweep and r["distances"] == distances]
@@ -213,7 +217,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--out", required=True, help="folder of the tables and the figure")
-    parser.add_argument("--data_dir", help="folder of MNIST's four idx files; without: part 1 alone")
+    parser.add_argument(
+        "--data_dir", help="folder of MNIST's four idx files; without: part 1 alone"
+    )
     parser.add_argument("--draws", type=int, default=400)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--filters", type=int, default=128, help="widest; the report's are 1024")

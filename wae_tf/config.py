@@ -73,7 +73,7 @@ class Config(Settings):
         minimum=1,
     )
     steps: int | None = field(None, "stop after N steps, whatever --epochs says", minimum=1)
-    batch_size: int = field(100, "images a step", minimum=2)
+    batch_size: int = field(100, "images a step", minimum=1)
     pretrain: bool = field(
         True, "first bring the codes' mean and covariance near the prior's, encoder alone"
     )
@@ -123,6 +123,11 @@ class Config(Settings):
 
     def _check_together(self) -> None:
         super()._check_together()
+        if self.batch_size == 1 and self.model in ("wae_mmd", "wae_mmdpp", "wae_mmdppp"):
+            raise FlagError(
+                f"--batch_size=1 has no pairs of codes for the MMD of --model={self.model}; accepted: "
+                "2 up."
+            )
         for name in ("work_dir", "data_dir", "cache_dir"):
             if "://" in (getattr(self, name) or ""):
                 raise FlagError(

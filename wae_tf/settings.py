@@ -63,8 +63,8 @@ class Settings:
 
     # Optimisation.
     optimizer: str = field("adam", "of both networks", choices=("adam", "sgd"))
-    lr: float = field(1e-3, "learning rate of encoder and decoder", above=0)
-    lr_adv: float = field(5e-4, "learning rate of the latent adversary", above=0)
+    lr: float = field(1e-3, "learning rate of encoder and decoder", minimum=0)
+    lr_adv: float = field(5e-4, "learning rate of the latent adversary", minimum=0)
     lr_schedule: str = field(
         "constant",
         "constant, manual (/2 at epoch 30, /5 at 50, /10 at 100), manual_smooth (/100 over the "
@@ -93,7 +93,7 @@ class Settings:
         "wae.py:375-384); default: by its own images",
         minimum=2,
     )
-    wae_lambda: float = field(10.0, "weight of the penalty (of the KL term for vae)", minimum=0)
+    wae_lambda: float = field(10.0, "weight of the penalty (of the KL term for vae)")
     lambda_schedule: str = field(
         "constant",
         "adaptive: every 1000 steps (lambda + cost / |penalty|) / 2",
@@ -149,7 +149,7 @@ class Settings:
     # The latent space.
     zdim: int = field(8, "dimensions of the code", minimum=1)
     prior: str = field("normal", "P_Z", choices=PRIORS)
-    prior_scale: float = field(1.0, "factor of the prior's samples", above=0)
+    prior_scale: float = field(1.0, "factor of the prior's samples")
     encoder_noise: str = field(
         "deterministic",
         "deterministic; add_noise (truncated normal, std 0.01, on training images); gaussian; "
@@ -168,11 +168,11 @@ class Settings:
     encoder_arch: str = field("dcgan", "encoder network", kind="encoder")
     decoder_arch: str = field("dcgan_mod", "decoder network", kind="decoder")
     encoder_filters: int = field(64, "units or widest filters of the encoder", minimum=1)
-    encoder_layers: int = field(4, "layers of the encoder", minimum=1)
+    encoder_layers: int = field(4, "layers of the encoder", minimum=0)
     decoder_filters: int = field(64, "units or widest filters of the decoder", minimum=1)
-    decoder_layers: int = field(3, "layers of the decoder", minimum=1)
+    decoder_layers: int = field(3, "layers of the decoder", minimum=0)
     adversary_filters: int = field(512, "units of the adversary's layers", minimum=1)
-    adversary_layers: int = field(4, "layers of the adversary", minimum=1)
+    adversary_layers: int = field(4, "layers of the adversary", minimum=0)
     filter_size: int = field(4, "width of the convolutions (not of ali)", minimum=1)
     init: str = field(
         "normal",
@@ -181,11 +181,11 @@ class Settings:
         "PyTorch had them until 1.1",
         choices=("normal", "torch", "torch_1.0"),
     )
-    init_std: float = field(0.0099999, "standard deviation of the initial weights", above=0)
+    init_std: float = field(0.0099999, "standard deviation of the initial weights", minimum=0)
     init_bias: float = field(0.0, "initial bias of linear and convolution layers")
     batch_norm: bool = field(True, "batch normalisation in encoder and decoder")
     batch_norm_decay: float = field(0.9, "decay of the moving moments", minimum=0)
-    batch_norm_eps: float = field(1e-5, "added to the variance", above=0)
+    batch_norm_eps: float = field(1e-5, "added to the variance", minimum=0)
 
     # How it computes.
     precision: str = field(
@@ -232,9 +232,11 @@ class Settings:
         if not self.mmd_scales or min(self.mmd_scales) <= 0:
             raise FlagError("--mmd_scales takes positive numbers separated by commas.")
         schedule_speed(self.lr_schedule)
-        for name in ("adam_beta1", "adam_beta2", "batch_norm_decay"):
+        for name in ("adam_beta1", "adam_beta2"):
             if getattr(self, name) >= 1:
                 raise FlagError(f"--{name}={getattr(self, name)} must be below 1.")
+        if self.batch_norm_decay > 1:
+            raise FlagError(f"--batch_norm_decay={self.batch_norm_decay} must be 1 at most.")
         if self.encoder_noise == "gaussian" and self.prior != "normal":
             raise FlagError(
                 f"--encoder_noise=gaussian goes with --prior=normal only, not {self.prior}."
@@ -247,6 +249,24 @@ class Settings:
         for field in dataclasses.fields(self):
             if field.metadata["kind"]:
                 self._check_needs(field.name, field.metadata["kind"])
+        if self.prior_scale == 0:
+            self._check_divisions_by_scale()
+
+    def _check_divisions_by_scale(self) -> None:
+        # NaN in the official code too.
+        divides = {
+            "the KL of --model=vae": self.model == "vae",
+            f"--gan_trick={self.gan_trick}": self.gan_trick != "off",
+            f"the kernel of --model={self.model} with --mmd_kernel=imq": self.mmd_kernel == "imq"
+            and self.model in ("wae_mmd", "wae_mmdpp", "wae_mmdppp")
+            and self.prior == "normal",
+        }
+        for what, does in divides.items():
+            if does:
+                raise FlagError(
+                    f"--prior_scale=0 makes the prior a point, and {what} divides by its scale; "
+                    "accepted: any other number."
+                )
 
     def _check_options_of_replication(self) -> None:
         if self.decoder_output == "tanh" and self.pixel_range_of_data == "unit":

@@ -2,23 +2,97 @@
 
 from __future__ import annotations
 
-import hashlib
+import functools
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+#: What draws are for. A stream's number is part of what a seed gives: add new ones at the end, with
+#: numbers of their own, and change none.
+STREAMS = {
+    # training
+    "batches": 0,
+    "prior": 1,
+    "autoencoder/pixels": 2,
+    "autoencoder/code": 3,
+    "autoencoder/many": 4,
+    "adversary/pixels": 5,
+    "adversary/code": 6,
+    "adversary/many": 7,
+    # pretraining
+    "pretrain/batches": 8,
+    "pretrain/prior": 9,
+    "pretrain/pixels": 10,
+    "pretrain/code": 11,
+    "pretrain/many": 12,
+    # initial weights; the step is the layer's place in its network
+    "encoder/weights": 13,
+    "decoder/weights": 14,
+    "adversary/weights": 15,
+    # a trained model
+    "sample": 16,
+    "figure": 17,
+    "test/prior": 18,
+    "test/code": 19,
+    "test/many": 20,
+    "improved/start": 21,
+    "improved/code": 22,
+    "improved/many": 23,
+    "mmd/prior": 24,
+    "null/a": 25,
+    "null/b": 26,
+    "classifier/batches": 27,
+}
 
-def key(seed: int, stream: str, step) -> tf.Tensor:
+
+def key(seed: int | tf.Tensor, stream: str, step: Any) -> tf.Tensor:
     """The key of one stream of randomness at one step.
 
+    It is `tf.random.fold_in(tf.random.fold_in([low, high], number), step)` with Philox, where low and
+    high are the seed's 32-bit halves and number the stream's: any TensorFlow program can compute it.
+    Neighbouring seeds and streams therefore share no keys at shifted steps.
+
     Args:
-        seed: the run's seed, any int.
-        stream: what the draw is for ("batches", "prior", "noise", ...): streams are independent.
-        step: an int or an integer scalar tensor.
+        seed: the run's seed, any int, or an int64 scalar tensor. Ints equal modulo 2^64 are one seed.
+        stream: what the draw is for, a name of STREAMS.
+        step: an int or an integer scalar tensor; steps equal modulo 2^32 are one.
 
     Returns:
-        int32 [2]: the first entry names the seed and stream, the second is the step.
+        int32 [2]: the first entry follows from seed and stream, the second is the step.
+
+    Raises:
+        ValueError: the stream has no number.
     """
-    # Hashed, not added: neighbouring seeds and streams must not share keys at shifted steps.
-    digest = hashlib.sha256(f"{seed}/{stream}".encode()).digest()
-    base = int.from_bytes(digest[:4], "little", signed=True)
-    return tf.stack([base, tf.cast(step, tf.int32)])
+    if stream not in STREAMS:
+        raise ValueError(f"{stream} is no stream of random numbers; known: {', '.join(STREAMS)}.")
+    if tf.is_tensor(seed):
+        halves = tf.bitcast(tf.cast(seed, tf.int64), tf.int32)  # the lower half first
+        return _fold(_fold(halves, STREAMS[stream]), step)
+    return tf.stack([_first_entry(int(seed) % 2**64, STREAMS[stream]), _int32(step)])
+
+
+def number(seed: int, stream: str, index: int) -> int:
+    """An int in [0, 2^31) that follows from seed, stream and index, for what takes a number as a seed."""
+    with tf.init_scope():
+        return int(_fold(key(seed, stream, index), 0)[0]) & 0x7FFFFFFF
+
+
+def _int32(value: Any) -> tf.Tensor:
+    if not tf.is_tensor(value):
+        value = int(value)
+        value = (value + 2**31) % 2**32 - 2**31  # as the cast of a tensor wraps
+    return tf.cast(value, tf.int32)
+
+
+def _fold(folded: Any, data: Any) -> tf.Tensor:
+    # Named, since "auto_select" takes another algorithm under XLA.
+    return tf.random.fold_in(folded, _int32(data), alg="philox")
+
+
+@functools.lru_cache(maxsize=4096)
+def _first_entry(seed: int, stream: int) -> int:
+    """The key's first entry as a constant: graphs then hold no op for it."""
+    halves = np.array([seed & 0xFFFFFFFF, seed >> 32], np.uint32).view(np.int32)
+    with tf.init_scope(), tf.device("/cpu:0"):
+        return int(_fold(_fold(halves, stream), 0)[0])

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wae_tf import streams
 from wae_tf.config import Config
 from wae_tf.data import batches, load
 from wae_tf.errors import DataError, FlagError
@@ -56,15 +55,6 @@ def test_ranges_are_checked():
     assert ranges == {"celeba": "symmetric", "folder": "symmetric", "cifar10": "unit"}
 
 
-def test_stream_keys_are_those_of_sha256():
-    # python3 -c 'print(hashlib.sha256(b"5/prior").digest()[:4])', little-endian, signed.
-    import hashlib
-
-    first = int(np.frombuffer(hashlib.sha256(b"5/prior").digest()[:4], "<i4")[0])
-    np.testing.assert_array_equal(streams.key(5, "prior", 11), [first, 11])
-    assert not np.array_equal(streams.key(5, "noise", 11), streams.key(5, "prior", 11))
-
-
 def draw(seed, steps, size, batch_size):
     one = lambda step: batches.batch_indices(seed, step, size, batch_size)  # noqa: E731
     return next(iter(tf.data.Dataset.range(steps).map(one).batch(steps))).numpy()
@@ -95,8 +85,8 @@ def test_batches_are_distinct_uniform_and_uncorrelated(size, batch_size, steps):
     assert np.abs(drawn.mean(0) - (size - 1) / 2).max() < 5 * deviation
 
 
-GOLDEN_FEW = [46956, 50469, 17633, 31026, 27548]
-GOLDEN_MANY = [2, 7, 6, 0, 5]
+GOLDEN_FEW = [22267, 34471, 21636, 27759, 59803]
+GOLDEN_MANY = [6, 3, 2, 1, 7]
 
 
 def test_batch_indices_are_the_same_on_every_machine():

@@ -136,3 +136,19 @@ def test_unusable_arguments():
         objective(np.zeros((4, 3)), np.eye(2))
     with pytest.raises(ValueError, match="restarts must be at least 1"):
         least_gaussian_plane(np.zeros((4, 3)), restarts=0)
+
+
+def test_one_dimension_climbed_from_given_vectors_stays_on_its_axis(rng):
+    codes = rng.standard_normal((30, 1)) * 2
+    for steps in (0, 10):
+        plane = least_gaussian_plane(
+            codes, restarts=1, max_steps=steps, start=np.array([[0.5], [-3.0]])
+        )
+        np.testing.assert_allclose(plane, [[1.0, 0.0]], atol=1e-9)
+
+
+def test_any_seed_gives_a_plane(rng):
+    codes = rng.standard_normal((30, 3))
+    for seed in (-1, 2**70):
+        plane = least_gaussian_plane(codes, seed=seed, restarts=1, max_steps=1)
+        assert np.isfinite(plane).all()

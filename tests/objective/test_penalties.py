@@ -190,7 +190,7 @@ def test_moment_matching_divides_by_the_size_given(rng):
     q, p, size = rng.randn(5, 3), rng.randn(8, 3), 8
     cov = [((z - z.mean(0)).T @ (z - z.mean(0))) / (size - 1) for z in (p, q)]
     expected = ((p.mean(0) - q.mean(0)) ** 2).mean() + ((cov[0] - cov[1]) ** 2).mean()
-    value = penalties.moment_matching(tf.constant(q), tf.constant(p), size)
+    value = penalties.moment_matching(tf.constant(q), tf.constant(p))
     assert float(value) == pytest.approx(expected, rel=1e-12)
 
 

@@ -1,4 +1,4 @@
-"""Pictures and seeds in the graph against Pillow and hashlib: equal, not near."""
+"""Pictures and seeds in the graph against Pillow and `streams`: equal, not near."""
 
 import io
 

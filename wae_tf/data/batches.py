@@ -18,7 +18,9 @@ from wae_tf.pixels import check_range, to_float
 MOST_IN_MEMORY, MOST_MAPPED_IN_MEMORY = 256 << 20, 32 << 20
 
 
-def batch_indices(seed: int, step: Any, size: int, batch_size: int) -> tf.Tensor:
+def batch_indices(
+    seed: int, step: Any, size: int, batch_size: int, stream: str = "batches"
+) -> tf.Tensor:
     """Which images make the batch of a step: distinct, uniform, a pure function of (seed, step).
 
     As the official code draws them afresh each iteration (official wae.py:573), there is no epoch's
@@ -29,6 +31,7 @@ def batch_indices(seed: int, step: Any, size: int, batch_size: int) -> tf.Tensor
         step: the step's number, an int or an integer scalar tensor.
         size: the number of images.
         batch_size: how many to draw.
+        stream: of `streams`, what the batches are for.
 
     Returns:
         int64 [batch_size], values in [0, size).
@@ -37,7 +40,7 @@ def batch_indices(seed: int, step: Any, size: int, batch_size: int) -> tf.Tensor
         DataError: the batch is larger than the data.
     """
     _check_batch(size, batch_size)
-    key = streams.key(seed, "batches", step)
+    key = streams.key(seed, stream, step)
     if 4 * batch_size > size:
         # The places of the largest of `size` draws.
         ranks = tf.random.stateless_uniform(
@@ -101,6 +104,7 @@ def image_batches(
     start_step: int = 0,
     rows: tuple[int, int] | None = None,
     order: str = "random",
+    stream: str = "batches",
 ) -> tf.data.Dataset:
     """Endless training batches; element k depends on (seed, start_step + k) alone.
 
@@ -115,6 +119,7 @@ def image_batches(
         start_step: the first step.
         rows: (first, last): only these rows of each batch, as a worker of several needs them.
         order: `random`, as `batch_indices` draws, or `in_order`, as `rows_in_order` says.
+        stream: of `streams`, what the batches are for.
 
     Returns:
         A data set of float32 [batch_size, H, W, C], or [last - first, H, W, C], prefetched.
@@ -142,7 +147,7 @@ def image_batches(
         if order == "in_order":
             bytes_ = gather(rows_in_order(step, size, batch_size))
             return to_float(tf.ensure_shape(bytes_, [None, *shape]), pixel_range)
-        bytes_ = gather(batch_indices(seed, step, size, batch_size)[first:last])
+        bytes_ = gather(batch_indices(seed, step, size, batch_size, stream)[first:last])
         return to_float(tf.ensure_shape(bytes_, [last - first, *shape]), pixel_range)
 
     return (

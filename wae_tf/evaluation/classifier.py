@@ -102,10 +102,10 @@ def train(
         return loss
 
     # The same draws as the pictures': a batch is a function of (seed, step).
-    stream = f"{seed}/classifier"
-    batches = image_batches(images.train, batch_size=batch_size, seed=stream, pixel_range="unit")
+    drawn = {"seed": seed, "batch_size": batch_size, "stream": "classifier/batches"}
+    batches = image_batches(images.train, pixel_range="unit", **drawn)
     for index, batch in enumerate(batches.take(steps)):
-        rows = batch_indices(stream, index, len(labels), batch_size)
+        rows = batch_indices(step=index, size=len(labels), **drawn)
         loss = step(batch, tf.gather(held, rows))
         if (index + 1) % 500 == 0 or index + 1 == steps:
             progress(f"classifier: step {index + 1} of {steps}, loss {float(loss):.4f}")

@@ -57,7 +57,7 @@ def null_std(model: Wae, count: int, repeats: int = NULL_REPEATS, rows: int = NU
     estimate is a degenerate U-statistic, whose spread falls as 1 / n.
     """
     settings = model.settings
-    width = priors.kernel_width(settings.prior, settings.zdim, settings.prior_scale)
+    width = priors.kernel_width(settings.prior, settings.zdim, priors.unit(settings.prior_scale))
     rows = min(count, rows)
 
     def sample(stream: str, index: int) -> np.ndarray:
@@ -100,7 +100,7 @@ def statistics(model: Wae, codes: np.ndarray, *, most: int = MMD_CODES) -> dict[
     kurtosis = (centred**4).mean(axis=0)
     some = codes[:most]
     prior_sample = model.sample_prior(len(some), streams.key(settings.seed, "mmd/prior", 0)).numpy()
-    width = priors.kernel_width(settings.prior, settings.zdim, settings.prior_scale)
+    width = priors.kernel_width(settings.prior, settings.zdim, priors.unit(settings.prior_scale))
     value, deviation = mmd(some, prior_sample, width), null_std(model, len(some))
     return {
         **moments(codes, passes.prior_std(model)),

@@ -103,7 +103,7 @@ def _seeded(seed: int) -> Iterator[None]:
     # TF-GAN draws patches from NumPy's global generator and projections from TensorFlow's.
     state = np.random.get_state()
     np.random.seed(seed % 2**32)
-    tf.random.set_seed(seed)
+    tf.random.set_seed(seed % 2**63)
     try:
         yield
     finally:
@@ -135,7 +135,7 @@ def sliced_wasserstein(
         pyramid, from the full resolution downwards.
     """
     count = min(len(real), len(generated), SLICED_IMAGES)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed % 2**64)
 
     def prepared(images: np.ndarray) -> tf.Tensor:
         images = _square(np.asarray(images[:count]), resolution_min).astype(np.float32)

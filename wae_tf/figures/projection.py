@@ -48,7 +48,7 @@ def least_gaussian_plane(
     zdim = mean.size
     if zdim <= 2 and start is None:
         return np.eye(zdim, 2)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed % 2**64)
     best_value, best_plane = -np.inf, None
     for _ in range(restarts):
         drawn = rng.standard_normal((2, zdim))
@@ -92,16 +92,24 @@ def _moments(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, centred.T @ centred / (codes.shape[0] - 1)
 
 
+def _length(vector: np.ndarray) -> float:
+    """The vector's length, but at least 1e-6, as TensorFlow's l2_normalize has it.
+
+    Of one dimension nothing is left beside the first vector: the second is zero then.
+    """
+    return max(float(np.sqrt(vector @ vector)), 1e-6)
+
+
 def _value_and_gradient(
     vectors: np.ndarray, mean: np.ndarray, covariance: np.ndarray, prior_scale: float
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Returns the objective, its gradient [2, zdim] in (v, u), and the plane [zdim, 2]."""
     v, u = vectors
-    v_length = np.sqrt(v @ v)
+    v_length = _length(v)
     p = v / v_length
     overlap = u @ p
     rest = u - overlap * p
-    rest_length = np.sqrt(rest @ rest)
+    rest_length = _length(rest)
     q = rest / rest_length
 
     plane = np.stack([p, q], axis=1)

@@ -60,7 +60,7 @@ def draw_noise(
         image_shape: (H, W, C).
         count: images of the pass.
         step: an integer scalar.
-        stream: `autoencoder`, `adversary`, `pretrain` or `test`, which differ.
+        stream: `autoencoder`, `adversary`, `pretrain`, `test` or `improved`, which differ.
         training: noise on images is of training alone (official models.py:8-15).
         codes_per_image: so many codes of each image the penalty draws besides (MMD++).
     """

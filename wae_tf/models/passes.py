@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from wae_tf import streams
 from wae_tf.models.wae import Wae
+from wae_tf.objective import priors
 
 
 def in_batches(function: Callable, array: np.ndarray, batch_size: int = 100) -> np.ndarray:
@@ -71,4 +72,4 @@ def prior_std(model: Wae) -> float:
     """Standard deviation of one coordinate of the prior."""
     settings = model.settings
     shape = {"normal": 1.0, "sphere": settings.zdim**-0.5, "uniform": 3**-0.5}[settings.prior]
-    return shape * settings.prior_scale
+    return shape * priors.unit(settings.prior_scale)

@@ -15,7 +15,7 @@ from wae_tf.models.step import replicas, updates
 from wae_tf.models.step.guard import Guard
 from wae_tf.models.step.running_means import RunningMeans
 from wae_tf.models.step.schedules import Schedules
-from wae_tf.objective import costs
+from wae_tf.objective import costs, priors
 
 
 @keras.saving.register_keras_serializable("wae_tf")
@@ -122,7 +122,8 @@ class Wae(Autoencoder):
         if self.settings.fixed_point_weight:
             cost = self.fixed_point_cost(replicas.own_rows(prior_sample), training)
             loss += self.settings.fixed_point_weight * replicas.mean(cost)
-        width = tf.sqrt(tf.reduce_mean(tf.square(encoding.codes))) / self.settings.prior_scale
+        width = tf.sqrt(tf.reduce_mean(tf.square(encoding.codes)))
+        width /= priors.unit(self.settings.prior_scale)
         terms = {"loss": loss, "reconstruction": reconstruction, "penalty": penalty}
         return terms | {"code_width": width}, encoding
 

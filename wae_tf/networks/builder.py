@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 from typing import Any
 
 import keras
 from keras import layers
 
+from wae_tf import streams
 from wae_tf.networks import convolution
 from wae_tf.networks.batch_norm import FusedBatchNormalization
 from wae_tf.settings import Settings
@@ -24,20 +25,21 @@ class Builder:
         # Heads and the decoder's last layer stay full under mixed precision.
         self.full = settings.full_precision
         self.convolutions = layers if settings.jit else convolution
+        self._drawn = itertools.count()
 
-    def _seed(self, name: str) -> int:
-        digest = hashlib.sha256(f"{self.settings.seed}/{self.scope}/{name}".encode()).digest()
-        return int.from_bytes(digest[:4], "little") >> 1
+    def _seed(self) -> int:
+        # By the layer's place: the first with random weights is 0.
+        return streams.number(self.settings.seed, f"{self.scope}/weights", next(self._drawn))
 
-    def _normal(self, name: str) -> keras.initializers.Initializer:
+    def _normal(self) -> keras.initializers.Initializer:
         # Linear and transposed convolution: plain normal (official ops.py:84, :142).
-        return keras.initializers.RandomNormal(stddev=self.settings.init_std, seed=self._seed(name))
+        return keras.initializers.RandomNormal(stddev=self.settings.init_std, seed=self._seed())
 
     def _bias(self) -> keras.initializers.Initializer:
         return keras.initializers.Constant(self.settings.init_bias)
 
     def _initial(
-        self, name: str, fan_in: int, kernel: keras.initializers.Initializer, bias: Any
+        self, fan_in: int, kernel: keras.initializers.Initializer, bias: Any
     ) -> dict[str, Any]:
         """The initialisers of a layer: those given, or PyTorch's.
 
@@ -46,9 +48,10 @@ class Builder:
         replication report makes them (replication wae.py:234-239).
         """
         if self.settings.init != "normal" and self.scope != "adversary":
-            bound, seed = fan_in**-0.5, self._seed(name)
-            kernel = keras.initializers.RandomUniform(-bound, bound, seed=seed)
-            bias = keras.initializers.RandomUniform(-bound, bound, seed=seed ^ 1)
+            bound = fan_in**-0.5
+            kernel, bias = (
+                keras.initializers.RandomUniform(-bound, bound, seed=self._seed()) for _ in range(2)
+            )
         return {"kernel_initializer": kernel, "bias_initializer": bias}
 
     def linear(self, x, units: int, name: str, last: bool = False):
@@ -57,7 +60,7 @@ class Builder:
             x = layers.Flatten(dtype=self.policy)(x)
         return layers.Dense(
             units,
-            **self._initial(name, x.shape[-1], self._normal(name), self._bias()),
+            **self._initial(x.shape[-1], self._normal(), self._bias()),
             name=name,
             dtype=self.full if last else self.policy,
         )(x)
@@ -66,14 +69,14 @@ class Builder:
         """A convolution; its initial filters are truncated normal (official ops.py:114)."""
         size = size or self.settings.filter_size
         kernel = keras.initializers.TruncatedNormal(
-            stddev=self.settings.init_std, seed=self._seed(name)
+            stddev=self.settings.init_std, seed=self._seed()
         )
         return self.convolutions.Conv2D(
             filters,
             size,
             strides=stride,
             padding=padding,
-            **self._initial(name, size * size * x.shape[-1], kernel, self._bias()),
+            **self._initial(size * size * x.shape[-1], kernel, self._bias()),
             name=name,
             dtype=self.full if last else self.policy,
         )(x)
@@ -86,7 +89,7 @@ class Builder:
             size,
             strides=stride,
             padding=padding,
-            **self._initial(name, size * size * filters, self._normal(name), "zeros"),
+            **self._initial(size * size * filters, self._normal(), "zeros"),
             name=name,
             dtype=self.full if last else self.policy,
         )(x)
@@ -97,7 +100,7 @@ class Builder:
             return x
         gamma: Any = "ones"
         if self.settings.init == "torch_1.0":
-            gamma = keras.initializers.RandomUniform(0.0, 1.0, seed=self._seed(name))
+            gamma = keras.initializers.RandomUniform(0.0, 1.0, seed=self._seed())
         return FusedBatchNormalization(
             unbiased=unbiased,
             gamma_initializer=gamma,

@@ -35,7 +35,7 @@ def _check_halving_filters(
     arch, filters, count = (
         getattr(settings, f"{side}_{of}") for of in ("arch", "filters", "layers")
     )
-    if filters < 2 ** (count - 1):
+    if count and filters < 2 ** (count - 1):
         raise FlagError(
             f"--{side}_filters={filters} is too small for {count} {arch} layers, which halve it "
             f"each; accepted: {2 ** (count - 1)} up."
@@ -43,6 +43,10 @@ def _check_halving_filters(
 
 
 def _check_dcgan_decoder(settings: Settings, image_shape: tuple[int, int, int], side: str) -> None:
+    if settings.decoder_layers < 1:
+        raise FlagError(
+            f"--decoder_layers=0 is too few for --decoder_arch={settings.decoder_arch}; accepted: 1 up."
+        )
     _check_halving_filters(settings, image_shape, side)
     height, width, _ = image_shape
     halvings = settings.decoder_layers - (settings.decoder_arch == "dcgan_mod")
@@ -140,7 +144,6 @@ def _ali_encoder(net: Builder, x):
     "encoder",
     "began",
     help="pairs of convolutions between poolings, no batch norm",
-    needs={"decoder_arch": "began"},
     check=_check_began_encoder,
 )
 def _began_encoder(net: Builder, x):
@@ -161,7 +164,8 @@ def _mlp_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     for i in range(count):
         x = net.activation(net.linear(x, net.settings.decoder_filters, f"h{i}_lin"), "relu")
         x = net.norm(x, f"h{i}_bn")
-    x = net.linear(x, math.prod(image_shape), f"h{count}_lin", last=True)
+    # Without layers the last is h1_lin, not h0_lin (official models.py:81, :91).
+    x = net.linear(x, math.prod(image_shape), f"h{count or 1}_lin", last=True)
     return layers.Reshape(image_shape, dtype=net.full)(x)
 
 
@@ -209,7 +213,6 @@ def _ali_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     "decoder",
     "began",
     help="pairs of convolutions between upsamplings, the start added to each",
-    needs={"encoder_arch": "began"},
     check=_check_began_decoder,
 )
 def _began_decoder(net: Builder, x, image_shape: tuple[int, int, int]):

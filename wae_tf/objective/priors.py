@@ -42,6 +42,14 @@ def into_support(prior: str, codes: tf.Tensor) -> tf.Tensor:
     return codes
 
 
+def unit(scale: float) -> float:
+    """What sizes of codes are measured in: the prior's scale without its sign; 1 where it is 0.
+
+    The prior is a point then, and nothing else gives a size.
+    """
+    return abs(scale) or 1.0
+
+
 def kernel_width(prior: str, zdim: int, scale: float) -> float:
     """The base C of the IMQ kernel C / (C + |x - y|^2), about E|x - y|^2 (official wae.py:293-302)."""
     return {"normal": 2.0 * zdim * scale**2, "sphere": 2.0, "uniform": float(zdim)}[prior]

@@ -132,7 +132,7 @@ def write_checkpoint(model: Wae, prefix: str, *, pretrained: bool = True) -> Non
     if pretrained:
         sets.append({n: a for n, a in trained.items() if n.startswith("encoder/")})
 
-    rng = np.random.RandomState(settings.seed)
+    rng = np.random.RandomState(settings.seed % 2**32)
     plane = [f"leastGaussian2d/proj_{vector}" for vector in "vu"]
     for name in plane:
         arrays[name] = rng.randn(settings.zdim, 1)

@@ -69,7 +69,8 @@ def pretrain(
         return image_batches(
             images,
             batch_size=batch_size,
-            seed=f"{settings.seed}/pretrain",
+            seed=settings.seed,
+            stream="pretrain/batches",
             pixel_range=settings.pixel_range_of_data,
             rows=rows,
         )

@@ -68,8 +68,8 @@ class AdversaryWatch(State):
             gradient: of the adversary's first layer.
             weight: lambda, if not another, above 0 then.
         """
-        balance = weight * (2 * math.log(2))
-        won = loss < ADVERSARY_WON * balance
+        balance = tf.abs(weight) * (2 * math.log(2))  # lambda may be negative, and the loss with it
+        won = tf.abs(loss) < ADVERSARY_WON * balance
         dead = (balance > 0) & tf.reduce_all(tf.equal(gradient, 0))
         fault = tf.where(won, 1, tf.where(dead, 2, 0))
         same = tf.equal(fault, tf.convert_to_tensor(self.fault))

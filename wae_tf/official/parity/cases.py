@@ -5,8 +5,9 @@ from the clone, and each record carries the complete opts. What the other keys m
 head of record.py. Sizes are small so that all cases are recorded in minutes and their goldens weigh
 a few hundred kilobytes; the networks keep the depth and the layers of the real ones.
 
-Every case trains 20 iterations in epoch 0, where only manual_smooth and none of the other learning
-rate schedules has moved; schedules over epochs are a record of their own (--schedules).
+Every case trains 20 iterations (pretrain_on_1 one) in epoch 0, where only manual_smooth and none of
+the other learning rate schedules has moved; schedules over epochs are a record of their own
+(--schedules).
 
 Not a case: w_aef as it is written, which stops with `TypeError: reconstruction_loss() takes exactly
 3 arguments (2 given)` (official improved_wae.py:162 calls the static method without opts) while the graph is
@@ -27,13 +28,19 @@ _MLP = {
     "e_pretrain_sample_size": 16,
 }
 _CIFAR = dict(_LARGE, dataset="cifar10")
+_ZEROS = dict.fromkeys(
+    [f"encoder/{layer}_lin/W" for layer in ("h0", "h1", "h2", "mean", "log_sigmas")]
+    + [f"generator/h{i}_lin/W" for i in range(4)],
+    0.0,
+)
+_BEGAN_ENCODER = {"e_arch": "began", "e_num_layers": 6, "e_num_filters": 8, "g_num_filters": 8}
 _BEGAN = {"e_arch": "began", "g_arch": "began", "e_num_filters": 4, "g_num_filters": 4}
 
 
 def _case(name, exp, base, **changes):
     """Makes a case; keywords that are no opts go to the case itself."""
     case = {"name": name, "exp": exp, "train_size": TRAIN_SIZE, "steps": STEPS}
-    for key in ("weights", "repair", "improved"):
+    for key in ("weights", "repair", "improved", "train_size", "steps"):
         if key in changes:
             case[key] = changes.pop(key)
     case["opts"] = {**base, **changes}
@@ -119,6 +126,30 @@ def cases():
         _small("no_batch_norm_mlp", batch_norm=False),
         _small("sgd_no_batch_norm_gan", optimizer="sgd", batch_norm=False, z_test="gan"),
         _small("no_pretraining", e_pretrain=False),
+        # values at the edge of what gives finite numbers
+        _mnist("began_encoder", **_BEGAN_ENCODER),
+        _case("began_decoder", "mnist", _CIFAR, g_arch="began", g_num_filters=4, g_num_layers=9),
+        _mnist("began_encoder_no_layers", **dict(_BEGAN_ENCODER, e_num_layers=0)),
+        _small("batch_of_1_gan", z_test="gan", batch_size=1),
+        _small("no_layers_mlp", e_num_layers=0, g_num_layers=0),
+        _mnist("no_layers_dcgan", e_num_layers=0),
+        _small("no_layers_adversary", z_test="gan", d_num_layers=0),
+        _small("batch_norm_decay_1", batch_norm_decay=1.0),
+        _mnist("batch_norm_eps_0", batch_norm_eps=0.0),
+        _small("lr_0_gan", z_test="gan", lr=0.0, lr_adv=0.0),
+        _small("init_std_0", init_std=0.0, weights=_ZEROS),
+        _small("pretrain_on_1", z_test="gan", train_size=1, batch_size=1, steps=1),
+        _small("negative_lambda", **{"lambda": -1.0}),
+        _small("negative_lambda_gan", z_test="gan", **{"lambda": -1.0}),
+        _small("negative_scale", pz_scale=-2.0),
+        _small("negative_scale_gan", pz_scale=-2.0, z_test="gan", gan_p_trick=True),
+        _small("scale_0_gan", pz_scale=0.0, z_test="gan"),
+        _small("scale_0_rbf", pz_scale=0.0, mmd_kernel="RBF"),
+        _small("scale_0_sphere", pz_scale=0.0, pz="sphere", e_noise="deterministic"),
+        _small("scale_0_uniform", pz_scale=0.0, pz="uniform", e_noise="deterministic"),
+        _small("scale_0_mmdpp_rbf", pz_scale=0.0, mmd_kernel="RBF", z_test="mmdpp"),
+        _small("zdim_1", zdim=1),
+        _mnist("zdim_1_gan", zdim=1, z_test="gan"),
         # repaired: the one thing that cannot run as written
         _small("aef_repaired", w_aef=0.5, repair=True, batch_norm=False, e_pretrain=False),
     ]

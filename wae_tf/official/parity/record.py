@@ -20,7 +20,7 @@ A CASE is a dict (CASES.json is a list of them):
     train_size  int, the number of training images (mmdpp and mmdppp use it)
     steps       int, iterations of `steps/...`; 0 for none
     improved    optional, true: record improved sampling too
-    weights     optional {variable: list}: replaces generated weights
+    weights     optional {variable: list, or one number for all}: replaces generated weights
     repair      optional, true: lets w_aef run (see `_repair`); the only departure from the clone
 --opts=FILE makes a case of one dict of opts (it may hold "exp"); the file's name is the case's.
 
@@ -56,7 +56,8 @@ Forward passes. [B] is opts['batch_size']; each starts from the initial weights 
                loss_pretrain for encoder/. A variable the loss does not reach has none
     moments/<var>, moments_adv/<var>   every moving_mean and moving_variance after the
                fetches train() makes for the autoencoder, and after those for the adversary
-Pretraining (opts['e_pretrain']; e_pretrain_sample_size images), by pretrain_encoder itself:
+Pretraining (opts['e_pretrain']; e_pretrain_sample_size images, or train_size where that is less), by
+pretrain_encoder itself:
     pretrain/loss, pretrain/after/<var> (encoder/ after the one optimizer step, moments included)
     moments_pretrain/<var>   are those of pretrain/after, generator/ too
 Training, by train() itself in epoch 0 from the initial weights (pretraining left out):
@@ -206,7 +207,8 @@ def make_weights(meta):
         else:  # b, beta, moving_mean
             value = 0.1 * random.standard_normal(shape)
         if name in given:
-            value = np.asarray(given[name]).reshape(shape)
+            value = np.asarray(given[name])
+            value = value.reshape(shape) if value.size > 1 else np.zeros(shape) + value
         weights[name] = value.astype(np.float32)
     return weights
 
@@ -282,9 +284,10 @@ def make_inputs(meta):
         passes.append(("pretrain/", meta["opts"]["e_pretrain_sample_size"]))
     made = {}
     for prefix, rows in passes:
-        made[prefix + "images"] = _images(meta, rows, prefix + "images")
+        some = min(rows, meta["train_size"])  # pretraining takes no more images than there are
+        made[prefix + "images"] = _images(meta, some, prefix + "images")
         made[prefix + "prior_sample"] = _prior_sample(meta, rows, prefix + "prior_sample")
-        for kind, value in _noise(meta, rows, prefix + "noise").items():
+        for kind, value in _noise(meta, some, prefix + "noise").items():
             made[prefix + "noise/" + kind] = value
     return made
 
