@@ -82,7 +82,9 @@ def draw_noise(
     if settings.encoder_noise in ("gaussian", "implicit"):
         code = normal("code", count)
     many = normal("many", count * codes_per_image) if codes_per_image else None
-    again = normal("again", count) if settings.penalty_codes == "fresh" else None
+    # Of passes with a penalty alone.
+    fresh = settings.penalty_codes == "fresh" and f"{stream}/again" in streams.STREAMS
+    again = normal("again", count) if fresh else None
     return Noise(pixels, code, many, again)
 
 
