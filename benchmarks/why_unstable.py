@@ -192,7 +192,7 @@ def draw(path: Path, alone: list[dict[str, Any]], training: list[dict[str, Any]]
         axis.set(xscale="log", yscale="log", xlabel=title)
         axis.set_xticks(x, [f"{v:g}" for v in x])
         axis.minorticks_off()
-    axes[0].set_ylabel("norm of the MMD's gradient: median, maximum dotted")
+    axes[0].set_ylabel("gradient norm: median, maximum dotted")
     axes[0].legend()
     for (variant, _), marker in zip(VARIANTS.items(), "xos", strict=True):
         rows = [r for r in training if r["variant"] == variant]
@@ -204,9 +204,7 @@ def draw(path: Path, alone: list[dict[str, Any]], training: list[dict[str, Any]]
                 fillstyle="none",
                 label=variant,
             )
-    axes[3].set(
-        xscale="log", xlabel="learning rate", ylabel="squared error of test pictures after training"
-    )
+    axes[3].set(xscale="log", xlabel="learning rate", ylabel="squared error of test images")
     axes[3].legend()
     figure.savefig(path, dpi=110)
 
