@@ -58,9 +58,11 @@ def test_every_kind_comes_from_its_files_without_an_import():
         "digits", "mnist", "fashion_mnist", "cifar10", "celeba", "dsprites", "folder",
     }  # fmt: skip
     assert {"wae_mmd", "wae_gan", "vae", "wae_mmdpp", "wae_mmdppp"} <= set(registry.names("model"))
-    assert {"mlp", "dcgan", "ali", "began"} <= set(registry.names("encoder"))
-    assert {"mlp", "dcgan", "dcgan_mod", "ali", "began"} <= set(registry.names("decoder"))
-    assert set(registry.names("cost")) == {"l2sq", "l2", "l1", "mse", "bce"}
+    assert {"mlp", "dcgan", "ali", "began", "replication"} <= set(registry.names("encoder"))
+    assert {"mlp", "dcgan", "dcgan_mod", "ali", "began", "replication"} <= set(
+        registry.names("decoder")
+    )
+    assert set(registry.names("cost")) == {"l2sq", "l2", "l1", "mse", "bce", "bce_probabilities"}
     assert set(registry.names("mode")) >= {"train", "evaluate", "sample", "interpolate", "export"}
 
 
@@ -110,7 +112,7 @@ def test_entries_of_a_plugin_are_accepted_checked_and_called(plugin, capsys):
     for more, sentence in {
         "--cost=mine": "--cost=mine needs --pixel_range=unit, not symmetric.",
         "--encoder_arch=mine": "--encoder_arch=mine needs --decoder_arch=mine, not dcgan_mod.",
-        "--encoder_arch=yours": "accepted: mlp, dcgan, ali, began, mine.",
+        "--encoder_arch=yours": "accepted: mlp, dcgan, ali, began, replication, mine.",
     }.items():
         assert main.main([*given, more]) == 2
         assert capsys.readouterr().err.strip().endswith(sentence)

@@ -8,8 +8,9 @@ from wae_tf import registry
 from wae_tf.errors import FlagError
 from wae_tf.settings import Settings, field
 
-#: How CelebA comes to 64x64, official datahandler.py:194-207.
-CROPS = ("closecrop", "resizecrop")
+#: How CelebA comes to 64x64, official datahandler.py:194-207, replication preprocess.py:19.
+CROPS = ("closecrop", "resizecrop", "squash")
+SPLITS = ("official", "own", "listing")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,8 +38,27 @@ class Config(Settings):
     work_dir: str | None = field(None, "the run's folder (default: runs/<dataset>_<model>)")
     train_size: int | None = field(None, "use the first N training images only", minimum=1)
     test_size: int | None = field(None, "use the first N test images only", minimum=1)
+    split: str = field(
+        "official",
+        "train and test as the official code shuffles and cuts; own: as the data set's files have "
+        "them (mnist, fashion_mnist, cifar10); listing: the first --train_size and the first "
+        "--test_size by number, which overlap, as the replication report's (celeba; replication "
+        "utils.py:19-22)",
+        choices=SPLITS,
+    )
+    batch_order: str = field(
+        "random",
+        "random: afresh each step; in_order: through the training images once an epoch, the last "
+        "batch a partial one (replication utils.py:51, :83, a DataLoader's default)",
+        choices=("random", "in_order"),
+    )
     skip_bad_images: bool = field(False, "count and skip unreadable images instead of stopping")
-    crop: str = field("closecrop", "CelebA: how to come to 64x64", choices=CROPS)
+    crop: str = field(
+        "closecrop",
+        "CelebA: how to come to 64x64; squash: the whole picture, bilinear (replication "
+        "preprocess.py:19)",
+        choices=CROPS,
+    )
     image_size: int | None = field(
         None, "folder: crop to the centre square and resize to N x N", minimum=4
     )
@@ -47,7 +67,11 @@ class Config(Settings):
     )
 
     # The length of training.
-    epochs: int = field(20, "epochs; one is train_size // batch_size steps", minimum=1)
+    epochs: int = field(
+        20,
+        "epochs; one is train_size // batch_size steps, rounded up with --batch_order=in_order",
+        minimum=1,
+    )
     steps: int | None = field(None, "stop after N steps, whatever --epochs says", minimum=1)
     batch_size: int = field(100, "images a step", minimum=1)
     pretrain: bool = field(
@@ -82,6 +106,12 @@ class Config(Settings):
     epoch_test_size: int = field(
         1000, "test images for the line of each epoch; the end uses all", minimum=1
     )
+    test_line: bool = field(
+        False,
+        "also test_line.csv, as the replication report has it: after each epoch the mean of the total "
+        "loss over the test batches, and of the last one's reconstructions the blur, one variance "
+        "over all their Laplacians (replication wae.py:281-302, :527-571)",
+    )
     pictures: int = field(100, "images in each panel of the figure, an even number", minimum=2)
     picture_columns: int = field(10, "columns of each panel", minimum=1)
 
@@ -104,6 +134,21 @@ class Config(Settings):
                     f"--{name}={getattr(self, name)} is an address; of the flags only --work_dir can "
                     "be one, and in a program wae_tf.remote.local(address) gives a folder for it."
                 )
+        if self.split not in ("official", *registry.fact("dataset", self.dataset, "splits", ())):
+            those = [
+                name
+                for name in registry.names("dataset")
+                if self.split in registry.fact("dataset", name, "splits", ())
+            ]
+            raise FlagError(
+                f"--split={self.split} goes with --dataset={' or '.join(those)} only, not "
+                f"{self.dataset}."
+            )
+        if self.batch_order == "in_order" and self.distribute != "none":
+            raise FlagError(
+                "--batch_order=in_order goes with --distribute=none only: replicas cannot share a "
+                "partial batch."
+            )
         if self.pictures % 2 or self.pictures % self.picture_columns:
             raise FlagError(
                 f"--pictures={self.pictures} must be even and a multiple of "
@@ -112,10 +157,15 @@ class Config(Settings):
 
     @property
     def pixel_range_of_data(self) -> str:
-        """`symmetric` or `unit`: what `auto` stands for (official configs.py: input_normalize_sym)."""
+        """`symmetric`, `unit` or `stretched`; `auto` is the data set's (official input_normalize_sym)."""
         if self.pixel_range != "auto":
             return self.pixel_range
         return registry.fact("dataset", self.dataset, "pixel_range", "unit")
+
+    def steps_an_epoch(self, images: int) -> int:
+        """Steps that go through so many training images once."""
+        partial = self.batch_order == "in_order" and images % self.batch_size > 0
+        return images // self.batch_size + partial
 
     @property
     def folder(self) -> str:

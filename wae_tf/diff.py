@@ -1,7 +1,10 @@
 """`python -m wae_tf.diff`: runs the official code beside this one and tabulates how far they are apart.
 
+The replication report's code likewise (github.com/josephdviviano/wae).
+
     python -m wae_tf.diff --official_dir=CLONE --official_python=PY    # records there, replays here
     python -m wae_tf.diff --records=tests/goldens                      # replays records alone
+    python -m wae_tf.diff --replication_dir=CLONE --replication_python=PY
 
 It RUNS the code in the folder given, under the interpreter given, without changing a file of it.
 """
@@ -16,12 +19,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from wae_tf.errors import UserError
 from wae_tf.official.parity import compare
+from wae_tf.replication import compare as report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; exit status 0: equal, 1: not, or it could not run, 2: bad flags."""
     try:
-        return compare.run(compare.parser().parse_args(arguments))
+        given = compare.parser().parse_args(arguments)
+        return (report if given.replication_dir or given.replication_python else compare).run(given)
     except UserError as error:
         print(f"wae_tf.diff: {error}", file=sys.stderr)
         return error.status

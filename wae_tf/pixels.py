@@ -18,6 +18,8 @@ def to_float_by_table(images_uint8: tf.Tensor, pixel_range: str) -> tf.Tensor:
         pixel_range: `symmetric` or `unit`.
     """
     check_range(pixel_range)
+    if pixel_range == "stretched":
+        return to_float(images_uint8, pixel_range)
     return tf.gather(tf.constant(_TABLES[pixel_range]), tf.cast(images_uint8, tf.int32))
 
 
@@ -26,7 +28,9 @@ def to_float(images_uint8: Any, pixel_range: str) -> Any:
 
     Args:
         images_uint8: uint8 of any shape, NumPy array or tensor.
-        pixel_range: `symmetric` for [-1, 1], `unit` for [0, 1].
+        pixel_range: `symmetric` for [-1, 1], `unit` for [0, 1]; `stretched`: each image [H, W, C] from
+            its own smallest value at -1 to its largest at 1 (replication utils.py:28-30); one of a
+            single value, for which that divides by zero, is -1.
 
     Returns:
         float32 of the same shape: the official float64 `x / 255` or `(x / 255 - 0.5) * 2`, rounded.
@@ -36,11 +40,22 @@ def to_float(images_uint8: Any, pixel_range: str) -> Any:
         images = np.asarray(images_uint8)
         if images.dtype != np.uint8:
             raise TypeError(f"to_float takes uint8 images, not {images.dtype}")
+        if pixel_range == "stretched":
+            whole = images.astype(np.float64)
+            low, high = (f(whole, axis=(-3, -2, -1), keepdims=True) for f in (np.min, np.max))
+            return ((whole - low) / np.maximum(high - low, 1.0) * 2 - 1).astype(np.float32)
         return _TABLES[pixel_range][images]
     if images_uint8.dtype != tf.uint8:
         raise TypeError(f"to_float takes uint8 images, not {images_uint8.dtype.name}")
     # float64 on purpose: TensorFlow's optimizer turns a float32 division by a constant into a
     # product that differs for 126 of the 256 bytes.
+    if pixel_range == "stretched":
+        whole = tf.cast(images_uint8, tf.float64)
+        low, high = (
+            reduce(whole, axis=[-3, -2, -1], keepdims=True)
+            for reduce in (tf.reduce_min, tf.reduce_max)
+        )
+        return tf.cast((whole - low) / tf.maximum(high - low, 1.0) * 2.0 - 1.0, tf.float32)
     images = tf.cast(images_uint8, tf.float64) / 255.0
     return tf.cast((images - 0.5) * 2.0 if pixel_range == "symmetric" else images, tf.float32)
 
@@ -58,7 +73,7 @@ def to_unit(images_float: Any, pixel_range: str) -> Any:
     check_range(pixel_range)
     tensor = tf.is_tensor(images_float)
     images = tf.cast(images_float, tf.float32) if tensor else np.asarray(images_float, np.float32)
-    if pixel_range == "symmetric":
+    if pixel_range != "unit":
         images = (images + 1.0) * 0.5
     return tf.clip_by_value(images, 0.0, 1.0) if tensor else np.clip(images, 0.0, 1.0)
 
@@ -72,6 +87,6 @@ _TABLES = _tables()
 
 
 def check_range(pixel_range: str) -> None:
-    """Raises FlagError unless the range is one of symmetric, unit."""
-    if pixel_range not in _TABLES:
-        raise FlagError(f"--pixel_range={pixel_range} is not one of symmetric, unit.")
+    """Raises FlagError unless the range is one of symmetric, unit, stretched."""
+    if pixel_range not in (*_TABLES, "stretched"):
+        raise FlagError(f"--pixel_range={pixel_range} is not one of symmetric, unit, stretched.")

@@ -50,9 +50,15 @@ class Settings:
     seed: int = field(0, "every random number of the run follows from it")
     pixel_range: str = field(
         "auto",
-        "symmetric: pixels in [-1, 1], tanh decoder; unit: [0, 1], sigmoid; auto: the data set's "
-        "(symmetric for celeba and folder, unit for the others here)",
-        choices=("auto", "symmetric", "unit"),
+        "symmetric: pixels in [-1, 1], tanh decoder; unit: [0, 1], sigmoid; stretched: each image's "
+        "own smallest value to -1, largest to 1 (replication utils.py:28-30), tanh; auto: the data "
+        "set's (symmetric for celeba and folder, unit for the others here)",
+        choices=("auto", "symmetric", "unit", "stretched"),
+    )
+    decoder_output: str = field(
+        "auto",
+        "tanh; sigmoid, whatever the pixel range (replication wae.py:147, :159); auto: as it says",
+        choices=("auto", "tanh", "sigmoid"),
     )
 
     # Optimisation.
@@ -62,7 +68,8 @@ class Settings:
     lr_schedule: str = field(
         "constant",
         "constant, manual (/2 at epoch 30, /5 at 50, /10 at 100), manual_smooth (/100 over the "
-        "run), plateau, or a number s: 10^(-epoch/s)",
+        "run), plateau, a number s: 10^(-epoch/s), or milestones such as 30:0.5,50:0.2: from "
+        "epoch 30 on times 0.5, from 50 on times 0.2 besides",
     )
     adam_beta1: float = field(0.5, "Adam's first decay", minimum=0)
     adam_beta2: float = field(0.999, "Adam's second decay", minimum=0)
@@ -79,6 +86,13 @@ class Settings:
     recon_scale: float | None = field(
         None, "factor of the cost (default: 0.05 l2sq, 0.2 l2, 0.02 l1, 1 mse and bce)", above=0
     )
+    batch_divisor: int | None = field(
+        None,
+        "divide what is summed over a batch (cost, KL; the MMD's pairs, N (N - 1) and N^2) as if it had "
+        "N images; the replication report divides a last partial batch by its BATCH (replication "
+        "wae.py:375-384); default: by its own images",
+        minimum=2,
+    )
     wae_lambda: float = field(10.0, "weight of the penalty (of the KL term for vae)")
     lambda_schedule: str = field(
         "constant",
@@ -88,6 +102,39 @@ class Settings:
     mmd_kernel: str = field("imq", "kernel of the MMD", choices=("imq", "rbf"))
     mmd_scales: tuple[float, ...] = field(
         MMD_SCALES, "IMQ: multiples of C to sum over (wae_mmd; the others have their own)"
+    )
+    mmd_distances: str = field(
+        "exact",
+        "IMQ: exact; replication: the replication report's bug, norms of the cross term swapped, "
+        "|p_i|^2 + |q_j|^2 - 2 q_i.p_j, which can be negative (replication wae.py:361)",
+        choices=("exact", "replication"),
+    )
+    mmd_clamp: float | None = field(
+        None,
+        "bound of the MMD, beyond which it has no gradient (5 in replication wae.py:395); default: "
+        "none",
+        above=0,
+    )
+    penalty_codes: str = field(
+        "same",
+        "same: of the codes that are decoded; fresh: of a second pass of the encoder over the same "
+        "images with fresh noise (replication wae.py:450, :470)",
+        choices=("same", "fresh"),
+    )
+    adversary_codes: str = field(
+        "after_update",
+        "the adversary learns from codes after_update of the encoder (official wae.py:600-612) or "
+        "from the penalty's, before_update (replication wae.py:450-456, :512)",
+        choices=("after_update", "before_update"),
+    )
+    adversary_outputs: int = field(
+        1, "1: a logit; 2: one a class, the prior's second (replication wae.py:224)", minimum=1
+    )
+    adversary_weight: float | None = field(
+        None,
+        "factor of the adversary's loss (default: wae_lambda, official wae.py:323; wae_lambda^2 / "
+        "batch_size in replication wae.py:323, :455)",
+        above=0,
     )
     gan_trick: str = field(
         "off",
@@ -111,9 +158,10 @@ class Settings:
     )
     encoder_clip: str = field(
         "logvar",
-        "gaussian encoder: logvar, the log-variance is clipped to +-50; std, the second head is "
-        "the standard deviation itself, clipped to +-50, as the replication did",
-        choices=("logvar", "std"),
+        "gaussian encoder, whose second head is a log-variance: logvar clips it to +-50 (official "
+        "wae.py:61); std_at_most takes it as it is, and of the standard deviation at most 50 "
+        "(replication wae.py:166-170)",
+        choices=("logvar", "std_at_most"),
     )
 
     # The networks.
@@ -126,6 +174,13 @@ class Settings:
     adversary_filters: int = field(512, "units of the adversary's layers", minimum=1)
     adversary_layers: int = field(4, "layers of the adversary", minimum=0)
     filter_size: int = field(4, "width of the convolutions (not of ali)", minimum=1)
+    init: str = field(
+        "normal",
+        "initial weights of encoder and decoder: normal (init_std, init_bias); torch, uniform within "
+        "1/sqrt(fan_in), biases too; torch_1.0, batch norm's scales besides uniform in [0, 1], as "
+        "PyTorch had them until 1.1",
+        choices=("normal", "torch", "torch_1.0"),
+    )
     init_std: float = field(0.0099999, "standard deviation of the initial weights", minimum=0)
     init_bias: float = field(0.0, "initial bias of linear and convolution layers")
     batch_norm: bool = field(True, "batch normalisation in encoder and decoder")
@@ -143,6 +198,11 @@ class Settings:
     def __post_init__(self) -> None:
         """Turns sequences into tuples and checks every value."""
         object.__setattr__(self, "mmd_scales", tuple(float(s) for s in self.mmd_scales))
+        if self.encoder_clip == "std":
+            raise FlagError(
+                "--encoder_clip=std, the second head as the standard deviation itself, is gone: nobody's "
+                "code had it; std_at_most is the replication report's, logvar the official one."
+            )
         for field in dataclasses.fields(self):
             self._check_field(field)
         self._check_together()
@@ -185,6 +245,7 @@ class Settings:
             raise FlagError(
                 f"--gan_trick={self.gan_trick} goes with --prior=normal only, not {self.prior}."
             )
+        self._check_options_of_replication()
         for field in dataclasses.fields(self):
             if field.metadata["kind"]:
                 self._check_needs(field.name, field.metadata["kind"])
@@ -207,11 +268,37 @@ class Settings:
                     "accepted: any other number."
                 )
 
+    def _check_options_of_replication(self) -> None:
+        if self.decoder_output == "tanh" and self.pixel_range_of_data == "unit":
+            raise FlagError(
+                "--decoder_output=tanh does not go with --pixel_range=unit: pixels in [0, 1] are "
+                "nothing to hold -1 against."
+            )
+        if self.adversary_outputs > 2:
+            raise FlagError(f"--adversary_outputs={self.adversary_outputs}: 1 or 2 is accepted.")
+        if self.adversary_outputs == 2 and self.gan_trick != "off":
+            raise FlagError("--gan_trick goes with --adversary_outputs=1 only.")
+        if self.encoder_clip == "std_at_most" and self.model in ("wae_mmdpp", "wae_mmdppp"):
+            raise FlagError(f"--encoder_clip=std_at_most does not go with --model={self.model}.")
+        if self.penalty_codes == "fresh" and self.model in ("vae", "wae_mmdpp", "wae_mmdppp"):
+            raise FlagError(
+                f"--penalty_codes=fresh does not go with --model={self.model}, whose penalty is not "
+                "of the codes that are decoded."
+            )
+        if self.penalty_codes == "fresh" and self.encoder_noise not in ("gaussian", "implicit"):
+            raise FlagError(
+                "--penalty_codes=fresh needs --encoder_noise=gaussian or implicit, not "
+                f"{self.encoder_noise}: other codes of an image do not change."
+            )
+        if self.mmd_kernel == "rbf" and self.mmd_distances != "exact":
+            raise FlagError("--mmd_distances=replication goes with --mmd_kernel=imq only.")
+
     def _check_needs(self, flag: str, kind: str) -> None:
         """Checks what an entry says it needs of other flags."""
         facts = registry.entry(kind, getattr(self, flag)).facts
         for other, wanted in facts.get("needs", {}).items():
-            value = self.pixel_range_of_data if other == "pixel_range" else getattr(self, other)
+            resolved = {"pixel_range": "pixel_range_of_data", "decoder_output": "output_of_decoder"}
+            value = getattr(self, resolved.get(other, other))
             if value != wanted:
                 because = f": {facts['because']}" if "because" in facts else f", not {value}"
                 raise FlagError(
@@ -220,8 +307,15 @@ class Settings:
 
     @property
     def pixel_range_of_data(self) -> str:
-        """`symmetric` or `unit`; `auto` is unit where no data set says otherwise."""
+        """`symmetric`, `unit` or `stretched`; `auto` is unit where no data set says otherwise."""
         return "unit" if self.pixel_range == "auto" else self.pixel_range
+
+    @property
+    def output_of_decoder(self) -> str:
+        """`tanh` or `sigmoid`: what `auto` stands for."""
+        if self.decoder_output != "auto":
+            return self.decoder_output
+        return "sigmoid" if self.pixel_range_of_data == "unit" else "tanh"
 
     @property
     def full_precision(self) -> str:
@@ -244,13 +338,38 @@ class Settings:
         }
 
 
-def schedule_speed(lr_schedule: str) -> float | None:
-    """The number s of a schedule 10^(-epoch/s); None for a schedule with a name.
+def milestones(lr_schedule: str) -> tuple[tuple[int, float], ...] | None:
+    """The (epoch, factor) pairs of a schedule such as `30:0.5,50:0.2`; None for one without colons.
 
     Raises:
-        FlagError: neither a known name nor a positive number.
+        FlagError: an epoch that is no whole number from 1, or a factor that is not positive.
+    """
+    if ":" not in lr_schedule:
+        return None
+    found = []
+    for part in lr_schedule.split(","):
+        epoch, _, factor = part.partition(":")
+        try:
+            found.append((int(epoch), float(factor)))
+        except ValueError:
+            found.append((0, math.nan))
+        if found[-1][0] < 1 or not 0 < found[-1][1] < math.inf:
+            raise FlagError(
+                f"--lr_schedule={lr_schedule} is not known: {part!r} is not EPOCH:FACTOR, such as "
+                "50:0.2."
+            )
+    return tuple(found)
+
+
+def schedule_speed(lr_schedule: str) -> float | None:
+    """The number s of a schedule 10^(-epoch/s); None for one with a name or milestones.
+
+    Raises:
+        FlagError: neither a known name nor milestones nor a positive number.
     """
     if lr_schedule in ("constant", "manual", "manual_smooth", "plateau"):
+        return None
+    if milestones(lr_schedule) is not None:
         return None
     try:
         speed = float(lr_schedule)
@@ -259,6 +378,7 @@ def schedule_speed(lr_schedule: str) -> float | None:
     if not (math.isfinite(speed) and speed > 0):
         raise FlagError(
             f"--lr_schedule={lr_schedule} is not known; accepted: constant, manual, "
-            "manual_smooth, plateau, or a positive number of epochs."
+            "manual_smooth, plateau, milestones such as 30:0.5,50:0.2, or a positive number of "
+            "epochs."
         )
     return speed

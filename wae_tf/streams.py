@@ -43,6 +43,9 @@ STREAMS = {
     "null/a": 25,
     "null/b": 26,
     "classifier/batches": 27,
+    # the encoder's second pass of penalty_codes=fresh
+    "autoencoder/again": 28,
+    "test/again": 29,
 }
 
 

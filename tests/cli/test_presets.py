@@ -1,5 +1,8 @@
 """Every preset is read, built on images of its size and stepped once; the official ones are configs.py."""
 
+import dataclasses
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,7 +11,9 @@ from wae_tf import registry
 from wae_tf.cli import arguments
 from wae_tf.models import by_name
 from wae_tf.networks import official
+from wae_tf.replication import cases, options, record
 
+GOLDENS = Path(__file__).parent.parent / "goldens" / "replication"
 FLAGS = arguments.preset_folder()
 PRESETS = sorted(str(path.relative_to(FLAGS)) for path in FLAGS.rglob("*.flags"))
 SHAPES = {
@@ -31,7 +36,7 @@ def test_there_is_a_preset_for_every_pair():
         for model in ("wae_mmd", "wae_gan", "vae", "wae_mmdpp", "wae_mmdppp"):
             assert f"{dataset}_{model}.flags" in PRESETS
     assert len([p for p in PRESETS if p.startswith("official/")]) == 7
-    assert len([p for p in PRESETS if p.startswith("replication/")]) == 6
+    assert len([p for p in PRESETS if p.startswith("replication/")]) == 6 + 2
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -56,6 +61,31 @@ def test_preset_is_built_and_stepped(name):
     assert all(np.isfinite(float(value)) for value in logs.values())
     assert model.guard.first_bad_step() is None
     official.check(config, model.image_shape)  # the full widths fit as well
+
+
+@pytest.mark.parametrize("name", list(cases.REVISIONS))
+def test_replication_presets_are_the_recorded_constants(name):
+    """Every field but the ones of data and figures is what the constants of the report's code mean."""
+    meta, _ = record.load(str(GOLDENS / f"{name}.npz"))
+    constants = {**meta["settings"], "BATCH": 64 if meta["dataset"] == "celeb" else 100}
+    run = {key: meta[key] for key in ("dataset", "loss", "revision")}
+    expected = options.config_of(constants, **run, filters=128, hidden=512)
+    found = config_of(f"replication/{name}.flags")
+    ours = {"data_dir", "crop", "split", "train_size", "test_size", "epoch_test_size", "test_line"}
+    ours |= {"figure_every", "pictures", "picture_columns", "pretrain_size"}
+    if "gan" not in name:
+        ours |= {"gan_trick", "lr_adv", "adversary_filters", "adversary_layers"}  # not in use
+    for field in dataclasses.fields(expected):
+        if field.name not in ours:
+            assert getattr(found, field.name) == getattr(expected, field.name), field.name
+
+
+@pytest.mark.parametrize("name", ["celeba_wae_mmd", "mnist_wae_mmd"])
+def test_corrected_presets_differ_in_one_line(name):
+    wrong = config_of(f"replication/{name}.flags")
+    right = config_of(f"replication/corrected/{name}.flags")
+    assert wrong == dataclasses.replace(right, mmd_distances="replication")
+    assert wrong != right
 
 
 def test_official_presets_are_the_official_options():

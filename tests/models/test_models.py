@@ -10,6 +10,7 @@ import tensorflow as tf
 import wae_tf
 from wae_tf.config import Config
 from wae_tf.data.batches import image_batches, index_batches
+from wae_tf.errors import FlagError
 from wae_tf.models import by_name, operations
 from wae_tf.models.encoding import Noise
 from wae_tf.models.operations import parameter_count
@@ -117,9 +118,14 @@ def test_objective_is_cost_plus_lambda_penalty(images):
     assert float(values["loss"]) == pytest.approx(cost + 7 * penalty, rel=1e-5)
 
 
+def test_the_clip_that_was_nobodys_says_so():
+    with pytest.raises(FlagError, match="std_at_most is the replication report's"):
+        make(encoder_noise="gaussian", encoder_clip="std")
+
+
 def test_gaussian_codes_and_the_two_clips(images):
     batch, eps = tf.constant(images[:8]), tf.random.stateless_normal([8, 3], [3, 4])
-    for clip in ("logvar", "std"):
+    for clip in ("logvar", "std_at_most"):
         model = make(encoder_noise="gaussian", encoder_clip=clip)
         head = model.encoder.get_layer("log_sigmas_lin")
         head.bias.assign([60.0, -60.0, 1.5])
@@ -130,7 +136,9 @@ def test_gaussian_codes_and_the_two_clips(images):
             expected = [np.exp(25), np.sqrt(1e-8 + np.exp(-50)), np.exp(0.75)]
             np.testing.assert_allclose(encoding.logvar[0], [50, -50, 1.5])
         else:
-            expected = [50.0, -50.0, 1.5]
+            # The second head is a log-variance here too: exp(30), exp(-30), exp(0.75).
+            expected = [50.0, 0.0, np.exp(0.75)]
+            np.testing.assert_allclose(encoding.logvar[0], [60, -60, 1.5])
         np.testing.assert_allclose(std, expected, rtol=2e-2, atol=1e-4)
 
 

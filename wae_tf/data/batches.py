@@ -56,6 +56,24 @@ def batch_indices(
     return tf.reshape(tf.unique(draws).y[:batch_size], [batch_size])
 
 
+def rows_in_order(step: Any, size: int, batch_size: int) -> tf.Tensor:
+    """Which images make the batch of a step where an epoch goes through them in order.
+
+    The last batch of an epoch is a partial one if they do not come out even.
+
+    Args:
+        step: the step's number, an int or an integer scalar tensor.
+        size: the number of images.
+        batch_size: images of a whole batch.
+
+    Returns:
+        int64 [batch_size], or fewer.
+    """
+    _check_batch(size, batch_size)
+    start = tf.cast(step, tf.int64) % -(-size // batch_size) * batch_size
+    return tf.range(start, tf.minimum(start + batch_size, size))
+
+
 def fits_in_memory(images_uint8: np.ndarray) -> bool:
     """Whether a tensor may hold the images."""
     mapped = isinstance(_root(images_uint8), np.memmap)
@@ -85,6 +103,7 @@ def image_batches(
     pixel_range: str,
     start_step: int = 0,
     rows: tuple[int, int] | None = None,
+    order: str = "random",
     stream: str = "batches",
 ) -> tf.data.Dataset:
     """Endless training batches; element k depends on (seed, start_step + k) alone.
@@ -99,6 +118,7 @@ def image_batches(
         pixel_range: `symmetric` or `unit`, see to_float.
         start_step: the first step.
         rows: (first, last): only these rows of each batch, as a worker of several needs them.
+        order: `random`, as `batch_indices` draws, or `in_order`, as `rows_in_order` says.
         stream: of `streams`, what the batches are for.
 
     Returns:
@@ -124,6 +144,9 @@ def image_batches(
             return tf.numpy_function(read, [indices], tf.uint8, stateful=False)
 
     def batch(step: tf.Tensor) -> tf.Tensor:
+        if order == "in_order":
+            bytes_ = gather(rows_in_order(step, size, batch_size))
+            return to_float(tf.ensure_shape(bytes_, [None, *shape]), pixel_range)
         bytes_ = gather(batch_indices(seed, step, size, batch_size, stream)[first:last])
         return to_float(tf.ensure_shape(bytes_, [last - first, *shape]), pixel_range)
 

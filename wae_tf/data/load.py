@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wae_tf import registry
-from wae_tf.config import CROPS
+from wae_tf.config import CROPS, Config
 from wae_tf.data.image_set import ImageSet, layout
 from wae_tf.errors import DataError, FlagError
 
@@ -21,6 +21,7 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     cache_dir: str | None = None,
     crop: str = "closecrop",
+    split: str = "official",
     image_size: int | None = None,
     train_size: int | None = None,
     test_size: int | None = None,
@@ -33,7 +34,11 @@ def load(
         data_dir: folder or file in the official layout (`layout` of its entry), or a folder where TFDS
             has prepared it. None: TFDS's own folder or its download; `digits` needs none.
         cache_dir: where decoded images are kept; None: $WAE_TF_CACHE or ~/.cache/wae_tf.
-        crop: celeba: `closecrop` or `resizecrop` (official datahandler.py:194-207).
+        crop: celeba: `closecrop` or `resizecrop` (official datahandler.py:194-207), or `squash`
+            (replication preprocess.py:19).
+        split: `official`; `own`, the files' own train and test (mnist, fashion_mnist, cifar10); or
+            `listing`, all images by number, so that the first train_size and the first test_size
+            overlap (celeba; replication utils.py:19-22).
         image_size: folder: crop pictures to the centre square and resize to this side.
         train_size: keep the first so many training images.
         test_size: keep the first so many test images; for digits and folder, which have no official
@@ -50,6 +55,7 @@ def load(
     facts = registry.entry("dataset", dataset).facts
     if crop not in CROPS:
         raise FlagError(f"--crop={crop} is not one of {', '.join(CROPS)}.")
+    Config(dataset=dataset, split=split)  # which split goes with which data set
     if image_size is not None and "image_size" not in facts.get("flags", ()):
         those = [
             name
@@ -92,6 +98,7 @@ def load(
             data_dir=path,
             cache_dir=cache_dir,
             crop=crop,
+            split=split,
             image_size=image_size,
             test_size=test_size,
             skip_bad_images=skip_bad_images,

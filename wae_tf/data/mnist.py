@@ -19,6 +19,7 @@ from wae_tf.registry import register
     help="handwritten digits",
     layout="the four idx files (train-images-idx3-ubyte and so on, gzipped or not)",
     data_dir="folder",
+    splits=("own",),
     tfds="mnist",
     tfds_file="https://storage.googleapis.com/cvdf-datasets/mnist/train-images-idx3-ubyte.gz",
 )
@@ -28,10 +29,11 @@ from wae_tf.registry import register
     help="pieces of clothing",
     layout="the four idx files (train-images-idx3-ubyte and so on, gzipped or not)",
     data_dir="folder",
+    splits=("own",),
     tfds="fashion_mnist",
     tfds_file="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-images-idx3-ubyte.gz",
 )
-def mnist(name: str, data_dir: Path | None) -> ImageSet:
+def mnist(name: str, data_dir: Path | None, split: str = "official") -> ImageSet:
     """MNIST or Fashion-MNIST (official datahandler.py:400-473): idx files, or TFDS."""
     if data_dir is None:
         return image_set.from_tfds(name, tfds_source.prepare(name, layout(name)))
@@ -61,6 +63,11 @@ def mnist(name: str, data_dir: Path | None) -> ImageSet:
                 f"{found[f'{part}-labels']} holds {list(labels.shape)} labels for "
                 f"{len(images):,} images."
             )
+    source = f"idx files in {data_dir}"
+    if split == "own":
+        parts = [arrays[f"{part}-images"][..., None] for part in ("train", "t10k")]
+        parts += [arrays[f"{part}-labels"].astype(np.int64) for part in ("train", "t10k")]
+        return ImageSet(name, *parts, split="the idx files' own train and test", source=source)
     images = np.concatenate([arrays["train-images"], arrays["t10k-images"]])[..., None]
     labels = np.concatenate([arrays["train-labels"], arrays["t10k-labels"]]).astype(np.int64)
-    return image_set.pooled(name, images, labels, 10_000, f"idx files in {data_dir}")
+    return image_set.pooled(name, images, labels, 10_000, source)

@@ -173,7 +173,9 @@ def decode_celeba(data: bytes, crop: str) -> np.ndarray:
     """An aligned CelebA image as the official code reads it (official datahandler.py:188-208).
 
     `closecrop` cuts the box (19, 39, 159, 179) and resizes it to 64x64; `resizecrop` resizes all
-    to 64x78 and keeps rows 7 to 71. Lanczos in both. The resizing is the official one to the
+    to 64x78 and keeps rows 7 to 71. Lanczos in both. `squash` resizes all to 64x64, bilinear, as
+    the replication report did (its preprocess.py:19; it wrote a JPEG of the result once more, which
+    this does not). The resizing is the official one to the
     byte; the JPEG decoder is Pillow's, whose releases of the time carried another libjpeg.
 
     Returns:
@@ -190,6 +192,8 @@ def decode_celeba(data: bytes, crop: str) -> np.ndarray:
     _load(image)
     if crop == "closecrop":
         image = image.crop((19, 39, 159, 179)).resize((64, 64), Image.Resampling.LANCZOS)
+    elif crop == "squash":
+        image = image.resize((64, 64), Image.Resampling.BILINEAR)
     else:
         image = image.resize((64, 78), Image.Resampling.LANCZOS).crop((0, 7, 64, 71))
     return np.asarray(image)

@@ -72,6 +72,35 @@ def sharpnesses(
     }
 
 
+def test_line(model: Wae, images: np.ndarray, batch_size: int) -> dict[str, float]:
+    """The replication report's test: `loss` and `blur` over batches in order (replication wae.py:527-571).
+
+    Args:
+        model: the model.
+        images: [n, H, W, C], uint8 or float in the model's pixel range.
+        batch_size: images a batch; a partial last one counts as much as the others.
+
+    Returns:
+        `loss`, the mean of the total losses; `blur`, see `costs.whole_batch_sharpness`, of the
+        last batch's reconstructions.
+    """
+
+    def line(batch: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        count, pixels = tf.shape(batch)[0], model.as_pixels(batch)
+        noise = model.draw_noise(count, index, "test", training=False)
+        loss = model.test_terms(pixels, index)["loss"]
+        codes = model.encoding(pixels, noise, training=False).codes
+        return loss, costs.whole_batch_sharpness(model.decode(codes))
+
+    function = passes.compiled(model, line, images, indexed=True)
+    found = [
+        function(tf.convert_to_tensor(batch), tf.constant(index, tf.int64))
+        for index, batch in enumerate(passes.slices(images, batch_size))
+    ]
+    losses = [float(loss) for loss, _ in found]
+    return {"loss": float(np.mean(losses)), "blur": float(found[-1][1])}
+
+
 def evaluate(
     model: Wae,
     test: np.ndarray,

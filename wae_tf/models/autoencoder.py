@@ -142,8 +142,8 @@ class Autoencoder(keras.Model):
 
     def squash(self, logits: tf.Tensor) -> tf.Tensor:
         """The decoder's logits as images: tanh or sigmoid."""
-        symmetric = self.settings.pixel_range_of_data == "symmetric"
-        return tf.tanh(logits) if symmetric else tf.sigmoid(logits)
+        tanh = self.settings.output_of_decoder == "tanh"
+        return tf.tanh(logits) if tanh else tf.sigmoid(logits)
 
     def sample_prior(self, count: int | tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         """Codes [count, z] of the prior."""

@@ -23,5 +23,5 @@ def from_config(config: Config, image_shape: tuple[int, int, int], data_size: in
         image_shape,
         config.settings,
         data_size=data_size,
-        schedule_length=(data_size // config.batch_size, config.epochs),
+        schedule_length=(config.steps_an_epoch(data_size), config.epochs),
     )

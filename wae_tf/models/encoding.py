@@ -13,8 +13,8 @@ from wae_tf.settings import Settings
 
 #: official models.py:13, standard deviation of add_noise.
 PIXEL_NOISE = 0.01
-#: official wae.py:61, bound of the log-variance.
-LOGVAR_BOUND = 50.0
+#: Bound of the log-variance (official wae.py:61), or of the standard deviation (replication wae.py:170).
+BOUND = 50.0
 
 
 class Noise(NamedTuple):
@@ -23,6 +23,7 @@ class Noise(NamedTuple):
     pixels: tf.Tensor | None = None  # [n, H, W, C], added to the images: encoder_noise add_noise
     code: tf.Tensor | None = None  # [n, z], standard normal: gaussian and implicit
     codes_per_image: tf.Tensor | None = None  # [10 n, z], standard normal: MMD++
+    again: tf.Tensor | None = None  # [n, z], as code, for the second pass of penalty_codes=fresh
 
     def of_own_rows(self) -> Noise:
         """This replica's rows; those of MMD++ are the penalty's, of the global batch."""
@@ -34,7 +35,7 @@ class Encoding(NamedTuple):
 
     codes: tf.Tensor  # [n, z]
     mean: tf.Tensor | None = None  # [n, z]
-    logvar: tf.Tensor | None = None  # [n, z], clipped
+    logvar: tf.Tensor | None = None  # [n, z], clipped but for encoder_clip=std_at_most
     matrix: tf.Tensor | None = None  # [n, z, z], implicit noise
 
     def gathered(self) -> Encoding:
@@ -81,7 +82,10 @@ def draw_noise(
     if settings.encoder_noise in ("gaussian", "implicit"):
         code = normal("code", count)
     many = normal("many", count * codes_per_image) if codes_per_image else None
-    return Noise(pixels, code, many)
+    # Of passes with a penalty alone.
+    fresh = settings.penalty_codes == "fresh" and f"{stream}/again" in streams.STREAMS
+    again = normal("again", count) if fresh else None
+    return Noise(pixels, code, many, again)
 
 
 def sampled(outputs: dict[str, tf.Tensor], noise: Noise, settings: Settings) -> Encoding:
@@ -96,11 +100,12 @@ def sampled(outputs: dict[str, tf.Tensor], noise: Noise, settings: Settings) -> 
     mean = codes = outputs["mean"]
     logvar = matrix = None
     if "spread" in outputs:
-        head = tf.clip_by_value(outputs["spread"], -LOGVAR_BOUND, LOGVAR_BOUND)
-        if settings.encoder_clip == "std":
-            std, logvar = head, tf.math.log(1e-8 + tf.square(head))
+        logvar = outputs["spread"]
+        if settings.encoder_clip == "std_at_most":
+            std = tf.minimum(tf.exp(0.5 * logvar), BOUND)
         else:
-            std, logvar = tf.sqrt(1e-8 + tf.exp(head)), head
+            logvar = tf.clip_by_value(logvar, -BOUND, BOUND)
+            std = tf.sqrt(1e-8 + tf.exp(logvar))
         if noise.code is not None:
             codes += noise.code * std
     if "matrix" in outputs:

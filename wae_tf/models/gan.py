@@ -39,7 +39,11 @@ class WaeGan(Wae):
 
         codes: [parts * n, z].
         """
-        logits = tf.split(self.adversary(codes, training=True), parts)
+        logits = self.adversary(codes, training=True)
+        if self.settings.adversary_outputs == 2:
+            # A softmax over two classes is a sigmoid of the difference (replication wae.py:311-321).
+            logits = logits[:, 1:] - logits[:, :1]
+        logits = tf.split(logits, parts)
         if self.settings.gan_trick == "off":
             return logits
         scale, trick = self.settings.prior_scale, self.settings.gan_trick
@@ -57,21 +61,39 @@ class WaeGan(Wae):
     ) -> tf.Tensor:
         """The adversary's loss on a batch, a scalar; see `penalties.adversary`."""
         codes = self.encoding(images, noise.of_own_rows(), training).codes
-        codes = tf.stop_gradient(replicas.gathered(codes))
+        return self.adversary_loss_of(replicas.gathered(codes), prior_sample)
+
+    def adversary_loss_of(self, codes: tf.Tensor, prior_sample: tf.Tensor) -> tf.Tensor:
+        """The adversary's loss on codes [n, z], a scalar; no gradient goes to the encoder."""
+        codes = tf.stop_gradient(codes)
         # One pass over both: matrix products of twice the rows, a fifth faster on CPUs.
         both = self.adversary_logits(tf.concat([prior_sample, codes], 0), parts=2)
-        return penalties.adversary(*both, tf.convert_to_tensor(self.wae_lambda))
+        return penalties.adversary(*both, self._adversary_weight())
+
+    def _adversary_weight(self) -> tf.Tensor | float:
+        weight = self.settings.adversary_weight
+        return tf.convert_to_tensor(self.wae_lambda) if weight is None else weight
 
     def update_adversary(
-        self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise | None
+        self,
+        images: tf.Tensor,
+        prior_sample: tf.Tensor,
+        noise: Noise | None,
+        penalised: Encoding,
     ) -> dict[str, tf.Tensor]:
-        """A second pass of the updated encoder, then the adversary's step (official wae.py:600-612)."""
+        """A second pass of the updated encoder, then the adversary's step (official wae.py:600-612).
+
+        With adversary_codes=before_update, the step alone, on the codes that the penalty saw.
+        """
         adversary = self.updates[1]
         with tf.GradientTape() as tape:
-            loss = self.adversary_loss(images, prior_sample, noise or Noise())
+            if self.settings.adversary_codes == "before_update":
+                loss = self.adversary_loss_of(penalised.codes, prior_sample)
+            else:
+                loss = self.adversary_loss(images, prior_sample, noise or Noise())
             scaled = adversary.scaled(loss)
         gradients = tape.gradient(scaled, adversary.variables)
         adversary.apply(gradients)
-        weight = tf.convert_to_tensor(self.wae_lambda)
-        self.adversary_watch.note(tf.convert_to_tensor(self.step), loss, gradients[0], weight)
+        step = tf.convert_to_tensor(self.step)
+        self.adversary_watch.note(step, loss, gradients[0], self._adversary_weight())
         return {"adversary_loss": loss}

@@ -19,10 +19,13 @@ class WaeMmd(Wae):
     def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
         """See `penalties.mmd`."""
         settings = self.settings
-        return penalties.mmd(
+        found = penalties.mmd(
             encoding.codes,
             prior_sample,
             kernel=settings.mmd_kernel,
             width=priors.kernel_width(settings.prior, settings.zdim, settings.prior_scale),
             scales=settings.mmd_scales,
+            distances=settings.mmd_distances,
+            divisor=settings.batch_divisor,
         )
+        return penalties.clamped(found, settings.mmd_clamp)

@@ -20,4 +20,8 @@ class Vae(Wae):
 
     def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
         """See `penalties.kl`."""
-        return penalties.kl(encoding.mean, encoding.logvar, self.settings.prior_scale)
+        kl = penalties.kl(encoding.mean, encoding.logvar, self.settings.prior_scale)
+        divisor = self.settings.batch_divisor
+        if divisor is None:
+            return kl
+        return kl * tf.cast(tf.shape(encoding.mean)[0], kl.dtype) / divisor

@@ -78,7 +78,16 @@ class Wae(Autoencoder):
     ) -> tf.Tensor:
         """The scaled reconstruction cost, a scalar."""
         scale = self.settings.scale_of_cost
-        return costs.reconstruction(self.settings.cost, images, reconstructions, logits, scale)
+        mean = costs.reconstruction(self.settings.cost, images, reconstructions, logits, scale)
+        return mean * self._share_of_batch(images)
+
+    def _share_of_batch(self, rows: tf.Tensor) -> tf.Tensor | float:
+        """What turns a mean over a batch's rows into their sum over `batch_divisor`."""
+        divisor = self.settings.batch_divisor
+        if divisor is None:
+            return 1.0
+        count = tf.shape(rows)[0] * replicas.replicas()
+        return tf.cast(count, self.full_dtype) / divisor
 
     def losses(
         self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise, training: bool = True
@@ -95,9 +104,18 @@ class Wae(Autoencoder):
             scalars `loss`, `reconstruction`, `penalty`, and `code_width`, the root mean square of
             the codes over the prior's scale.
         """
+        return self.losses_and_encoding(images, prior_sample, noise, training)[0]
+
+    def losses_and_encoding(
+        self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise, training: bool = True
+    ) -> tuple[dict[str, tf.Tensor], Encoding]:
+        """`losses`, and the encoding that the penalty saw."""
         encoding = self.encoding(images, noise.of_own_rows(), training)
         logits = self.decoder(encoding.codes, training=training)
         reconstruction = replicas.mean(self.cost(images, self.squash(logits), logits))
+        if self.settings.penalty_codes == "fresh":
+            fresh = noise._replace(code=noise.again)
+            encoding = self.encoding(images, fresh.of_own_rows(), training)
         encoding = encoding.gathered()
         penalty = self.penalty(encoding, prior_sample, noise)
         loss = reconstruction + tf.convert_to_tensor(self.wae_lambda) * penalty
@@ -107,7 +125,7 @@ class Wae(Autoencoder):
         width = tf.sqrt(tf.reduce_mean(tf.square(encoding.codes)))
         width /= priors.unit(self.settings.prior_scale)
         terms = {"loss": loss, "reconstruction": reconstruction, "penalty": penalty}
-        return terms | {"code_width": width}
+        return terms | {"code_width": width}, encoding
 
     def fixed_point_cost(self, prior_sample: tf.Tensor, training: bool) -> tf.Tensor:
         """Cost of sampled images that are not their own reconstruction (official improved_wae.py:135-172).
@@ -152,10 +170,10 @@ class Wae(Autoencoder):
                 update.set_rate(self.schedules.rate(step))
         autoencoder = self.updates[0]
         with tf.GradientTape() as tape:
-            terms = self.losses(images, prior_sample, noise)
+            terms, encoding = self.losses_and_encoding(images, prior_sample, noise)
             scaled = autoencoder.scaled(terms["loss"])
         autoencoder.apply(tape.gradient(scaled, autoencoder.variables))
-        terms |= self.update_adversary(images, prior_sample, adversary_noise)
+        terms |= self.update_adversary(images, prior_sample, adversary_noise, encoding)
 
         self.schedules.note(step, terms)
         self.guard.note(step, terms)
@@ -164,7 +182,11 @@ class Wae(Autoencoder):
         return terms
 
     def update_adversary(
-        self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise | None
+        self,
+        images: tf.Tensor,
+        prior_sample: tf.Tensor,
+        noise: Noise | None,
+        penalised: Encoding,
     ) -> dict[str, tf.Tensor]:
         """The adversary's step, where there is one."""
         return {}

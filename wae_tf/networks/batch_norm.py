@@ -17,7 +17,16 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     ten ops when derived, each of which reads and writes the batch, is `FusedBatchNormGradV3`:
     the same sums, in a fifth of the time. Elsewhere (float64, flat inputs, masks, replicas, GPUs,
     where XLA fuses those ops) the gradient is derived.
+
+    Args:
+        unbiased: whether the moving variance takes the batch's variance over n - 1, as PyTorch's
+            does, instead of over n.
+        **kwargs: of `keras.layers.BatchNormalization`.
     """
+
+    def __init__(self, *, unbiased: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.unbiased = unbiased
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> tf.Tensor:
         """Normalises by the batch's moments when training, else by the moving ones.
@@ -27,6 +36,29 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             training: which moments; those of the batch move the moving ones.
             mask: as Keras's.
         """
+        if self.unbiased and training and self.trainable:
+            return self._moving_unbiased(inputs, mask)
+        return self._normalised(inputs, training, mask)
+
+    def get_config(self) -> dict[str, Any]:
+        """What `keras.saving` needs to make this layer again."""
+        return super().get_config() | {"unbiased": self.unbiased}
+
+    def _moving_unbiased(self, inputs: Any, mask: Any) -> tf.Tensor:
+        # What the batch's biased variance has moved, by n / (n - 1) of it.
+        before = tf.identity(tf.convert_to_tensor(self.moving_variance))
+        outputs = self._normalised(inputs, True, mask)
+        shape = tf.shape(inputs)
+        count = tf.reduce_prod(shape[:-1])
+        if self.synchronized:
+            count *= tf.distribute.get_strategy().num_replicas_in_sync
+        count = tf.cast(count, self.variable_dtype)
+        kept = before * self.momentum
+        moved = tf.convert_to_tensor(self.moving_variance) - kept
+        self.moving_variance.assign(kept + moved * (count / (count - 1.0)))
+        return outputs
+
+    def _normalised(self, inputs: Any, training: bool | None, mask: Any) -> tf.Tensor:
         derived = (
             not (training and self.trainable)
             or len(inputs.shape) != 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import keras
 from keras import layers
@@ -37,52 +38,74 @@ class Builder:
     def _bias(self) -> keras.initializers.Initializer:
         return keras.initializers.Constant(self.settings.init_bias)
 
+    def _initial(
+        self, fan_in: int, kernel: keras.initializers.Initializer, bias: Any
+    ) -> dict[str, Any]:
+        """The initialisers of a layer: those given, or PyTorch's.
+
+        PyTorch's are uniform within 1 / sqrt(fan_in), weights and biases, from 1.0 to today; a
+        transposed convolution's fan_in counts its outputs. An adversary's stay normal, as the
+        replication report makes them (replication wae.py:234-239).
+        """
+        if self.settings.init != "normal" and self.scope != "adversary":
+            bound = fan_in**-0.5
+            kernel, bias = (
+                keras.initializers.RandomUniform(-bound, bound, seed=self._seed()) for _ in range(2)
+            )
+        return {"kernel_initializer": kernel, "bias_initializer": bias}
+
     def linear(self, x, units: int, name: str, last: bool = False):
         """A linear layer on the flattened input; the last of a network stays float32."""
         if len(x.shape) > 2:
             x = layers.Flatten(dtype=self.policy)(x)
         return layers.Dense(
             units,
-            kernel_initializer=self._normal(),
-            bias_initializer=self._bias(),
+            **self._initial(x.shape[-1], self._normal(), self._bias()),
             name=name,
             dtype=self.full if last else self.policy,
         )(x)
 
     def conv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
         """A convolution; its initial filters are truncated normal (official ops.py:114)."""
+        size = size or self.settings.filter_size
+        kernel = keras.initializers.TruncatedNormal(
+            stddev=self.settings.init_std, seed=self._seed()
+        )
         return self.convolutions.Conv2D(
             filters,
-            size or self.settings.filter_size,
+            size,
             strides=stride,
             padding=padding,
-            kernel_initializer=keras.initializers.TruncatedNormal(
-                stddev=self.settings.init_std, seed=self._seed()
-            ),
-            bias_initializer=self._bias(),
+            **self._initial(size * size * x.shape[-1], kernel, self._bias()),
             name=name,
             dtype=self.full if last else self.policy,
         )(x)
 
     def deconv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
         """A transposed convolution; its bias starts at 0 whatever init_bias says (official ops.py:149)."""
+        size = size or self.settings.filter_size
         return self.convolutions.Conv2DTranspose(
             filters,
-            size or self.settings.filter_size,
+            size,
             strides=stride,
             padding=padding,
-            kernel_initializer=self._normal(),
+            **self._initial(size * size * filters, self._normal(), "zeros"),
             name=name,
             dtype=self.full if last else self.policy,
         )(x)
 
-    def norm(self, x, name: str):
-        """Batch normalisation, biased variance (official ops.py:16-24)."""
+    def norm(self, x, name: str, unbiased: bool = False, epsilon: float | None = None):
+        """Batch normalisation, biased variance (official ops.py:16-24) or PyTorch's unbiased."""
         if not self.settings.batch_norm:
             return x
+        gamma: Any = "ones"
+        if self.settings.init == "torch_1.0":
+            gamma = keras.initializers.RandomUniform(0.0, 1.0, seed=self._seed())
         return FusedBatchNormalization(
+            unbiased=unbiased,
+            gamma_initializer=gamma,
             momentum=self.settings.batch_norm_decay,
-            epsilon=self.settings.batch_norm_eps,
+            epsilon=epsilon or self.settings.batch_norm_eps,
             synchronized=self.synchronized,
             name=name,
             dtype=self.policy,

@@ -292,12 +292,16 @@ def build_decoder(settings: Settings, image_shape: tuple[int, int, int], **kwarg
 
 
 def build_adversary(settings: Settings) -> keras.Model:
-    """The adversary (official models.py:325-338): codes [n, z] -> float32 logits [n, 1]."""
+    """The adversary (official models.py:325-338): codes [n, z] -> float32 logits [n, 1].
+
+    Or [n, 2], of which the second is the prior's (replication wae.py:224).
+    """
     net = Builder(settings, "adversary")
     codes = x = keras.Input((settings.zdim,), name="codes", dtype=net.full)
     for i in range(settings.adversary_layers):
         x = net.activation(net.linear(x, settings.adversary_filters, f"h{i + 1}_lin"), "relu")
-    return keras.Model(codes, net.linear(x, 1, "hfinal_lin", last=True), name="adversary")
+    logits = net.linear(x, settings.adversary_outputs, "hfinal_lin", last=True)
+    return keras.Model(codes, logits, name="adversary")
 
 
 def operations(network: keras.Model) -> list[float]:

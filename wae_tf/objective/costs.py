@@ -48,6 +48,34 @@ def bce(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor) -> tf.
     return tf.reduce_sum(pixels, axis=_PIXELS)
 
 
+#: What torch 1.0's BCELoss takes for a probability of zero, and adds in its gradient's denominators.
+PROBABILITY_EPSILON = 1e-12
+
+
+@register(
+    "cost",
+    "bce_probabilities",
+    help="sum of cross entropies of the probabilities, as PyTorch's BCELoss (replication wae.py:52)",
+    needs={"decoder_output": "sigmoid"},
+    because="it takes pixels for probabilities",
+)
+def bce_probabilities(
+    images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None
+) -> tf.Tensor:
+    """Sum of cross entropies over the pixels of an image, [n], as torch 1.0's BCELoss has them.
+
+    Images may lie outside [0, 1], where it has no lower bound, as the replication report's CelebA.
+    """
+
+    def log(p: tf.Tensor) -> tf.Tensor:
+        slope = tf.math.log(p + PROBABILITY_EPSILON)
+        value = tf.math.log(tf.where(p == 0, tf.cast(PROBABILITY_EPSILON, p.dtype), p))
+        return slope + tf.stop_gradient(value - slope)
+
+    pixels = -images * log(reconstructions) - (1.0 - images) * log(1.0 - reconstructions)
+    return tf.reduce_sum(pixels, axis=_PIXELS)
+
+
 def reconstruction(
     cost: str, images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None, scale: float
 ) -> tf.Tensor:
@@ -73,6 +101,22 @@ def contrast_normalized(images: tf.Tensor) -> tf.Tensor:
     return images / tf.sqrt(variance + 1e-8)
 
 
+def _laplacians(images: tf.Tensor) -> tf.Tensor:
+    """The Laplacian [n, H - 2, W - 2, 1] of grey images [n, H, W, 1]."""
+    laplace = tf.constant([[0, 1, 0], [1, -4, 1], [0, 1, 0]], images.dtype)
+    return tf.nn.conv2d(images, laplace[:, :, None, None], strides=1, padding="VALID")
+
+
+def whole_batch_sharpness(images: tf.Tensor) -> tf.Tensor:
+    """The replication report's blur, a scalar (replication wae.py:281-302).
+
+    One unbiased variance over the Laplacians of all images [n, H, W, C]; grey is the channels' mean.
+    """
+    edges = _laplacians(tf.reduce_mean(images, axis=-1, keepdims=True))
+    count = tf.cast(tf.size(edges), edges.dtype)
+    return tf.math.reduce_variance(edges) * count / (count - 1.0)
+
+
 def sharpness(images: tf.Tensor) -> tf.Tensor:
     """Variance of the Laplacian of each grey image, larger is sharper (official wae.py:351-365).
 
@@ -86,6 +130,4 @@ def sharpness(images: tf.Tensor) -> tf.Tensor:
     images = tf.convert_to_tensor(images)
     if images.shape[-1] == 3:
         images = tf.image.rgb_to_grayscale(images)
-    laplace = tf.constant([[0, 1, 0], [1, -4, 1], [0, 1, 0]], images.dtype)
-    edges = tf.nn.conv2d(images, laplace[:, :, None, None], strides=1, padding="VALID")
-    return tf.math.reduce_variance(edges, axis=[1, 2, 3])
+    return tf.math.reduce_variance(_laplacians(images), axis=[1, 2, 3])

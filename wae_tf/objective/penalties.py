@@ -28,6 +28,18 @@ def squared_distances(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     return norms_a + tf.transpose(norms_b) - 2.0 * tf.matmul(a, b, transpose_b=True)
 
 
+def swapped_distances(q: tf.Tensor, p: tf.Tensor) -> tf.Tensor:
+    """What the replication report takes for the distances between q [n, z] and p [n, z]: a bug.
+
+    Entry (i, j) is |p_i|^2 + |q_j|^2 - 2 q_i.p_j (replication wae.py:361): norms of the other set
+    than the product's rows and columns. It is no squared distance and can be negative, so that
+    C / (C + d) has poles; within one set the same line is right.
+    """
+    norms_q = tf.reduce_sum(tf.square(q), axis=1, keepdims=True)
+    norms_p = tf.reduce_sum(tf.square(p), axis=1, keepdims=True)
+    return norms_p + tf.transpose(norms_q) - 2.0 * tf.matmul(q, p, transpose_b=True)
+
+
 def _off_diagonal(size: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     return 1.0 - tf.eye(size, dtype=dtype)
 
@@ -60,6 +72,8 @@ def mmd(
     kernel: str = "imq",
     width: float,
     scales: Sequence[float] = MMD_SCALES,
+    distances: str = "exact",
+    divisor: int | None = None,
 ) -> tf.Tensor:
     """Unbiased estimate of the squared MMD; it can be negative (official wae.py:240-312).
 
@@ -71,22 +85,30 @@ def mmd(
             official code takes them; the gradient flows through s).
         width: C before the scales, from `priors.kernel_width`; rbf does not use it.
         scales: multiples of the width.
+        distances: between the two sets, `exact`, or `replication`: `swapped_distances`, and the
+            1e-8 that the report adds to every distance (replication wae.py:373).
+        divisor: the sums are divided by the pairs of so many rows; None: of the n there are.
 
     Returns:
         scalar of the codes' type: mean of off-diagonal k(q, q) + k(p, p) - 2 k(q, p).
     """
     dtype = codes.dtype
     n = tf.shape(codes)[0]
-    nf = tf.cast(n, dtype)
-    if kernel == "imq" and (codes.shape[0] or 0) > BLOCKWISE_ABOVE:
+    nf = tf.cast(n if divisor is None else divisor, dtype)
+    large = (codes.shape[0] or 0) > BLOCKWISE_ABOVE
+    if kernel == "imq" and large and distances == "exact" and divisor is None:
         return _blockwise_imq(codes, prior_sample, [width * scale for scale in scales])
     distances_q = squared_distances(codes, codes)
     distances_p = squared_distances(prior_sample, prior_sample)
-    distances = squared_distances(codes, prior_sample)
+    if distances == "replication":
+        distances_q, distances_p = distances_q + 1e-8, distances_p + 1e-8
+        distances_qp = swapped_distances(codes, prior_sample) + 1e-8
+    else:
+        distances_qp = squared_distances(codes, prior_sample)
 
     if kernel == "rbf":
         half = (n * n - n) // 2
-        variance = _kth_largest(distances, half) + _kth_largest(distances_q, half)
+        variance = _kth_largest(distances_qp, half) + _kth_largest(distances_q, half)
 
         def k(d: tf.Tensor) -> tf.Tensor:
             return tf.exp(-d / 2.0 / variance)
@@ -96,7 +118,7 @@ def mmd(
             return tf.add_n([width * scale / (width * scale + d) for scale in scales])
 
     within = (k(distances_q) + k(distances_p)) * _off_diagonal(n, dtype)
-    return tf.reduce_sum(within) / (nf * nf - nf) - 2.0 * tf.reduce_sum(k(distances)) / (nf * nf)
+    return tf.reduce_sum(within) / (nf * nf - nf) - 2.0 * tf.reduce_sum(k(distances_qp)) / (nf * nf)
 
 
 def _blockwise_imq(q: tf.Tensor, p: tf.Tensor, widths: Sequence[float]) -> tf.Tensor:
@@ -265,6 +287,11 @@ def gan(logits_q: tf.Tensor) -> tf.Tensor:
 def adversary(logits_p: tf.Tensor, logits_q: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     """The adversary's loss, multiplied by lambda as the official code does (official wae.py:316-323)."""
     return weight * (_mean_cross_entropy(logits_p, 1.0) + _mean_cross_entropy(logits_q, 0.0))
+
+
+def clamped(penalty: tf.Tensor, bound: float | None) -> tf.Tensor:
+    """A penalty within +-bound, without a gradient beyond it (replication wae.py:392-395)."""
+    return penalty if bound is None else tf.clip_by_value(penalty, -bound, bound)
 
 
 def kl(mean: tf.Tensor, logvar: tf.Tensor, prior_scale: float) -> tf.Tensor:

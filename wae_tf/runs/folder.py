@@ -84,6 +84,7 @@ class Run:
         self.folder = Path(folder)
         self.flags = self.folder / "flags.flags"
         self.history = self.folder / "history.csv"
+        self.test_line = self.folder / "test_line.csv"
         self.metrics = self.folder / "metrics.json"
         self.evaluation_file = self.folder / "evaluation.json"
         self.report_file = self.folder / "report.html"
@@ -208,7 +209,7 @@ class Run:
 
     def _temporaries(self) -> list[Path]:
         """What `write_atomically` leaves of these files when it is killed."""
-        written = (self.flags, self.history, self.metrics)
+        written = (self.flags, self.history, self.metrics, self.test_line)
         return [part for path in written for part in self.folder.glob(f".{path.name}.*")]
 
     def sweep(self) -> None:
@@ -231,6 +232,7 @@ class Run:
                 shutil.rmtree(folder)
         for path in (
             self.history,
+            self.test_line,
             self.metrics,
             self.report_file,
             self.evaluation_file,
@@ -256,6 +258,17 @@ class Run:
             writer.writerow([_cell(row.get(name)) for name in HISTORY_COLUMNS])
             file.flush()
             os.fsync(file.fileno())  # it must not be younger than the checkpoint that follows
+
+    def append_test_line(self, epoch: int, line: Mapping[str, float]) -> None:
+        """Adds a row to test_line.csv: epoch, loss, blur; those of this epoch and later ones go."""
+        rows = []
+        if self.test_line.exists():
+            with self.test_line.open(newline="", encoding="utf-8") as file:
+                rows = [r for r in csv.reader(file) if r and r[0].isdecimal() and int(r[0]) < epoch]
+        rows.append([str(epoch), *(_cell(line[name]) for name in ("loss", "blur"))])
+        text = io.StringIO()
+        csv.writer(text).writerows([["epoch", "loss", "blur"], *rows])
+        write_atomically(self.test_line, text.getvalue())
 
     def cut_history(self, keep: Callable[[int], bool]) -> None:
         """Drops the rows of steps not to keep, and a row that was cut off while written.

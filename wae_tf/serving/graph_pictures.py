@@ -7,6 +7,7 @@ Pictures are decoded, cropped and scaled as in training (`pictures`), and a seed
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -118,6 +119,8 @@ def grey(pixels: tf.Tensor) -> tf.Tensor:
 
 def _celeba(pixels: tf.Tensor, crop: str) -> tf.Tensor:
     # pictures.decode_celeba; official datahandler.py:188-208.
+    if crop == "squash":
+        return resized(pixels, 64, 64, _triangle, 1.0)
     if crop == "closecrop":
         return lanczos(pixels[39:179, 19:159], 64, 64)
     return lanczos(pixels, 78, 64)[7:71]
@@ -136,11 +139,30 @@ def lanczos(pixels: tf.Tensor, height: int, width: int) -> tf.Tensor:
     (tf.image.resize with lanczos3 and antialias is up to 6/255 away: it does not round between the
     two passes nor its weights.)
     """
+    return resized(pixels, height, width, _lanczos3, 3.0)
+
+
+def resized(
+    pixels: tf.Tensor,
+    height: int,
+    width: int,
+    kernel: Callable[[tf.Tensor], tf.Tensor],
+    support: float,
+) -> tf.Tensor:
+    """uint8 [h, w, C] resized to [height, width, C], to the byte as Pillow does with this filter.
+
+    Args:
+        pixels: uint8 [h, w, C].
+        height: of the result.
+        width: of the result.
+        kernel: the filter, a function of distances in new pixels.
+        support: the distance at which it ends.
+    """
     # Columns first, then rows, each rounded to bytes: libImaging/Resample.c.
     shape = tf.shape(pixels)
-    columns = _weights(shape[1], width)
+    columns = _weights(shape[1], width, kernel, support)
     pixels = _bytes(tf.einsum("ow,hwc->hoc", columns, tf.cast(pixels, tf.float64)))
-    rows = _weights(shape[0], height)
+    rows = _weights(shape[0], height, kernel, support)
     return tf.cast(_bytes(tf.einsum("oh,hwc->owc", rows, pixels)), tf.uint8)
 
 
@@ -148,20 +170,30 @@ def _bytes(sums: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(tf.floor((sums + 2.0**21) / 2.0**22), 0.0, 255.0)
 
 
-def _weights(size: tf.Tensor, new: int) -> tf.Tensor:
+def _weights(
+    size: tf.Tensor, new: int, kernel: Callable[[tf.Tensor], tf.Tensor], reach: float
+) -> tf.Tensor:
     """Pillow's 22-bit weights, whole numbers in float64 [new, size]: sums of them are exact."""
     scale = tf.cast(size, tf.float64) / new
     stretch = tf.maximum(scale, 1.0)
-    support = 3.0 * stretch
+    support = reach * stretch
     centre = (tf.range(new, dtype=tf.float64) + 0.5)[:, None] * scale
     place = tf.range(tf.cast(size, tf.float64), dtype=tf.float64)[None]
     first = tf.maximum(tf.floor(centre - support + 0.5), 0.0)
     last = tf.floor(centre + support + 0.5)
     x = (place - centre + 0.5) / stretch
-    inside = (place >= first) & (place < last) & (x >= -3.0) & (x < 3.0)
-    weights = tf.where(inside, _sinc(x) * _sinc(x / 3.0), tf.zeros_like(x))
+    inside = (place >= first) & (place < last) & (x >= -reach) & (x < reach)
+    weights = tf.where(inside, kernel(x), tf.zeros_like(x))
     weights *= 2.0**22 / tf.reduce_sum(weights, axis=1, keepdims=True)
     return tf.sign(weights) * tf.floor(tf.abs(weights) + 0.5)
+
+
+def _lanczos3(x: tf.Tensor) -> tf.Tensor:
+    return _sinc(x) * _sinc(x / 3.0)
+
+
+def _triangle(x: tf.Tensor) -> tf.Tensor:
+    return 1.0 - tf.abs(x)
 
 
 def _sinc(x: tf.Tensor) -> tf.Tensor:

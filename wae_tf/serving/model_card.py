@@ -31,7 +31,7 @@ def model_card(
     flags = dataclasses.asdict(settings if config is None else config)
     for private in ("data_dir", "cache_dir", "work_dir"):
         flags.pop(private, None)
-    low = -1.0 if settings.pixel_range_of_data == "symmetric" else 0.0
+    low = 0.0 if settings.pixel_range_of_data == "unit" else -1.0
     return {
         "name": settings.model + (f" trained on {config.dataset}" if config else ""),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -92,7 +92,7 @@ class Graphs:
 
     def __init__(self, model: Wae, config: Config | None, jit_compile: bool):
         self.model, self.config = model, config
-        self.symmetric = model.settings.pixel_range_of_data == "symmetric"
+        self.symmetric = model.settings.pixel_range_of_data != "unit"
         self.low, self.high = (-1.0, 1.0) if self.symmetric else (0.0, 1.0)
         self.range = "[-1, 1]" if self.symmetric else "[0, 1]"
         images = tf.TensorSpec([None, *model.image_shape], tf.float32)

@@ -167,6 +167,9 @@ class Report(keras.callbacks.Callback):
             "skipped_steps": model.skipped_steps(),
         }
         self.run.append_history(self.row)
+        if config.test_line:
+            line = brief.test_line(model, test, min(config.batch_size, len(test)))
+            self.run.append_test_line(epoch + 1, line)
         self.curves.data["sharpness_step"].append(step)
         self.curves.data["sharpness"].append(sharpness)
         with self.writer.as_default(step=step):

@@ -63,7 +63,8 @@ class Feed:
         self.strategy = model.distribute_strategy
         self.count = len(images)
         self.images = None
-        if device_can_hold(images, one_program=steps_per_call is not None):
+        drawn = config.batch_order == "random"  # indices of equal batches
+        if drawn and device_can_hold(images, one_program=steps_per_call is not None):
             keep_on_device(model, images)
         else:
             self.images = batches.in_memory(images)
@@ -81,7 +82,10 @@ class Feed:
             if self.images is None:
                 return batches.index_batches(self.count, steps=self.steps_per_call, **common)
             found = batches.image_batches(
-                self.images, pixel_range=self.config.pixel_range_of_data, **common
+                self.images,
+                pixel_range=self.config.pixel_range_of_data,
+                order=self.config.batch_order,
+                **common,
             )
             together = self.steps_per_call
             return found.batch(together, drop_remainder=True) if together else found

@@ -29,7 +29,7 @@ class Length:
     @classmethod
     def of(cls, config: Config, train_images: int) -> Length:
         """That of the config: epochs of train_images // batch_size steps, cut short by --steps."""
-        per_epoch = train_images // config.batch_size
+        per_epoch = config.steps_an_epoch(train_images)
         total = config.epochs * per_epoch
         return cls(per_epoch, total if config.steps is None else min(total, config.steps))
 

@@ -30,6 +30,7 @@ def load_images(config: Config) -> ImageSet:
         data_dir=config.data_dir,
         cache_dir=config.cache_dir,
         crop=config.crop,
+        split=config.split,
         image_size=config.image_size,
         train_size=config.train_size,
         test_size=config.test_size,

@@ -92,6 +92,8 @@ def _train(
     stop.what_now = f"step {max(start, 0)} is saved; the same command goes on from there."
 
     one_program = model.jit_compile and most > 1 and strategy.num_replicas_in_sync == 1
+    # A partial batch is of another shape than the batches that one program takes together.
+    one_program = one_program and config.batch_order == "random"
     if one_program:
         programs.make_one_program(model, most)
     feed = feeding.Feed(model, images.train, config, together if one_program else None)

@@ -58,7 +58,7 @@ class AdversaryWatch(State):
         self.fault = self.variable("fault", (), 0, "int32")  # 1: the loss, 2: the gradient
 
     def note(
-        self, step: tf.Tensor, loss: tf.Tensor, gradient: tf.Tensor, weight: tf.Tensor
+        self, step: tf.Tensor, loss: tf.Tensor, gradient: tf.Tensor, weight: tf.Tensor | float
     ) -> None:
         """Takes a step (zero-based) into account.
 
@@ -66,9 +66,11 @@ class AdversaryWatch(State):
             step: its number.
             loss: the adversary's, multiplied by `weight`.
             gradient: of the adversary's first layer.
-            weight: lambda.
+            weight: lambda, or --adversary_weight.
         """
-        balance = tf.abs(weight) * (2 * math.log(2))  # lambda may be negative, and the loss with it
+        balance = tf.abs(tf.cast(weight, loss.dtype)) * (
+            2 * math.log(2)
+        )  # lambda may be negative, and the loss with it
         won = tf.abs(loss) < ADVERSARY_WON * balance
         dead = (balance > 0) & tf.reduce_all(tf.equal(gradient, 0))
         fault = tf.where(won, 1, tf.where(dead, 2, 0))

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.models.step.state import State
-from wae_tf.settings import Settings, schedule_speed
+from wae_tf.settings import Settings, milestones, schedule_speed
 
 #: plateau (official wae.py:615-628): epochs before it starts, window of the minimum, patience, divisor,
 #: floor.
@@ -28,7 +28,8 @@ def decay_table(schedule: str, epochs: int) -> np.ndarray:
 
     Args:
         schedule: `constant`, `manual`, `manual_smooth`, `plateau` (1 throughout: its decay
-            depends on the losses) or a number.
+            depends on the losses), a number, or milestones: the product of the factors of those
+            reached (a MultiStepLR has one for all, replication wae.py:267-274).
         epochs: number of epochs; `manual_smooth` divides by 100 over all of them.
 
     Returns:
@@ -38,6 +39,9 @@ def decay_table(schedule: str, epochs: int) -> np.ndarray:
     speed = schedule_speed(schedule)
     if speed is not None:
         return 10.0 ** (-epoch / speed)
+    reached = milestones(schedule)
+    if reached is not None:
+        return np.prod([np.where(epoch >= start, factor, 1.0) for start, factor in reached], axis=0)
     if schedule == "manual":
         return (
             1.0

@@ -33,6 +33,12 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--official_dir", help="clone of github.com/tolstikhin/wae; its code is run")
     found.add_argument("--official_python", help="its Python 2.7 with TensorFlow 1.15")
+    found.add_argument(
+        "--replication_dir",
+        help="clone of github.com/josephdviviano/wae instead; its code is run, under "
+        "--replication_python",
+    )
+    found.add_argument("--replication_python", help="its Python, with PyTorch 1.0.0 or today's")
     found.add_argument("--cases", help="names separated by commas (default: all)")
     found.add_argument("--opts", help="a JSON file of official opts: one case of your own")
     found.add_argument("--records", help="replay the records in this folder; run nothing official")
@@ -137,7 +143,8 @@ def table(rows: Sequence) -> str:
     )
 
 
-def _summary(rows: Sequence) -> str:
+def summary(rows: Sequence) -> str:
+    """How many comparisons came out how."""
     from wae_tf.official.parity.differences import FLOOR_FACTOR
 
     verdicts = ("ok", "floor", "fork", "FAIL")
@@ -184,12 +191,17 @@ def run(arguments: argparse.Namespace) -> int:
             paths = [folder / f"{name}.npz" for name in names]
         rows = _replay(paths, arguments.precision)
     print(table(rows))
-    print(_summary(rows))
+    print(summary(rows))
     if arguments.json:
-        keys = ("case", "quantity", "difference", "floor", "tolerance", "verdict", "where")
-        listed = [{key: _plain(getattr(row, key)) for key in keys} for row in rows]
-        Path(arguments.json).write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+        write_json(rows, arguments.json)
     return 0 if all(row.ok for row in rows) else 1
+
+
+def write_json(rows: Sequence, path: str) -> None:
+    """Writes the table to a file."""
+    keys = ("case", "quantity", "difference", "floor", "tolerance", "verdict", "where")
+    listed = [{key: _plain(getattr(row, key)) for key in keys} for row in rows]
+    Path(path).write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
 
 
 def _plain(value: object) -> object:

@@ -1,0 +1,249 @@
+"""Why the replication report's WAE-MMD was unstable: its distances isolated, and trained.
+
+    python benchmarks/why_unstable.py --out=OUT [--data_dir=MNIST_DIR] [--steps=300] [--filters=16]
+
+1. Codes and prior sample both N(0, 4 I), as after perfect training: the MMD, its gradient with respect
+   to the codes, and the share of negative "distances", exact and as the report's wae.py:361 has them,
+   against the dimensions of the code, the width of the codes and the batch.
+2. The report's MNIST networks, narrowed, at several learning rates and seeds: as written, as written with
+   its clamp to +-5, and with the one line corrected (with the clamp, which then never acts). 'as written'
+   without the clamp is what its commit messages were about; with it is what made its CSV.
+
+Writes OUT/isolated.csv, OUT/training.csv and OUT/why_unstable.png. What is in training.csv is not run
+again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+
+from wae_tf.cli import arguments
+from wae_tf.config import Config
+from wae_tf.data import batches, load
+from wae_tf.models import by_name, passes
+from wae_tf.objective import penalties
+
+SIGMA = 2.0  # of the report's prior
+SWEEPS = {
+    "zdim": [2, 4, 8, 16, 32, 64],
+    "width": [0.25, 0.5, 1.0, 2.0, 4.0],  # of the codes, over the prior's
+    "batch": [25, 50, 100, 200, 400],
+}
+USUAL = {"zdim": 8, "width": 1.0, "batch": 100}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "as written": {"mmd_distances": "replication", "mmd_clamp": None},
+    "as written, clamped": {"mmd_distances": "replication", "mmd_clamp": 5.0},
+    "corrected": {"mmd_distances": "exact", "mmd_clamp": 5.0},
+}
+#: A mean squared error (a sum over the pixels of a picture) as of the mean picture is no learning.
+TESTED = 1000
+#: Beyond this the MMD of two batches, which is at most 14 with right distances, has exploded.
+EXPLODED = 14.0
+
+
+def isolated(draws: int) -> list[dict[str, Any]]:
+    """MMD, gradient norm and negative share, by what is swept, over `draws` draws each."""
+
+    @tf.function(reduce_retracing=True)
+    def measure(q: tf.Tensor, p: tf.Tensor, width: tf.Tensor, distances: str) -> tuple:
+        with tf.GradientTape() as tape:
+            tape.watch(q)
+            value = penalties.mmd(q, p, width=width, distances=distances)
+        negative = tf.reduce_mean(tf.cast(penalties.swapped_distances(q, p) < 0, tf.float64))
+        return value, tf.norm(tape.gradient(value, q)), negative
+
+    rows = []
+    for sweep, values in SWEEPS.items():
+        for value in values:
+            at = USUAL | {sweep: value}
+            random = np.random.RandomState(0)
+            found: dict[str, list[np.ndarray]] = {"exact": [], "replication": []}
+            for _ in range(draws):
+                shape = (at["batch"], at["zdim"])
+                q = tf.constant(at["width"] * SIGMA * random.standard_normal(shape))
+                p = tf.constant(SIGMA * random.standard_normal(shape))
+                width = tf.constant(2.0 * at["zdim"] * SIGMA**2, tf.float64)
+                for distances, so_far in found.items():
+                    so_far.append(np.array(measure(q, p, width, distances)))
+            for distances, measured in found.items():
+                mmd, gradient, negative = np.stack(measured).T
+                rows.append(
+                    {
+                        "sweep": sweep,
+                        "value": value,
+                        "distances": distances,
+                        "negative": negative.mean() if distances == "replication" else 0.0,
+                        "mmd_min": mmd.min(),
+                        "mmd_max": mmd.max(),
+                        "beyond_5": np.mean(np.abs(mmd) > 5.0),
+                        "gradient_median": np.median(gradient),
+                        "gradient_max": gradient.max(),
+                    }
+                )
+    return rows
+
+
+def trained(
+    variant: str, lr: float, seed: int, images: Any, options: argparse.Namespace
+) -> dict[str, Any]:
+    """One training: how far its MMD went, how much of it the clamp cut, what it reconstructs."""
+    _, config = arguments.parse(
+        [
+            "--flagfile=flags/replication/mnist_wae_mmd.flags",
+            f"--lr={lr}",
+            f"--seed={seed}",
+            f"--encoder_filters={options.filters}",
+            f"--decoder_filters={options.filters}",
+            "--lr_schedule=constant",
+        ]
+    )
+    import dataclasses
+
+    config: Config = dataclasses.replace(config, **VARIANTS[variant])
+    model = by_name.from_config(config, images.image_shape, len(images.train))
+    model.compile()
+    step = tf.function(model.train_step, reduce_retracing=True)
+    feed = batches.image_batches(
+        images.train,
+        batch_size=config.batch_size,
+        seed=seed,
+        pixel_range="unit",
+        order="in_order",
+    )
+    seen = []
+    for batch in feed.take(options.steps):
+        step(batch)
+        seen.append(model.running_means.latest.numpy())
+    reconstruction, penalty = np.array(seen)[:, 1], np.array(seen)[:, 2]
+    test = np.asarray(images.test[:TESTED])
+    pixels = passes.in_batches(model.as_pixels, test)
+    error = np.square(passes.reconstructions(model, test) - pixels).sum(axis=(1, 2, 3)).mean()
+    codes = passes.codes(model, test)
+    exact = penalties.mmd(
+        tf.constant(codes), model.sample_prior(TESTED, tf.constant([1, 2])), width=64.0
+    )
+    return {
+        "variant": variant,
+        "lr": lr,
+        "seed": seed,
+        "squared_error": error,
+        "training_error": reconstruction[-20:].mean(),
+        "mmd_min": penalty.min(),
+        "mmd_max": penalty.max(),
+        "at_the_clamp": np.mean(np.abs(penalty) >= 5.0),
+        "exact_mmd": float(exact),
+        "code_width": float(np.sqrt(np.mean(np.square(codes))) / SIGMA),
+        "finite": bool(np.isfinite(error) and np.isfinite(penalty).all()),
+    }
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Writes rows as a table."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The rows of a table, numbers as numbers; none where there is no file."""
+    if not path.is_file():
+        return []
+
+    def value(text: str) -> Any:
+        try:
+            return float(text)
+        except ValueError:
+            return text
+
+    with path.open(newline="") as file:
+        return [{name: value(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
+
+
+def draw(path: Path, alone: list[dict[str, Any]], training: list[dict[str, Any]]) -> None:
+    """Gradient norms against each sweep, and the error after training against the learning rate."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 4, figsize=(17, 4.2), constrained_layout=True)
+    names = {
+        "zdim": "dimensions of the code",
+        "width": "width of the codes / prior's",
+        "batch": "batch",
+    }
+    for axis, (sweep, title) in zip(axes, names.items(), strict=False):
+        for distances, colour in (("replication", "tab:red"), ("exact", "tab:blue")):
+            rows = [r for r in alone if r["sweep"] == sweep and r["distances"] == distances]
+            x = [r["value"] for r in rows]
+            label = "norms swapped" if distances == "replication" else "right distances"
+            axis.plot(x, [r["gradient_median"] for r in rows], "o-", color=colour, label=label)
+            axis.plot(x, [r["gradient_max"] for r in rows], ":", color=colour)
+        axis.set(xscale="log", yscale="log", xlabel=title)
+        axis.set_xticks(x, [f"{v:g}" for v in x])
+        axis.minorticks_off()
+    axes[0].set_ylabel("gradient norm: median, maximum dotted")
+    axes[0].legend()
+    for (variant, _), marker in zip(VARIANTS.items(), "xos", strict=True):
+        rows = [r for r in training if r["variant"] == variant]
+        if rows:
+            axes[3].plot(
+                [r["lr"] for r in rows],
+                [min(r["squared_error"], 1e3) for r in rows],
+                marker,
+                fillstyle="none",
+                label=variant,
+            )
+    axes[3].set(xscale="log", xlabel="learning rate", ylabel="squared error of test images")
+    axes[3].legend()
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Runs both parts and draws them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--out", required=True, help="folder of the tables and the figure")
+    parser.add_argument(
+        "--data_dir", help="folder of MNIST's four idx files; without: part 1 alone"
+    )
+    parser.add_argument("--draws", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--filters", type=int, default=128, help="widest; the report's are 1024")
+    parser.add_argument("--lrs", type=float, nargs="+", default=[1e-5, 1e-4, 1e-3, 1e-2])
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    alone = read(out / "isolated.csv")
+    if not alone:
+        alone = isolated(options.draws)
+        write(out / "isolated.csv", alone)
+    training = read(out / "training.csv")
+    done = {(row["variant"], row["lr"], int(row["seed"])) for row in training}
+    if options.data_dir:
+        images = load.load("mnist", data_dir=options.data_dir, split="own")
+        for seed in range(options.seeds):
+            for lr in options.lrs:
+                for variant in VARIANTS:
+                    if (variant, lr, seed) in done:
+                        continue
+                    training.append(trained(variant, lr, seed, images, options))
+                    print(training[-1], flush=True)
+                    write(out / "training.csv", training)
+    draw(out / "why_unstable.png", alone, training)
+
+
+if __name__ == "__main__":
+    main()

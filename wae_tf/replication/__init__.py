@@ -1,0 +1,1 @@
+"""The replication report's code (github.com/josephdviviano/wae), beside which this one can be run."""
