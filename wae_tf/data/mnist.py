@@ -65,9 +65,15 @@ def mnist(name: str, data_dir: Path | None, split: str = "official") -> ImageSet
             )
     source = f"idx files in {data_dir}"
     if split == "own":
-        parts = [arrays[f"{part}-images"][..., None] for part in ("train", "t10k")]
-        parts += [arrays[f"{part}-labels"].astype(np.int64) for part in ("train", "t10k")]
-        return ImageSet(name, *parts, split="the idx files' own train and test", source=source)
+        return ImageSet(
+            name,
+            arrays["train-images"][..., None],
+            arrays["t10k-images"][..., None],
+            arrays["train-labels"].astype(np.int64),
+            arrays["t10k-labels"].astype(np.int64),
+            split="the idx files' own train and test",
+            source=source,
+        )
     images = np.concatenate([arrays["train-images"], arrays["t10k-images"]])[..., None]
     labels = np.concatenate([arrays["train-labels"], arrays["t10k-labels"]]).astype(np.int64)
     return image_set.pooled(name, images, labels, 10_000, source)
