@@ -26,7 +26,8 @@ from wae_tf.models.mmd import WaeMmd
 from wae_tf.models.step import schedules
 from wae_tf.runs import checkpoints
 from wae_tf.runs import folder as folder_module
-from wae_tf.runs.folder import Run, flags_text
+from wae_tf.runs.flags_file import flags_text
+from wae_tf.runs.folder import Run
 from wae_tf.training import (
     fitting,
     interruption,

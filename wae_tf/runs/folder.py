@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import dataclasses
 import io
 import json
 import math
@@ -22,6 +21,7 @@ from wae_tf.config import Config
 from wae_tf.errors import RunError
 from wae_tf.files import write_atomically
 from wae_tf.runs import measures
+from wae_tf.runs.flags_file import flags_by_name, flags_text
 
 #: What may differ between a run and its continuation: where things are, how long it takes, what it
 #: shows. Numbers follow from none of them (--distribute, and --steps_per_execution with --jit: up to
@@ -56,21 +56,6 @@ HISTORY_COLUMNS = (
     "test_penalty",
     *measures.HISTORY_SPLITS.values(),
 )
-
-
-def flags_text(config: Config, header: str = "") -> str:
-    """The flags that give this config, one a line; flags left at None are not named."""
-    lines = [f"# {line}" for line in header.splitlines()]
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if value is None or value == ():
-            continue
-        if isinstance(value, bool):
-            value = str(value).lower()
-        elif isinstance(value, tuple):
-            value = ",".join(map(str, value))
-        lines.append(f"--{field.name}={value}")
-    return "\n".join(lines) + "\n"
 
 
 class Run:
@@ -143,7 +128,7 @@ class Run:
         """
         if not self.flags.is_file():
             return False
-        there, now = (_by_name(text) for text in (self._flags_text(), flags_text(config)))
+        there, now = (flags_by_name(text) for text in (self._flags_text(), flags_text(config)))
         for name in sorted({*there, *now} - {*MAY_CHANGE}):
             if there.get(name) != now.get(name):
                 raise RunError(
@@ -337,12 +322,6 @@ class Run:
         known = {name: value for name, value in known.items() if name not in drop}
         write_atomically(self.metrics, json.dumps(known, indent=2, sort_keys=True) + "\n")
         return known
-
-
-def _by_name(text: str) -> dict[str, str]:
-    """The flags in a text of `flags_text`, by name."""
-    lines = [line[2:].partition("=") for line in text.splitlines() if line.startswith("--")]
-    return {name: value for name, _, value in lines}
 
 
 def _number(value: Any) -> float | int | None:
