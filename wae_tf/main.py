@@ -9,6 +9,7 @@ take its settings from its --work_dir. --mode=classifier trains a classifier of 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -19,7 +20,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from wae_tf import console
 from wae_tf.cli import arguments as cli_arguments
 from wae_tf.cli import modes
-from wae_tf.errors import UserError
+from wae_tf.errors import UserError, printable
+
+#: Of a write to a file that is open already; such an error carries no file's name.
+_OF_A_DISK = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EFBIG, errno.EDQUOT)
 
 
 def _run(arguments: Sequence[str]) -> None:
@@ -50,9 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("wae_tf: interrupted.", file=sys.stderr)
         return 130
     except OSError as error:  # a file that is there and may not be touched, a full disk
-        if error.filename is None:
+        if error.filename is None and error.errno not in _OF_A_DISK:
             raise
-        print(f"wae_tf: {error.filename} cannot be used: {error.strerror}.", file=sys.stderr)
+        name = printable(str(error.filename or "a file that is read or written"))
+        print(f"wae_tf: {name} cannot be used: {error.strerror}.", file=sys.stderr)
         return 1
     return 0
 

@@ -229,6 +229,23 @@ def test_a_signal_in_pretraining_says_that_nothing_is_saved(tmp_path, monkeypatc
     assert "nothing of this run is saved yet" in capsys.readouterr().err
 
 
+def test_a_signal_in_the_trace_of_pretraining_is_answered_before_the_next_step(
+    tmp_path, monkeypatch, capsys
+):
+    real, traced = pretraining_step.step, []
+
+    def in_the_trace(*args):
+        traced.append(os.kill(os.getpid(), signal.SIGTERM) if not traced else None)
+        return real(*args)
+
+    monkeypatch.setattr(pretraining_step, "step", in_the_trace)
+    assert run(tmp_path / "run", "--pretrain_size=200") == 143
+    error = capsys.readouterr().err
+    assert "SIGTERM: nothing of this run is saved yet" in error
+    assert len(error.strip().splitlines()) == 1 and traced
+    assert checkpoints.steps(tmp_path / "run" / "checkpoints") == []
+
+
 def test_handlers_are_put_back():
     before = signal.getsignal(signal.SIGTERM)
     with interruption.listening("x"):

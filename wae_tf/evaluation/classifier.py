@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from wae_tf.data.batches import batch_indices, image_batches
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import DataError, RunError
 from wae_tf.evaluation.distances import FeatureNetwork, Progress
-from wae_tf.files import write_atomically
+from wae_tf.files import sync, write_atomically
 from wae_tf.pixels import to_float
 
 FEATURES = 64
@@ -136,7 +137,11 @@ def train(
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        model.save(folder / MODEL_FILE)
+        # Under another name first: whoever is killed while it is written leaves the old pair.
+        part = folder / f"new-{MODEL_FILE}"
+        model.save(part)
+        sync(part)
+        os.replace(part, folder / MODEL_FILE)
         text = json.dumps(dataclasses.asdict(facts), indent=2)
         write_atomically(folder / FACTS_FILE, text + "\n")
     except OSError as error:
@@ -187,6 +192,12 @@ def load(folder: str | Path, config: Config, image_shape: tuple[int, int, int]) 
         raise DataError(
             f"--classifier={folder} is damaged ({type(error).__name__}). {how(config.dataset)}"
         ) from error
+    identity = _identity(model, facts.feature_scale)
+    if identity != facts.sha256:
+        raise DataError(
+            f"--classifier={folder} is damaged: {MODEL_FILE} is not the network that {FACTS_FILE} "
+            f"tells of. {how(config.dataset)}"
+        )
     if facts.dataset != config.dataset or facts.image_shape != tuple(image_shape):
         raise DataError(
             f"--classifier={folder} knows {facts.dataset} images of {list(facts.image_shape)}, not "
@@ -205,7 +216,7 @@ def load(folder: str | Path, config: Config, image_shape: tuple[int, int, int]) 
     return FeatureNetwork(
         name=f"{facts.dataset}_classifier",
         title=f"{facts.dataset} classifier",
-        identity=_identity(model, facts.feature_scale),
+        identity=identity,
         settings={"test_accuracy": f"{facts.test_accuracy:.4f}", "split": facts.split},
         apply=run,
         batch_size=500,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ from wae_tf.models.wae import Wae
 _MANIFEST = "manifest.json"
 _STATE = "state.json"
 _UNFINISHED = ".saving"
+_DAMAGED = ".damaged"
+#: So many damaged checkpoints stay for a person to look at; a disk must not fill with them.
+_MOST_DAMAGED = 3
 
 
 class Damaged(Exception):
@@ -31,9 +36,20 @@ def path_of(folder: Path, step: int) -> Path:
 
 
 def steps(folder: Path) -> list[int]:
-    """The steps of the checkpoints in a folder, the newest first; nothing is read yet."""
-    found = [path.name.removeprefix("step-") for path in folder.glob("step-*")]
-    return sorted((int(name) for name in found if name.isdecimal()), reverse=True)
+    """The steps of the checkpoints in a folder, the newest first; nothing is read yet.
+
+    Raises:
+        RunError: the folder is there and cannot be listed.
+    """
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    found = [name.removeprefix("step-") for name in names if name.startswith("step-")]
+    known = [int(name) for name in found if name.isascii() and name.isdecimal()]
+    return sorted((step for step in known if path_of(folder, step).name in names), reverse=True)
 
 
 def _tracked(model: Wae) -> tf.train.Checkpoint:
@@ -68,8 +84,9 @@ def save(folder: Path, model: Wae, state: dict[str, Any], keep: int) -> Path:
     part = folder / f"{_UNFINISHED}-{final.name}"
     try:
         shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        _tracked(model).write(str(part / "model"))
+        part.mkdir()  # not its parents: a run's folder that was taken away is not made anew
+        with _plain(part) as place:
+            _tracked(model).write(str(place / "model"))
         (part / _STATE).write_text(json.dumps(state))
         sums = {path.name: _sum(path) for path in sorted(part.iterdir())}
         (part / _MANIFEST).write_text(json.dumps(sums))
@@ -79,7 +96,10 @@ def save(folder: Path, model: Wae, state: dict[str, Any], keep: int) -> Path:
         sync(folder)
     except (OSError, tf.errors.OpError) as error:
         shutil.rmtree(part, ignore_errors=True)
-        before = steps(folder)
+        try:
+            before = steps(folder)
+        except RunError:  # the reason told is why it could not be written
+            before = []
         stands = f"the one of step {before[0]} stands" if before else "there is none before it"
         raise RunError(
             f"the checkpoint {final} cannot be written ({first_line(error)}); {stands}; make "
@@ -95,6 +115,9 @@ def newest(folder: Path, progress: Callable[[str], None] = lambda line: None) ->
 
     A damaged one is named to `progress` and passed over. What a killed process left half written is no
     checkpoint.
+
+    Raises:
+        RunError: one cannot be read, which does not say that it is damaged.
     """
     for step in steps(folder):
         try:
@@ -114,7 +137,8 @@ def restore(folder: Path, step: int, model: Wae) -> dict[str, Any]:
     path = path_of(folder, step)
     try:
         _check(path)
-        status = _tracked(model).read(str(path / "model"))
+        with _plain(path) as place:
+            status = _tracked(model).read(str(place / "model"))
         status.assert_existing_objects_matched()
         return json.loads((path / _STATE).read_text())
     except Damaged as error:
@@ -129,11 +153,47 @@ def sweep(folder: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def drop_after(folder: Path, step: int) -> None:
-    """Removes the checkpoints of later steps, damaged ones among them."""
+def set_aside_after(folder: Path, step: int) -> None:
+    """Renames the checkpoints after the newest whole one, damaged all, to `step-N.damaged`.
+
+    The oldest of those set aside go when there are more than three.
+
+    Raises:
+        RunError: one cannot be renamed.
+    """
     for other in steps(folder):
         if other > step:
-            shutil.rmtree(path_of(folder, other), ignore_errors=True)
+            path = path_of(folder, other)
+            aside = path.with_name(path.name + _DAMAGED)
+            try:
+                shutil.rmtree(aside, ignore_errors=True)
+                os.replace(path, aside)
+            except OSError as error:
+                raise RunError(
+                    f"the damaged checkpoint {path} cannot be set aside ({first_line(error)}); move "
+                    "it away and give the same command to go on."
+                ) from error
+    for old in sorted(folder.glob(f"step-*{_DAMAGED}"), reverse=True)[_MOST_DAMAGED:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _plain(path: Path) -> Iterator[Path]:
+    """A name of the folder that TensorFlow, to which a prefix is a pattern, takes as it is."""
+    if not set(str(path)) & set("[]*?\\"):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as beside:
+        link = Path(beside) / "checkpoint"
+        link.symlink_to(path.absolute(), target_is_directory=True)
+        yield link
+
+
+def _unreadable(path: Path, error: OSError) -> RunError:
+    return RunError(
+        f"{error.filename or path} cannot be read ({first_line(error)}), so it is not known whether "
+        "the checkpoint is whole; make it readable and give the same command again. Nothing was removed."
+    )
 
 
 def _check(path: Path) -> None:
@@ -145,7 +205,11 @@ def _check(path: Path) -> None:
         for name, expected in sums.items():
             if _sum(path / name) != expected:
                 raise Damaged(f"{name} is not what was written")
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise Damaged(f"{Path(error.filename).name} is missing or no file") from error
+    except OSError as error:  # for now perhaps: no permission, a disk or network that fails
+        raise _unreadable(path, error) from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Damaged(f"{_MANIFEST} cannot be read") from error
 
 

@@ -126,8 +126,8 @@ class Run:
             finally:
                 # The file stays: were it removed, a process that has it open already and one that
                 # makes it anew would each hold a lock. It goes with a folder where nothing began.
-                if new and not self.flags.exists() and not self._foreign():
-                    with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError):  # a folder taken away has its own sentence
+                    if new and not self.flags.exists() and not self._foreign():
                         self.lock.unlink()
                         self.folder.rmdir()
 
@@ -219,8 +219,16 @@ class Run:
     def _remove(self) -> None:
         # Only what a run writes: a stranger's file in the folder stays. Checkpoints first and flags
         # last, so that a removal that is killed can be done again, or what is left gone on with.
-        for folder in (self.checkpoints, self.figures, self.events):
-            shutil.rmtree(folder, ignore_errors=True)
+        folders = (self.checkpoints, self.figures, self.events)
+        for folder in folders:
+            if folder.is_symlink():  # before anything goes: what it leads to may be another's too
+                raise RunError(
+                    f"{folder} is a symbolic link, which --overwrite does not follow; remove the link "
+                    "or empty what it leads to, or give another --work_dir."
+                )
+        for folder in folders:
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(folder)
         for path in (
             self.history,
             self.metrics,

@@ -37,6 +37,15 @@ class Stop:
             raise Interrupted(number, self.what_now)
         self.number = number
 
+    def check(self) -> None:
+        """Ends the run if a signal was noted; for the borders between pieces of work.
+
+        Raises:
+            Interrupted: one was.
+        """
+        if self.number is not None:
+            raise Interrupted(self.number, self.what_now)
+
     @contextlib.contextmanager
     def waits(self) -> Iterator[None]:
         """Within, a first signal is only noted, in `number`."""

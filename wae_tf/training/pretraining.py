@@ -27,6 +27,7 @@ def pretrain(
     *,
     steps: int = 200,
     size: int = 1000,
+    check: Callable[[], None] = lambda: None,
 ) -> float:
     """Brings the codes' moments near the prior's: encoder alone, an optimizer of its own.
 
@@ -39,6 +40,7 @@ def pretrain(
         progress: is called with a line now and then, and at the end.
         steps: at most so many.
         size: images a step, and codes of the prior sample (official wae.py:431-436).
+        check: is called before each step, and may raise to end it there.
 
     Returns:
         the last loss.
@@ -78,6 +80,7 @@ def pretrain(
     batches = iter(distribution.distributed_dataset(strategy, batch_size, part))
     loss = math.nan
     for index in range(steps):
+        check()
         loss = float(everywhere(next(batches), tf.constant(index, tf.int64)))
         if not math.isfinite(loss):
             raise RunError(

@@ -49,7 +49,7 @@ def begin(run: Run, config: Config, images: ImageSet, length: Length, overwrite:
     run.sweep()
     checkpoints.sweep(run.checkpoints)
     step = -1 if step is None else step
-    checkpoints.drop_after(run.checkpoints, step)
+    checkpoints.set_aside_after(run.checkpoints, step)
     # The row of an epoch that --steps had cut short goes too, where this epoch now goes on.
     run.cut_history(lambda at: at <= step and length.ends(at))
     run.update_metrics(facts, drop=("diverged_step", "steps"))
@@ -80,7 +80,7 @@ def roll_back(model: Wae, config: Config, run: Run, bad: BadStep) -> dict[str, A
     model.schedules.lr_factor.assign(factor)
     model.schedules.rollbacks.assign(count)
     if chief:
-        checkpoints.drop_after(run.checkpoints, step)  # damaged ones, in the way of new ones
+        checkpoints.set_aside_after(run.checkpoints, step)  # damaged ones, in the way of new ones
         run.cut_history(lambda at: at <= step)
     progress(f"{bad}; going on from step {step} with {factor:g} of the learning rates")
     return state

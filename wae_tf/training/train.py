@@ -84,7 +84,9 @@ def _train(
     else:
         state = {}
         stop.what_now = "nothing of this run is saved yet; the same command begins it again."
-        _first_weights(model, config, images)
+        with stop.waits():  # raised inside a trace, AutoGraph would swallow it
+            _first_weights(model, config, images, stop)
+        stop.check()
         if chief:
             checkpoints.save(run.checkpoints, model, {}, config.keep_checkpoints)
     stop.what_now = f"step {max(start, 0)} is saved; the same command goes on from there."
@@ -109,12 +111,16 @@ def _introduce(model: Wae, config: Config, strategy: tf.distribute.Strategy) -> 
         progress(f"{replicas} replicas, {config.batch_size // replicas} images of a batch on each")
 
 
-def _first_weights(model: Wae, config: Config, images: ImageSet) -> None:
+def _first_weights(model: Wae, config: Config, images: ImageSet, stop: Stop) -> None:
     if config.init_from_official:
         setup.read_official(model, config.init_from_official)
     elif config.pretrain and config.model != "vae":
         pretraining.pretrain(
-            model, images.train, steps=config.pretrain_steps, size=config.pretrain_size
+            model,
+            images.train,
+            steps=config.pretrain_steps,
+            size=config.pretrain_size,
+            check=stop.check,
         )
 
 

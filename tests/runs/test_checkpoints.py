@@ -1,0 +1,129 @@
+"""Checkpoints that cannot be read, are damaged, or lie under names that TensorFlow takes as patterns."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from wae_tf import main
+from wae_tf.config import Config
+from wae_tf.errors import RunError
+from wae_tf.files import write_atomically
+from wae_tf.runs import checkpoints
+from wae_tf.runs.folder import Run
+
+TINY = [
+    "--train_size=80", "--test_size=40", "--batch_size=40", "--zdim=2", "--epochs=1",
+    "--encoder_arch=mlp", "--decoder_arch=mlp", "--encoder_filters=4", "--decoder_filters=4",
+    "--encoder_layers=1", "--decoder_layers=1", "--pretrain=false", "--pictures=4",
+    "--picture_columns=2", "--save_every_steps=1",
+]  # fmt: skip
+
+
+def train(folder, *arguments):
+    return main.main([f"--work_dir={folder}", *TINY, *arguments])
+
+
+def test_a_checkpoint_that_cannot_be_read_stands(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "run"
+    assert train(folder) == 0
+    kept = checkpoints.steps(folder / "checkpoints")
+    read = Path.read_text
+
+    def refused(path, *args, **kwargs):
+        if path.name == "manifest.json":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", refused)
+        assert train(folder, "--epochs=2") == 1
+    assert "manifest.json cannot be read (Permission denied)" in capsys.readouterr().err
+    assert checkpoints.steps(folder / "checkpoints") == kept
+    assert not list(folder.glob("checkpoints/*.damaged"))
+
+
+def test_a_folder_of_checkpoints_that_cannot_be_listed_is_not_empty(tmp_path, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "listdir", refused)
+    with pytest.raises(RunError, match="cannot be read"):
+        checkpoints.newest(tmp_path)
+
+
+def test_damaged_checkpoints_are_set_aside_and_bounded(tmp_path):
+    for step in range(6):
+        checkpoints.path_of(tmp_path, step).mkdir()
+    assert checkpoints.newest(tmp_path) is None
+    checkpoints.set_aside_after(tmp_path, -1)
+    assert checkpoints.steps(tmp_path) == []
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [f"step-{step:08d}.damaged" for step in (3, 4, 5)]
+
+
+@pytest.mark.parametrize("name", ["lr[0.1]", "a*b?", "back\\slash", "spaced é"])
+def test_names_that_are_patterns(name, tmp_path, capsys):
+    folder = tmp_path / name / "run"
+    assert train(folder) == 0
+    assert main.main([f"--work_dir={folder}", "--mode=sample", "--num_samples=2"]) == 0
+    assert "restored step 2" in capsys.readouterr().out
+
+
+def test_overwrite_does_not_follow_a_link(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "step-00000001").mkdir(parents=True)
+    run = Run(tmp_path / "run")
+    run.create(Config())
+    run.checkpoints.rmdir()
+    run.checkpoints.symlink_to(elsewhere)
+    with pytest.raises(RunError, match="symbolic link"):
+        run.create(Config(), overwrite=True)
+    assert run.flags.exists() and list(elsewhere.iterdir())
+
+
+def test_a_removal_that_fails_is_an_error(tmp_path, monkeypatch):
+    run = Run(tmp_path / "run")
+    run.create(Config())
+
+    def refused(path, **kwargs):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("shutil.rmtree", refused)
+    with pytest.raises(RunError, match="Permission denied"):
+        run.create(Config(), overwrite=True)
+    assert run.flags.exists()
+
+
+def test_a_run_that_was_taken_away_is_not_made_anew(tmp_path):
+    class Model:
+        class step:
+            @staticmethod
+            def numpy():
+                return 3
+
+    with pytest.raises(RunError, match="cannot be written"):
+        checkpoints.save(tmp_path / "gone" / "checkpoints", Model(), {}, 1)
+    assert not (tmp_path / "gone").exists()
+
+
+def test_a_full_disk_outside_of_training_is_a_sentence(monkeypatch, capsys):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("wae_tf.cli.modes.run", full)
+    assert main.main([]) == 1
+    assert "No space left on device" in capsys.readouterr().err
+
+
+def test_an_atomic_write_on_a_full_disk_names_the_file_and_leaves_the_old(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "facts.json"
+    path.write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError) as caught:
+        write_atomically(path, "new")
+    assert caught.value.filename == str(path)
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
