@@ -2,7 +2,7 @@
 
 import sys
 
-from wae_tf.main import main
+from wae_tf.main import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

@@ -17,11 +17,13 @@ from collections.abc import Sequence
 # Before TensorFlow is imported: on a machine without a GPU it would report that as an error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from wae_tf import console
+from wae_tf import console, interruption
 from wae_tf.cli import arguments as cli_arguments
 from wae_tf.cli import modes
 from wae_tf.errors import UserError, printable
 
+#: What a signal means for a mode that says nothing else.
+_WHAT_NOW = "the work was not done; the same command begins it again."
 #: Of a write to a file that is open already; such an error carries no file's name.
 _OF_A_DISK = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EFBIG, errno.EDQUOT)
 
@@ -34,19 +36,24 @@ def _run(arguments: Sequence[str]) -> None:
     modes.run(config, values)
 
 
+def _dispatch(arguments: Sequence[str]) -> None:
+    address = cli_arguments.address(arguments)
+    if address is None:
+        _run(arguments)
+        return
+    from wae_tf.runs import remote
+
+    with remote.local(address) as folder:
+        _run([*arguments, f"--work_dir={folder}"])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status: 0, 2 for bad flags, 1 for a failed run."""
     arguments = sys.argv[1:] if arguments is None else arguments
     console.to_stdout()
     try:
-        address = cli_arguments.address(arguments)
-        if address is None:
-            _run(arguments)
-        else:
-            from wae_tf.runs import remote
-
-            with remote.local(address) as folder:
-                _run([*arguments, f"--work_dir={folder}"])
+        with interruption.listening(_WHAT_NOW):
+            _dispatch(arguments)
     except UserError as error:
         print(f"wae_tf: {error}", file=sys.stderr)
         return error.status
@@ -62,5 +69,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def program() -> int:
+    """`main` as a process of its own, which a signal ends within seconds, whatever runs then."""
+    try:
+        with interruption.listening(_WHAT_NOW) as stop, interruption.answering("wae_tf"):
+            status = main()
+            stop.number = None  # `main` has answered
+    except interruption.Interrupted as error:
+        print(f"wae_tf: {error}", file=sys.stderr)
+        status = error.status
+    interruption.ignore()  # all is said; the interpreter only has to leave
+    return status
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

@@ -16,10 +16,11 @@ import tensorflow as tf
 import wae_tf
 from tests.factory import tiny_run
 from tests.faults import Killed, fault, fault_in
-from wae_tf import main
+from wae_tf import interruption, main
 from wae_tf.cli.arguments import parse
 from wae_tf.errors import DataError, RunError
 from wae_tf.evaluation import brief
+from wae_tf.interruption import Stop
 from wae_tf.models import pretraining as pretraining_step
 from wae_tf.models.gan import WaeGan
 from wae_tf.models.mmd import WaeMmd
@@ -30,14 +31,12 @@ from wae_tf.runs.flags_file import flags_text
 from wae_tf.runs.folder import Run
 from wae_tf.training import (
     fitting,
-    interruption,
     pretraining,
     programs,
     resuming,
     setup,
 )
 from wae_tf.training.callbacks import BadStep, Checkpoints, StopOnBadStep
-from wae_tf.training.interruption import Stop
 
 ROOT = Path(__file__).parents[2]
 

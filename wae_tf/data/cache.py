@@ -19,6 +19,7 @@ try:
     import fcntl
 except ImportError:
     fcntl = None  # type: ignore[assignment]  # not on Windows
+from wae_tf import interruption
 from wae_tf.errors import DataError
 
 #: Part of every key: raise it when the same files would decode to other pixels or another order.
@@ -112,6 +113,7 @@ class Writer:
 
     def put(self, images: np.ndarray, place: int) -> None:
         """Writes uint8 [k, *shape] images at `place`, in any order; each place once."""
+        interruption.check()
         images = np.ascontiguousarray(images, np.uint8).reshape(-1, *self._shape)
         if place + len(images) > self._rows:
             raise ValueError(f"{place + len(images)} images where {self._rows} were announced")

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from wae_tf import interruption
 from wae_tf.config import Config
 from wae_tf.console import progress as console_progress
 from wae_tf.data.batches import batch_indices, image_batches
@@ -106,6 +107,7 @@ def train(
     drawn = {"seed": seed, "batch_size": batch_size, "stream": "classifier/batches"}
     batches = image_batches(images.train, pixel_range="unit", **drawn)
     for index, batch in enumerate(batches.take(steps)):
+        interruption.check()
         rows = batch_indices(step=index, size=len(labels), **drawn)
         loss = step(batch, tf.gather(held, rows))
         if (index + 1) % 500 == 0 or index + 1 == steps:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import streams
+from wae_tf import interruption, streams
 from wae_tf.models.wae import Wae
 from wae_tf.objective import priors
 
@@ -21,6 +21,7 @@ def in_batches(function: Callable, array: np.ndarray, batch_size: int = 100) -> 
 def slices(array: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
     """The rows of an array, `batch_size` at a time."""
     for start in range(0, len(array), batch_size):
+        interruption.check()
         yield np.asarray(array[start : start + batch_size])
 
 

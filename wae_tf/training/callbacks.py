@@ -18,13 +18,13 @@ from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief
 from wae_tf.figures import of_model
 from wae_tf.figures.curves import training_curves
+from wae_tf.interruption import Stop
 from wae_tf.models import passes
 from wae_tf.models.step.guard import finite
 from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_unit
 from wae_tf.runs import checkpoints, measures, remote
 from wae_tf.runs.folder import Run
-from wae_tf.training.interruption import Interrupted, Stop
 
 #: Points of the step curves that a run keeps.
 CURVE_POINTS = 2000
@@ -281,6 +281,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Saves within an epoch, if it is time."""
+        self.stop.patient = True  # from now on steps are worth waiting for; `fit` ends it
         every = self.config.save_every_steps
         if self.stop.number is None and not every:
             return
@@ -313,5 +314,4 @@ class Checkpoints(keras.callbacks.Callback):
         Raises:
             Interrupted: it did.
         """
-        if self.stop.number is not None:
-            raise Interrupted(self.stop.number, self.stop.what_now)
+        self.stop.check()

@@ -12,6 +12,7 @@ import keras
 from wae_tf import console
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
+from wae_tf.interruption import Stop
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints
@@ -19,7 +20,6 @@ from wae_tf.runs.folder import Run
 from wae_tf.training import callbacks, distribution, resuming
 from wae_tf.training.callbacks import BadStep
 from wae_tf.training.feeding import Feed
-from wae_tf.training.interruption import Stop
 from wae_tf.training.programs import Length
 
 
@@ -100,10 +100,11 @@ def fit(
         RunError: a step went wrong (and could not be rolled back), or a file cannot be written.
         Interrupted: a signal came; all is saved.
     """
+    stop.check()
     watchers = _Watchers(model, config, images, run, length, stop, state)
     while True:
         try:
-            with stop.waits():
+            with stop.waits(patient=False):  # until a step has come to its end
                 _fit_what_is_left(model, feed, length, watchers)
                 _save_the_end(model, length, watchers)
             break

@@ -7,11 +7,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from wae_tf import interruption
 from wae_tf.config import Config
 from wae_tf.console import progress
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import RunError
 from wae_tf.evaluation import brief
+from wae_tf.interruption import Stop
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints
@@ -20,13 +22,11 @@ from wae_tf.training import (
     distribution,
     feeding,
     fitting,
-    interruption,
     pretraining,
     programs,
     resuming,
     setup,
 )
-from wae_tf.training.interruption import Stop
 from wae_tf.training.programs import Length
 
 
@@ -68,6 +68,7 @@ def _train(
 ) -> dict[str, float]:
     chief = distribution.is_chief(strategy)
     images = setup.load_images(config)
+    stop.check()
     length = Length.of(config, len(images.train))
     with strategy.scope():
         model = setup.build(config, images)
@@ -84,7 +85,7 @@ def _train(
     else:
         state = {}
         stop.what_now = "nothing of this run is saved yet; the same command begins it again."
-        with stop.waits():  # raised inside a trace, AutoGraph would swallow it
+        with stop.waits(patient=False):  # `check` asks before each step
             _first_weights(model, config, images, stop)
         stop.check()
         if chief:

@@ -1,0 +1,98 @@
+"""Signals are noted, answered between pieces of work, and end a process where Python cannot answer."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from wae_tf import interruption
+from wae_tf.interruption import Interrupted
+
+ROOT = Path(__file__).parents[1]
+
+
+def send(number=signal.SIGTERM):
+    os.kill(os.getpid(), number)
+
+
+def test_a_signal_is_noted_and_raised_where_it_is_asked_for():
+    with pytest.raises(Interrupted, match="SIGTERM: x") as caught, interruption.listening("x"):
+        send()
+        interruption.check()
+        pytest.fail("it was not asked for")
+    assert caught.value.status == 143
+
+
+def test_work_that_waits_is_not_ended_by_check():
+    seen = []
+    with pytest.raises(Interrupted, match="saved"), interruption.listening("x") as stop:
+        with stop.waits():
+            send(signal.SIGINT)
+            interruption.check()
+            seen.append(stop.number)
+            stop.what_now = "saved"
+        interruption.check()
+        seen.append("too far")
+    assert seen == [signal.SIGINT]
+
+
+def test_a_second_signal_does_not_wait():
+    with pytest.raises(Interrupted), interruption.listening("x") as stop, stop.waits():
+        send()
+        send()
+        pytest.fail("the second signal was waited for")
+
+
+def answered(monkeypatch, capfd, patient, signals):
+    """The status that a process would leave with, while its main thread does not ask."""
+    monkeypatch.setattr(interruption, "GRACE", 0.05)
+    left, done = [], threading.Event()
+
+    def leave(status):
+        left.append(status)
+        done.set()
+
+    with interruption.listening("x") as stop:
+        stop.patient = patient
+        with interruption.answering("wae_tf", leave):
+            for _ in range(signals):
+                send()
+                time.sleep(0.3)
+            stop.number = None
+    return left, capfd.readouterr().err
+
+
+def test_a_signal_that_nobody_answers_ends_the_process(monkeypatch, capfd):
+    left, error = answered(monkeypatch, capfd, patient=False, signals=1)
+    assert left == [143] and error == "wae_tf: stopped by SIGTERM: x\n"
+
+
+def test_work_worth_waiting_for_is_waited_for_once(monkeypatch, capfd):
+    assert answered(monkeypatch, capfd, patient=True, signals=1) == ([], "")
+    assert answered(monkeypatch, capfd, patient=True, signals=2)[0] == [143]
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_in_the_imports_has_its_line(number, status, tmp_path):
+    program = (
+        "import os, sys\n"
+        "class Finder:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        f"        if name == 'tensorflow': os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Finder)\n"
+        "from wae_tf.main import program\n"
+        "sys.exit(program())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", program, f"--work_dir={tmp_path / 'run'}"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == status
+    lines = [line for line in done.stderr.splitlines() if line.startswith("wae_tf:")]
+    assert len(lines) == 1 and "the same command begins" in lines[0]
+    assert "Traceback" not in done.stderr

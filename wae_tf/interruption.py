@@ -1,0 +1,201 @@
+"""SIGTERM and Ctrl-C: noted at once, answered between pieces of work, with a status that says so.
+
+A handler that raises inside TensorFlow is swallowed by AutoGraph or becomes another error, so it only
+notes. The work asks: `check` between batches and at the borders of phases, `Stop.check` between steps.
+Where the command line is a process of its own, a thread ends it when Python does not come to an answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from wae_tf.errors import UserError
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: Seconds that a noted signal waits for an answer where no work is under way that should be finished.
+GRACE = 4.0
+
+
+class Interrupted(UserError):
+    """A signal ended the run; `status` is 128 + its number, as a shell would say it."""
+
+    def __init__(self, number: int, what_now: str):
+        super().__init__(f"stopped by {signal.Signals(number).name}: {what_now}")
+        self.status = 128 + number
+
+
+class Stop:
+    """Notes signals.
+
+    Args:
+        what_now: what the person reads when a signal ends the work now under way.
+
+    Attributes:
+        number: of the signal that was noted, or None.
+        patient: whether the work under way should come to an end first, however long it takes.
+        answered: whether `answering` ends the process after a second signal.
+    """
+
+    def __init__(self, what_now: str):
+        self.what_now = what_now
+        self.number: int | None = None
+        self.patient = False
+        self.answered = False
+
+    def __call__(self, number: int, frame: Any) -> None:
+        """The signal's handler: notes a first one; a second one does not wait."""
+        if self.number is None:
+            self.number = number
+        elif not self.answered:
+            raise Interrupted(number, self.what_now)
+
+    def check(self) -> None:
+        """Ends the run if a signal was noted; for the borders between pieces of work.
+
+        Raises:
+            Interrupted: one was.
+        """
+        if self.number is not None:
+            raise Interrupted(self.number, self.what_now)
+
+    @contextlib.contextmanager
+    def waits(self, patient: bool = True) -> Iterator[None]:
+        """Within, `check` of this module does not end the run, only this object's does.
+
+        Args:
+            patient: see the attribute; the work within may change it.
+        """
+        before, self.patient = self.patient, patient
+        _deferring.append(self)
+        try:
+            yield
+        finally:
+            _deferring.pop()
+            self.patient = before
+
+
+_listening: list[Stop] = []
+_deferring: list[Stop] = []
+
+
+def check() -> None:
+    """Ends the work under way if a signal was noted and nothing has to be finished first.
+
+    Raises:
+        Interrupted: one was.
+    """
+    on_main = threading.current_thread() is threading.main_thread()
+    if _listening and not _deferring and on_main:
+        _listening[-1].check()
+
+
+@contextlib.contextmanager
+def listening(what_now: str) -> Iterator[Stop]:
+    """Notes SIGTERM and SIGINT within; elsewhere than in the main thread it cannot, and does not.
+
+    Within another `listening`, signals are the outer one's, and only the sentence changes.
+
+    Raises:
+        Interrupted: a signal was noted before the end, or comes for the second time.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield Stop(what_now)
+        return
+    if _listening:
+        stop = _listening[-1]
+        before = stop.what_now
+        stop.what_now = what_now
+        stop.check()
+        yield stop
+        stop.check()
+        stop.what_now = before
+        return
+    stop = Stop(what_now)
+    handlers = {number: signal.signal(number, stop) for number in SIGNALS}
+    _listening.append(stop)
+    try:
+        yield stop
+        stop.check()
+    finally:
+        _listening.pop()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def ignore() -> None:
+    """Takes no more signals, for a process that has done its work and is about to leave."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def answering(name: str, leave: Callable[[int], Any] = os._exit) -> Iterator[None]:
+    """Ends this process after a signal even where Python cannot answer, as in a long compilation.
+
+    What is being written then stays under a temporary name, which nobody takes for the file itself.
+
+    Args:
+        name: of the command, before the sentence.
+        leave: ends the process with a status.
+    """
+    stop = _listening[-1]
+    ear, mouth = socket.socketpair()
+    mouth.setblocking(False)
+    before = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
+    over = threading.Event()
+    stop.answered = True
+
+    def answer(number: int) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+        with contextlib.suppress(OSError):
+            os.write(2, f"{name}: {Interrupted(number, stop.what_now)}\n".encode())
+        leave(128 + number)
+
+    def listen() -> None:
+        first: int | None = None
+        since = 0.0
+        ear.settimeout(None)
+        while not over.is_set():
+            try:
+                heard = [byte for byte in ear.recv(64) if byte in SIGNALS]
+            except TimeoutError:
+                heard = []
+            except OSError:
+                return
+            if over.is_set():
+                return
+            for number in heard:
+                if first is not None:
+                    answer(number)  # a second one leaves at once
+                    return
+                first = number
+                since = time.monotonic()
+            if stop.patient:
+                since = time.monotonic()
+            if first is not None:
+                ear.settimeout(0.1)
+                if time.monotonic() - since > GRACE:
+                    answer(first)
+                    return
+
+    thread = threading.Thread(target=listen, name="signals", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.answered = False
+        over.set()
+        signal.set_wakeup_fd(before)
+        mouth.send(b"\0")
+        thread.join(1)
+        ear.close()
+        mouth.close()
