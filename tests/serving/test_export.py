@@ -620,4 +620,4 @@ def test_metrics_of_a_run_that_is_not_finite_refuse_it(small, tmp_path):
     run = Run(tmp_path)
     run.update_metrics({"test_reconstruction": float("nan")})
     with pytest.raises(RunError, match="test_reconstruction of the run"):
-        export.export_run(run, small)
+        export.export_run(run, small, Config(**TINY, model="wae_gan"))
