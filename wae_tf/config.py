@@ -40,7 +40,7 @@ class Config(Settings):
     skip_bad_images: bool = field(False, "count and skip unreadable images instead of stopping")
     crop: str = field("closecrop", "CelebA: how to come to 64x64", choices=CROPS)
     image_size: int | None = field(
-        None, "folder: crop to the centre square and resize to N x N", minimum=4
+        None, "folder: crop to the centre square and resize to N x N", minimum=4, maximum=4096
     )
     init_from_official: str | None = field(
         None, "PREFIX of a checkpoint of the official code: start from its weights, unpretrained"

@@ -8,11 +8,16 @@ from typing import Any
 
 from wae_tf import registry
 from wae_tf.errors import FlagError
+from wae_tf.setting_checks import check_number, check_text, shown
 
 PRIORS = ("normal", "sphere", "uniform")
 
 #: Multiples of the base C in the IMQ kernel sum, official wae.py:303.
 MMD_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+#: Layers of a network, and width of its convolutions: far above what trains, below what aborts
+#: TensorFlow or takes Python hours to build.
+MOST_LAYERS, MOST_FILTER_SIZE = 100, 64
 
 
 def field(
@@ -22,6 +27,7 @@ def field(
     choices: tuple[str, ...] | None = None,
     kind: str | None = None,
     minimum: float | None = None,
+    maximum: float | None = None,
     above: float | None = None,
 ) -> Any:
     """A setting: its default, its help, and what is accepted: `kind` says entries of the registry."""
@@ -32,6 +38,7 @@ def field(
             "choices": choices,
             "kind": kind,
             "minimum": minimum,
+            "maximum": maximum,
             "above": above,
         },
     )
@@ -120,12 +127,14 @@ class Settings:
     encoder_arch: str = field("dcgan", "encoder network", kind="encoder")
     decoder_arch: str = field("dcgan_mod", "decoder network", kind="decoder")
     encoder_filters: int = field(64, "units or widest filters of the encoder", minimum=1)
-    encoder_layers: int = field(4, "layers of the encoder", minimum=0)
+    encoder_layers: int = field(4, "layers of the encoder", minimum=0, maximum=MOST_LAYERS)
     decoder_filters: int = field(64, "units or widest filters of the decoder", minimum=1)
-    decoder_layers: int = field(3, "layers of the decoder", minimum=0)
+    decoder_layers: int = field(3, "layers of the decoder", minimum=0, maximum=MOST_LAYERS)
     adversary_filters: int = field(512, "units of the adversary's layers", minimum=1)
-    adversary_layers: int = field(4, "layers of the adversary", minimum=0)
-    filter_size: int = field(4, "width of the convolutions (not of ali)", minimum=1)
+    adversary_layers: int = field(4, "layers of the adversary", minimum=0, maximum=MOST_LAYERS)
+    filter_size: int = field(
+        4, "width of the convolutions (not of ali)", minimum=1, maximum=MOST_FILTER_SIZE
+    )
     init_std: float = field(0.0099999, "standard deviation of the initial weights", minimum=0)
     init_bias: float = field(0.0, "initial bias of linear and convolution layers")
     batch_norm: bool = field(True, "batch normalisation in encoder and decoder")
@@ -153,22 +162,30 @@ class Settings:
             if field.default is not None:
                 raise FlagError(f"--{field.name} needs a value: {meta['help']}.")
             return
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str):
+                check_text(field.name, text)
         if meta["choices"] and value not in meta["choices"]:
             raise FlagError(
-                f"--{field.name}={value} is not known; accepted: {', '.join(meta['choices'])}."
+                f"--{field.name}={shown(value)} is not known; accepted: {', '.join(meta['choices'])}."
             )
         if meta["kind"]:
             registry.entry(meta["kind"], value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return
-        if not math.isfinite(value):
-            raise FlagError(f"--{field.name}={value} is not a finite number.")
+        check_number(field.name, value, any_int=field.name == "seed")
         if meta["minimum"] is not None and value < meta["minimum"]:
             raise FlagError(f"--{field.name}={value} is too small; accepted: {meta['minimum']} up.")
+        if meta["maximum"] is not None and value > meta["maximum"]:
+            raise FlagError(
+                f"--{field.name}={value} is too large; accepted: {meta['maximum']} at most."
+            )
         if meta["above"] is not None and value <= meta["above"]:
             raise FlagError(f"--{field.name}={value} must be above {meta['above']}.")
 
     def _check_together(self) -> None:
+        for scale in self.mmd_scales:
+            check_number("mmd_scales", scale)
         if not self.mmd_scales or min(self.mmd_scales) <= 0:
             raise FlagError("--mmd_scales takes positive numbers separated by commas.")
         schedule_speed(self.lr_schedule)
@@ -258,7 +275,7 @@ def schedule_speed(lr_schedule: str) -> float | None:
         speed = math.nan
     if not (math.isfinite(speed) and speed > 0):
         raise FlagError(
-            f"--lr_schedule={lr_schedule} is not known; accepted: constant, manual, "
+            f"--lr_schedule={shown(lr_schedule)} is not known; accepted: constant, manual, "
             "manual_smooth, plateau, or a positive number of epochs."
         )
     return speed
