@@ -75,6 +75,7 @@ def test_what_the_files_say_is_what_their_import_registers(kind):
         assert dict(read.facts) == literal
 
 
+@pytest.mark.processes
 def test_help_and_bad_names_need_no_tensorflow(tmp_path):
     (tmp_path / "light.py").write_text(LIGHT)
     code = (

@@ -112,7 +112,7 @@ def test_a_flagfile_chooses_the_preset_below_it():
         (["--init_std=-1"], "--init_std=-1.0 is too small; accepted: 0 up."),
         (
             ["--encoder_arch=began", "--decoder_filters=32"],
-            "as many --decoder_filters as --encoder_filters, not 32 and 64",
+            "as many --decoder_filters as --encoder_filters, 64, not 32.",
         ),
         (["--decoder_layers=0"], "--decoder_layers=0 is too few for --decoder_arch=dcgan_mod"),
         (["--batch_size=2000"], "--batch_size=2000 is larger than the 1500 training images"),
@@ -263,6 +263,7 @@ def test_a_folder_that_may_not_be_touched_is_a_sentence(mode, tmp_path, monkeypa
     assert str(folder) in error and len(error.strip().splitlines()) == 1
 
 
+@pytest.mark.processes
 def test_module_runs_as_a_program(tmp_path):
     command = [sys.executable, "-m", "wae_tf.main", "--dataset=svhn"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -657,12 +657,12 @@ def test_celeba_prepared_by_tfds_has_the_official_crop(tfds, tmp_path, rng):
 def test_without_a_network_it_says_so_at_once(monkeypatch, tmp_path):
     pytest.importorskip("tensorflow_datasets")
     builder = tfds_source._builder
-    monkeypatch.setattr(tfds, "_builder", lambda name, root: builder(name, str(tmp_path)))
+    monkeypatch.setattr(tfds_source, "_builder", lambda name, root: builder(name, str(tmp_path)))
     monkeypatch.setattr(tfds_source.urllib.request, "urlopen", _no_network)
     for name in ("mnist", "fashion_mnist", "cifar10", "celeba", "dsprites"):
         text = refused("cannot be reached to download it: give --data_dir with", name)
         assert str(tmp_path) in text
-    monkeypatch.setattr(tfds, "_reachable", lambda url: True)
+    monkeypatch.setattr(tfds_source, "_reachable", lambda url: True)
 
     class Fails:
         def is_prepared(self):
@@ -671,7 +671,7 @@ def test_without_a_network_it_says_so_at_once(monkeypatch, tmp_path):
         def download_and_prepare(self):
             raise RuntimeError("checksum\nmore lines")
 
-    monkeypatch.setattr(tfds, "_builder", lambda name, root: Fails())
+    monkeypatch.setattr(tfds_source, "_builder", lambda name, root: Fails())
     refused(r"TFDS could not prepare celeb_a \(checksum\): give --data_dir", "celeba")
 
 

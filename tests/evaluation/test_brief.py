@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import wae_tf
+from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief, codes, full, picture_measures, tables
 from wae_tf.evaluation.feature_networks import Options
@@ -14,13 +15,13 @@ from wae_tf.runs.folder import Run
 
 TINY = {
     "encoder_arch": "mlp", "decoder_arch": "mlp", "encoder_filters": 8, "decoder_filters": 8,
-    "encoder_layers": 1, "decoder_layers": 1, "zdim": 2, "batch_size": 50,
+    "encoder_layers": 1, "decoder_layers": 1, "zdim": 2, "seed": 5,
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def model():
-    return wae_tf.WaeMmd((8, 8, 1), **TINY, seed=5, pictures=20, picture_columns=5)
+    return wae_tf.WaeMmd((8, 8, 1), **TINY)
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +57,10 @@ def test_moments_are_of_all_test_codes_and_samples_of_the_runs_seed(model, pixel
 
 def test_the_whole_evaluation_says_the_same_under_the_same_keys(model, pixels, tmp_path):
     images = ImageSet("tiny", pixels[:200], pixels, None, None, "made", "all")
+    config = Config(**TINY, batch_size=50, pictures=20, picture_columns=5)
     run = Run(tmp_path)
     before = run.update_metrics(brief.evaluate(model, pixels, batch_size=50))
-    assessment = full.evaluate(model, images, Options(eval_samples=60), run)
+    assessment = full.evaluate(model, config, images, Options(eval_samples=60), run)
     after = json.loads(run.metrics.read_text())
     assert {name: after[name] for name in before} == pytest.approx(before, rel=1e-6)
     assert after["penalty"] == after["test_penalty"]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import wae_tf
+from tests.evaluation import test_inception
 from wae_tf import main
 from wae_tf.errors import FlagError
 from wae_tf.evaluation import samplers, tfgan
@@ -178,8 +179,6 @@ def test_other_samplers_have_names_of_their_own(folder, sampler):
 
 
 def test_a_local_inception_is_used_and_named(folder, tmp_path, monkeypatch):
-    import test_inception
-
     # The whole distance decomposes matrices of 2048 x 2048: minutes on a busy machine.
     whole = tfgan.frechet_distance
     monkeypatch.setattr(tfgan, "frechet_distance", lambda a, b: whole(a[:, :32], b[:, :32]))

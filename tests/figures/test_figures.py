@@ -370,6 +370,7 @@ def test_threads_draw_the_same_picture(tmp_path):
     assert all(other == first for other in others)
 
 
+@pytest.mark.processes
 def test_pyplot_is_not_imported():
     program = (
         "import importlib.util, sys\n"

@@ -434,6 +434,7 @@ def test_operations_of_a_step_by_hand():
     assert operations.operations(model, 10) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_executions_in_one_program_are_the_steps_one_by_one():
     pixels = np.random.default_rng(3).integers(0, 256, (40, 6, 6, 1), dtype=np.uint8)
     common = {"batch_size": 8, "seed": 5}

@@ -21,6 +21,7 @@ META = {
     },
     "image_shape": [7, 6, 2],
     "steps": 2,
+    "train_size": 6,
     "variables": [
         ["encoder/h0_bn/beta", [4]],
         ["encoder/h0_bn/gamma", [4]],

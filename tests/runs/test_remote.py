@@ -11,7 +11,7 @@ from wae_tf.config import Config
 from wae_tf.errors import FlagError, RunError
 from wae_tf.runs import remote
 from wae_tf.runs.remote import Mirror
-from wae_tf.training.callbacks import Guard
+from wae_tf.training.callbacks import StopOnBadStep
 
 gfile = tf.io.gfile
 
@@ -55,7 +55,7 @@ def test_a_run_at_an_address_is_gone_on_with_elsewhere(address, monkeypatch, cap
             os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Guard, "on_train_batch_end", at_step)
+        patch.setattr(StopOnBadStep, "on_train_batch_end", at_step)
         assert main.main([f"--work_dir={address}", *TINY]) == 143
     assert "step 3 is saved" in capsys.readouterr().err
     there = listing(address)

@@ -164,6 +164,7 @@ def compare(got, one):
             assert got[name] == pytest.approx(expected, rel=2e-5, abs=1e-6), name
 
 
+@pytest.mark.processes
 def test_two_replicas_of_one_machine_are_one_device(one_device, tmp_path):
     out = tmp_path / "result.json"
     finish(start("mirrored", out))
@@ -172,6 +173,8 @@ def test_two_replicas_of_one_machine_are_one_device(one_device, tmp_path):
     compare(got, one_device)
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_replicas_leave_out_the_same_updates_in_half_precision(one_device, tmp_path):
     out = tmp_path / "result.json"
     finish(start("mirrored", out, steps=2))
@@ -184,6 +187,8 @@ def test_replicas_leave_out_the_same_updates_in_half_precision(one_device, tmp_p
     assert got["half"][1] == pytest.approx(one_device["half"][1], rel=0.02)
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_two_processes_are_one_device(one_device, tmp_path):
     addresses = [f"127.0.0.1:{port}" for port in ports(2)]
     outs = [tmp_path / f"{i}.json" for i in range(2)]
@@ -199,6 +204,8 @@ def test_two_processes_are_one_device(one_device, tmp_path):
     assert results[0]["gan/adversary"] == results[1]["gan/adversary"]
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_killed_workers_go_on_bit_by_bit(tmp_path):
     """Both workers of a run are killed and started again; weights and history are those of no kill."""
     flags = [

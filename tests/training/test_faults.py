@@ -14,12 +14,12 @@ import pytest
 import tensorflow as tf
 
 import wae_tf
+from tests.factory import tiny_run
+from tests.faults import Killed, fault, fault_in
 from wae_tf import main
 from wae_tf.cli.arguments import parse
 from wae_tf.errors import DataError, RunError
 from wae_tf.evaluation import brief
-from wae_tf.figures import of_model
-from wae_tf.files import sync
 from wae_tf.models import pretraining as pretraining_step
 from wae_tf.models.gan import WaeGan
 from wae_tf.models.mmd import WaeMmd
@@ -40,13 +40,10 @@ from wae_tf.training.interruption import Stop
 
 ROOT = Path(__file__).parents[2]
 
-TINY = [
-    "--train_size=200", "--test_size=60", "--batch_size=40", "--zdim=4", "--epochs=3",
-    "--encoder_arch=mlp", "--decoder_arch=mlp", "--encoder_filters=16", "--decoder_filters=16",
-    "--encoder_layers=1", "--decoder_layers=1", "--adversary_filters=8", "--pretrain_steps=4",
-    "--pretrain_size=50", "--pictures=4", "--picture_columns=2", "--save_every_steps=2",
-    "--figure_every=2",
-]  # fmt: skip
+TINY = tiny_run(
+    batch_size=40, zdim=4, epochs=3, pretrain_size=50, pretrain_steps=4, pictures=4,
+    picture_columns=2, save_every_steps=2, figure_every=2, adversary_layers=4,
+)  # fmt: skip
 STEPS = 15  # three epochs of five
 
 
@@ -58,10 +55,6 @@ def quick_schedules():
         for name, value in (("START", 0), ("WINDOW", 1), ("PATIENCE", 0)):
             patch.setattr(schedules, f"PLATEAU_{name}", value)
         yield
-
-
-class Killed(BaseException):
-    """Stands for kill -9 where a process of its own would cost too much: no handler takes it."""
 
 
 def run(folder, *arguments):
@@ -117,51 +110,44 @@ def uninterrupted(tmp_path_factory):
     return of
 
 
-def kill_at_step(monkeypatch, step):
+def killed_at_step(step):
     def check(self, batch, logs=None):
         if int(self.model.step.numpy()) >= step:
             raise Killed
 
-    monkeypatch.setattr(StopOnBadStep, "on_train_batch_end", check)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(StopOnBadStep, "on_train_batch_end", check)
+    stack = contextlib.ExitStack()
+    stack.callback(patch.undo)
+    return stack
 
 
-def kill_in_call(monkeypatch, owner, name, call):
-    """Dies in the call-th call of a function."""
-    real, calls = getattr(owner, name), []
-
-    def dying(*args, **named):
-        calls.append(name)
-        if len(calls) == call:
-            raise Killed
-        return real(*args, **named)
-
-    monkeypatch.setattr(owner, name, dying)
-
-
+# Checkpoints come at steps 0, 2, 4, 5, 7, ...; a manifest is synced before its folder is renamed.
 POINTS = {
-    "in the first epoch": lambda m: kill_at_step(m, 3),
-    "in pretraining": lambda m: kill_in_call(m, pretraining_step, "step", 1),
-    "in a checkpoint's write": lambda m: kill_in_call(m, checkpoints, "sync", 9),
-    "before a checkpoint's name": lambda m: kill_in_call(m, checkpoints.os, "replace", 14),
-    "in a figure": lambda m: kill_in_call(m, of_model, "draw_progress", 1),
-    "between row and checkpoint": lambda m: kill_in_call(m, Checkpoints, "on_epoch_end", 2),
-    "in the last epoch": lambda m: kill_at_step(m, 14),
-    "in the evaluation": lambda m: kill_in_call(m, brief, "evaluate", 1),
+    "in the first epoch": lambda: killed_at_step(3),
+    "in pretraining": lambda: fault_in(pretraining_step, "step", Killed()),
+    "in a checkpoint's write": lambda: fault("sync", "*/.saving-step-00000002/*", Killed(), time=2),
+    "before a checkpoint's name": lambda: fault("replace", "*/step-00000004", Killed()),
+    "after a checkpoint's name": lambda: fault("replace", "*/step-00000007", Killed(), after=True),
+    "in a row of history": lambda: fault("sync", "*/history.csv", Killed(), time=2),
+    "in a figure": lambda: fault("replace", "*/figures/progress_*.png", Killed()),
+    "between row and checkpoint": lambda: fault_in(Checkpoints, "on_epoch_end", Killed(), time=2),
+    "in the last epoch": lambda: killed_at_step(14),
+    "in the evaluation": lambda: fault_in(brief, "evaluate", Killed()),
+    "in the last metrics": lambda: fault("replace", "*/metrics.json", Killed(), time=2),
 }
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_killed_anywhere_a_run_goes_on_bit_by_bit(model, uninterrupted, tmp_path, monkeypatch):
+def test_killed_anywhere_a_run_goes_on_bit_by_bit(model, uninterrupted, tmp_path):
     whole = uninterrupted(model)
     points = POINTS if model == "wae_mmd" else dict(list(POINTS.items())[::3])
-    if model == "vae":
-        points = {name: POINTS[name] for name in ("in the first epoch", "in a checkpoint's write")}
-    for number, (name, arm) in enumerate(points.items()):
+    if model == "vae":  # whole epochs are one call, so that saves within them fall away
+        points = {name: POINTS[name] for name in ("in the first epoch", "in a row of history")}
+    for number, (name, point) in enumerate(points.items()):
         folder = tmp_path / str(number)
-        with monkeypatch.context() as patch:
-            arm(patch)
-            with pytest.raises(Killed):
-                run(folder, *MODELS[model])
+        with point(), pytest.raises(Killed):
+            run(folder, *MODELS[model])
         assert run(folder, *MODELS[model]) == 0, name
         assert_same(folder, whole)
 
@@ -193,6 +179,8 @@ def test_every_variable_is_in_the_checkpoint(name, tmp_path):
         np.testing.assert_array_equal(variable.numpy(), other.numpy(), err_msg=variable.path)
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_kill_9_again_and_again(uninterrupted, tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, "-c", (
@@ -248,11 +236,9 @@ def test_handlers_are_put_back():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def stopped(folder, monkeypatch, step=9):
-    with monkeypatch.context() as patch:
-        kill_at_step(patch, step)
-        with pytest.raises(Killed):
-            run(folder, *MODELS["wae_mmd"])
+def stopped(folder, step=9):
+    with killed_at_step(step), pytest.raises(Killed):
+        run(folder, *MODELS["wae_mmd"])
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "remove", "manifest"])
@@ -260,7 +246,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
     damage, uninterrupted, tmp_path, monkeypatch, capsys
 ):
     folder = tmp_path / "run"
-    stopped(folder, monkeypatch)
+    stopped(folder)
     kept = checkpoints.steps(folder / "checkpoints")
     newest = checkpoints.path_of(folder / "checkpoints", kept[0])
     file = newest / "model.data-00000-of-00001"
@@ -284,30 +270,20 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
 
 def test_all_checkpoints_damaged_begins_anew(uninterrupted, tmp_path, monkeypatch):
     folder = tmp_path / "run"
-    stopped(folder, monkeypatch)
+    stopped(folder)
     for path in (folder / "checkpoints").glob("*/model.index"):
         path.write_bytes(b"")
     assert run(folder, *MODELS["wae_mmd"]) == 0
     assert_same(folder, uninterrupted("wae_mmd"))
 
 
-def test_a_full_disk_is_a_sentence_and_what_was_saved_stands(
-    uninterrupted, tmp_path, monkeypatch, capsys
-):
+def test_a_full_disk_is_a_sentence_and_what_was_saved_stands(uninterrupted, tmp_path, capsys):
     folder = tmp_path / "run"
-    with monkeypatch.context() as patch:
-        real, calls = sync, []
-
-        def full(path):
-            calls.append(path)
-            if len(calls) > 20:
-                raise OSError(28, "No space left on device")
-            real(path)
-
-        patch.setattr(checkpoints, "sync", full)
+    full = OSError(28, "No space left on device")
+    with fault("sync", "*/.saving-step-00000007/*", full, time=None):
         assert run(folder, *MODELS["wae_mmd"]) == 1
     error = capsys.readouterr().err
-    assert "cannot be written (No space left on device); the one of step" in error
+    assert "cannot be written (No space left on device); the one of step 5 stands" in error
     assert len(error.strip().splitlines()) == 1
     assert run(folder, *MODELS["wae_mmd"]) == 0
     assert_same(folder, uninterrupted("wae_mmd"))
@@ -315,7 +291,7 @@ def test_a_full_disk_is_a_sentence_and_what_was_saved_stands(
 
 def test_other_flags_are_refused_and_the_difference_named(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "run"
-    stopped(folder, monkeypatch, 3)
+    stopped(folder, 3)
     capsys.readouterr()
     assert run(folder, *MODELS["wae_mmd"], "--lr=0.5") == 1
     assert "with --lr=0.001, not 0.5;" in capsys.readouterr().err
@@ -361,14 +337,21 @@ def begin(folder, prepared, overwrite=False, **changes):
         return resuming.begin(run, config, images, programs.Length(5, STEPS), overwrite)
 
 
-@pytest.mark.parametrize("name", ["replace", "fsync", "open"])
-@pytest.mark.parametrize("call", range(1, 4))
-def test_killed_while_the_folder_is_made(name, call, prepared, tmp_path, monkeypatch):
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(
+    ("operation", "path"),
+    [
+        ("sync", ".flags.flags.*"), ("replace", "flags.flags"), ("sync", ""),
+        ("sync", ".metrics.json.*"), ("replace", "metrics.json"), ("make", "figures"),
+    ],
+)  # fmt: skip
+def test_killed_while_the_folder_is_made(operation, path, after, prepared, tmp_path):
     folder = tmp_path / "run"
-    with monkeypatch.context() as patch:
-        kill_in_call(patch, folder_module.os, name, call)
-        with contextlib.suppress(Killed):
-            begin(folder, prepared)
+    with (
+        fault(operation, f"{folder}/{path}".rstrip("/"), Killed(), after=after),
+        pytest.raises(Killed),
+    ):
+        begin(folder, prepared)
     assert begin(folder, prepared) == -1
     known = Run(folder).read_metrics()
     assert known["image_height"] == 28 and known["train_images"] == 200
@@ -377,19 +360,23 @@ def test_killed_while_the_folder_is_made(name, call, prepared, tmp_path, monkeyp
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("call", range(1, 9))
-def test_killed_while_a_run_is_removed(call, prepared, tmp_path, monkeypatch):
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(
+    ("operation", "path"),
+    [
+        ("remove_tree", "checkpoints"), ("remove_tree", "figures"), ("remove_tree", "events"),
+        ("remove", "history.csv"), ("remove", "metrics.json"), ("remove", "flags.flags"),
+    ],
+)  # fmt: skip
+def test_killed_while_a_run_is_removed(operation, path, after, prepared, tmp_path):
     folder = tmp_path / "run"
     begin(folder, prepared)
     run = Run(folder)
     run.append_history({"epoch": 1, "step": 5})
     (run.checkpoints / "step-00000005").mkdir()
     (folder / "mine.txt").write_text("a stranger's")
-    with monkeypatch.context() as patch:
-        owner, name = (folder_module.shutil, "rmtree") if call <= 3 else (Path, "unlink")
-        kill_in_call(patch, owner, name, call if call <= 3 else call - 3)
-        with contextlib.suppress(Killed):
-            begin(folder, prepared, overwrite=True)
+    with fault(operation, f"{folder}/{path}", Killed(), after=after), pytest.raises(Killed):
+        begin(folder, prepared, overwrite=True)
     assert begin(folder, prepared, overwrite=True) == -1
     assert checkpoints.steps(run.checkpoints) == []
     assert run.read_history()["step"] == []
@@ -407,7 +394,7 @@ def test_other_images_under_a_run_are_noticed(prepared, tmp_path):
 
 def test_a_signal_while_going_on_says_what_is_saved(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "run"
-    stopped(folder, monkeypatch, 3)
+    stopped(folder, 3)
     with monkeypatch.context() as patch:
         real = fitting.fit
         patch.setattr(fitting, "fit", lambda *a: (os.kill(os.getpid(), signal.SIGTERM), real(*a)))
@@ -419,6 +406,7 @@ def test_a_signal_while_going_on_says_what_is_saved(tmp_path, monkeypatch, capsy
     assert checkpoints.steps(folder / "checkpoints") == [2, 0]
 
 
+@pytest.mark.processes
 def test_two_processes_do_not_share_a_folder(tmp_path, capsys):
     folder = tmp_path / "run"
     with Run(folder).locked():
@@ -473,7 +461,7 @@ def test_a_history_that_is_no_table_is_a_sentence(content, tmp_path):
 
 def test_metrics_that_are_no_json_are_a_sentence(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "run"
-    stopped(folder, monkeypatch, 3)
+    stopped(folder, 3)
     (folder / "metrics.json").write_text("{" * 10)
     assert run(folder, *MODELS["wae_mmd"]) == 1
     assert "cannot be read as a JSON object" in capsys.readouterr().err

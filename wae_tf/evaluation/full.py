@@ -116,7 +116,7 @@ def evaluate(
     numbers |= picture_measures.nearest_numbers(apart, pictures, images.train)
     rows.append(tables.nearest_row(numbers, tail))
 
-    _draw(model, images, sample_codes, run, tail, progress)
+    _draw(model, config, images, sample_codes, run, tail, progress)
     of_model.draw_neighbours(
         run.figures / f"neighbours{tail}.png", pictures.samples[:SHOWN], images.train, where[:SHOWN]
     )

@@ -17,7 +17,7 @@ from wae_tf.serving.graphs import Graphs
 
 def _plain_functions(model: Wae) -> Iterator[tuple[str, tf.types.experimental.PolymorphicFunction]]:
     """encode, decode and reconstruct without checks, which converters do not know."""
-    graphs = Graphs(model, jit_compile=False)
+    graphs = Graphs(model, None, jit_compile=False)
     images = tf.TensorSpec([None, *model.image_shape], tf.float32, name="images")
     codes = tf.TensorSpec([None, model.settings.zdim], tf.float32, name="codes")
     yield "encode", tf.function(lambda images: graphs._encoding(images), input_signature=[images])

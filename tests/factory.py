@@ -1,0 +1,55 @@
+"""Tiny models and the flags of tiny runs, one way to make each."""
+
+from typing import Any
+
+import wae_tf
+
+#: Dense networks of a layer or two: a step takes microseconds and a model a tenth of a second to make.
+TINY: dict[str, Any] = {
+    "encoder_arch": "mlp",
+    "decoder_arch": "mlp",
+    "encoder_filters": 16,
+    "decoder_filters": 16,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "adversary_filters": 8,
+    "adversary_layers": 1,
+    "zdim": 3,
+}
+#: Besides TINY: a run of a few steps of digits.
+SHORT: dict[str, Any] = {
+    "train_size": 200,
+    "test_size": 60,
+    "batch_size": 50,
+    "pretrain_size": 100,
+    "pretrain_steps": 5,
+    "pictures": 20,
+    "picture_columns": 5,
+}
+
+
+def tiny_model(
+    cls: type | None = None, image_shape: tuple = (6, 6, 1), *, compiled: bool = True, **fields: Any
+):
+    """A model of TINY settings; `fields` are those of its constructor, data_size=40 among them."""
+    model = (cls or wae_tf.WaeMmd)(image_shape, **{"data_size": 40, **TINY, **fields})
+    if compiled:
+        model.compile()
+    return model
+
+
+def flags(**fields: Any) -> list[str]:
+    """Fields as the command line has them; a bool as --name or --noname."""
+
+    def flag(name: str, value: Any) -> str:
+        if isinstance(value, bool):
+            return f"--{name}" if value else f"--no{name}"
+        return f"--{name}={value}"
+
+    return [flag(name, value) for name, value in fields.items()]
+
+
+def tiny_run(**fields: Any) -> list[str]:
+    """The flags of a tiny run; `fields` replace single ones, None leaves one out."""
+    merged = {**TINY, **SHORT, **fields}
+    return flags(**{name: value for name, value in merged.items() if value is not None})
