@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from wae_tf.errors import FlagError
-from wae_tf.setting_checks import shown
+from wae_tf.setting_checks import check_text, shown
 
 #: Files that one command line may read, lines that they may have, and bytes of one.
 MOST_FILES, MOST_LINES, MOST_BYTES = 100, 10_000, 1_000_000
@@ -44,6 +44,7 @@ class Reader:
             if not line.startswith("-") or name.strip() != "flagfile" or not equals:
                 flags.append(line)
                 continue
+            check_text("flagfile", value.strip())
             path = self.resolve(os.path.expanduser(value.strip()))
             if os.path.realpath(path) in (name for name, _ in open_files):
                 raise FlagError(f"--flagfile={shown(path)} names itself, through what it names.")
