@@ -60,7 +60,7 @@ class Config(Settings):
         choices=CROPS,
     )
     image_size: int | None = field(
-        None, "folder: crop to the centre square and resize to N x N", minimum=4
+        None, "folder: crop to the centre square and resize to N x N", minimum=4, maximum=4096
     )
     init_from_official: str | None = field(
         None, "PREFIX of a checkpoint of the official code: start from its weights, unpretrained"

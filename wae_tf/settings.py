@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any
 
 from wae_tf import registry
 from wae_tf.errors import FlagError
 from wae_tf.lr_schedules import schedule_speed
+from wae_tf.setting_checks import check_divisions_by_scale, check_number, check_text, shown
 
 PRIORS = ("normal", "sphere", "uniform")
 
 #: Multiples of the base C in the IMQ kernel sum, official wae.py:303.
 MMD_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+#: Layers of a network, and width of its convolutions: far above what trains, below what aborts
+#: TensorFlow or takes Python hours to build.
+MOST_LAYERS, MOST_FILTER_SIZE = 100, 64
 
 
 def field(
@@ -23,6 +27,7 @@ def field(
     choices: tuple[str, ...] | None = None,
     kind: str | None = None,
     minimum: float | None = None,
+    maximum: float | None = None,
     above: float | None = None,
 ) -> Any:
     """A setting: its default, its help, and what is accepted: `kind` says entries of the registry."""
@@ -33,6 +38,7 @@ def field(
             "choices": choices,
             "kind": kind,
             "minimum": minimum,
+            "maximum": maximum,
             "above": above,
         },
     )
@@ -169,12 +175,14 @@ class Settings:
     encoder_arch: str = field("dcgan", "encoder network", kind="encoder")
     decoder_arch: str = field("dcgan_mod", "decoder network", kind="decoder")
     encoder_filters: int = field(64, "units or widest filters of the encoder", minimum=1)
-    encoder_layers: int = field(4, "layers of the encoder", minimum=0)
+    encoder_layers: int = field(4, "layers of the encoder", minimum=0, maximum=MOST_LAYERS)
     decoder_filters: int = field(64, "units or widest filters of the decoder", minimum=1)
-    decoder_layers: int = field(3, "layers of the decoder", minimum=0)
+    decoder_layers: int = field(3, "layers of the decoder", minimum=0, maximum=MOST_LAYERS)
     adversary_filters: int = field(512, "units of the adversary's layers", minimum=1)
-    adversary_layers: int = field(4, "layers of the adversary", minimum=0)
-    filter_size: int = field(4, "width of the convolutions (not of ali)", minimum=1)
+    adversary_layers: int = field(4, "layers of the adversary", minimum=0, maximum=MOST_LAYERS)
+    filter_size: int = field(
+        4, "width of the convolutions (not of ali)", minimum=1, maximum=MOST_FILTER_SIZE
+    )
     init: str = field(
         "normal",
         "initial weights of encoder and decoder: normal (init_std, init_bias); torch, uniform within "
@@ -214,22 +222,30 @@ class Settings:
             if field.default is not None:
                 raise FlagError(f"--{field.name} needs a value: {meta['help']}.")
             return
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str):
+                check_text(field.name, text)
         if meta["choices"] and value not in meta["choices"]:
             raise FlagError(
-                f"--{field.name}={value} is not known; accepted: {', '.join(meta['choices'])}."
+                f"--{field.name}={shown(value)} is not known; accepted: {', '.join(meta['choices'])}."
             )
         if meta["kind"]:
             registry.entry(meta["kind"], value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return
-        if not math.isfinite(value):
-            raise FlagError(f"--{field.name}={value} is not a finite number.")
+        check_number(field.name, value, any_int=field.name == "seed")
         if meta["minimum"] is not None and value < meta["minimum"]:
             raise FlagError(f"--{field.name}={value} is too small; accepted: {meta['minimum']} up.")
+        if meta["maximum"] is not None and value > meta["maximum"]:
+            raise FlagError(
+                f"--{field.name}={value} is too large; accepted: {meta['maximum']} at most."
+            )
         if meta["above"] is not None and value <= meta["above"]:
             raise FlagError(f"--{field.name}={value} must be above {meta['above']}.")
 
     def _check_together(self) -> None:
+        for scale in self.mmd_scales:
+            check_number("mmd_scales", scale)
         if not self.mmd_scales or min(self.mmd_scales) <= 0:
             raise FlagError("--mmd_scales takes positive numbers separated by commas.")
         schedule_speed(self.lr_schedule)
@@ -251,23 +267,7 @@ class Settings:
             if field.metadata["kind"]:
                 self._check_needs(field.name, field.metadata["kind"])
         if self.prior_scale == 0:
-            self._check_divisions_by_scale()
-
-    def _check_divisions_by_scale(self) -> None:
-        # NaN in the official code too.
-        divides = {
-            "the KL of --model=vae": self.model == "vae",
-            f"--gan_trick={self.gan_trick}": self.gan_trick != "off",
-            f"the kernel of --model={self.model} with --mmd_kernel=imq": self.mmd_kernel == "imq"
-            and self.model in ("wae_mmd", "wae_mmdpp", "wae_mmdppp")
-            and self.prior == "normal",
-        }
-        for what, does in divides.items():
-            if does:
-                raise FlagError(
-                    f"--prior_scale=0 makes the prior a point, and {what} divides by its scale; "
-                    "accepted: any other number."
-                )
+            check_divisions_by_scale(self)
 
     def _check_options_of_replication(self) -> None:
         if self.decoder_output == "tanh" and self.pixel_range_of_data == "unit":

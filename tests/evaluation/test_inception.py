@@ -159,3 +159,20 @@ def test_a_handle_that_cannot_be_fetched_is_a_sentence(monkeypatch):
     monkeypatch.setattr(hub, "resolve", refuse)
     with pytest.raises(Unreachable, match="cannot be downloaded"):
         inception.load(inception.HANDLE)
+
+
+def test_outputs_that_are_no_numbers_are_a_sentence(tmp_path):
+    def strings(images):
+        made = tiny(images)
+        return {**made, "logits": tf.strings.as_string(made["logits"])}
+
+    def not_finite(images):
+        made = tiny(images)
+        return {**made, "pool_3": made["pool_3"] / 0.0}
+
+    for name, function, sentence in (
+        ("strings", strings, "gives logits of type string: floats are expected"),
+        ("nan", not_finite, "gives pool_3 with NaN or inf"),
+    ):
+        with pytest.raises(DataError, match=sentence):
+            inception.load(save(tmp_path / name, function))

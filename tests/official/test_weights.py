@@ -117,3 +117,52 @@ def test_command_line_starts_from_and_writes_official_checkpoints(tmp_path, caps
 
     assert main.main([f"--work_dir={tmp_path / 'no'}", "--init_from_official=none", *flags]) == 1
     assert "--init_from_official=none is no checkpoint" in capsys.readouterr().err
+
+
+def test_damaged_checkpoints_are_a_sentence_and_change_nothing(tmp_path):
+    model = make(1)
+    weights.write_checkpoint(make(0), str(tmp_path / "ckpt"))
+    names = ("ckpt.index", "ckpt.data-00000-of-00001")
+    whole = {name: (tmp_path / name).read_bytes() for name in names}
+    before = {v.path: v.numpy() for v in model.variables}
+    rng = np.random.RandomState(0)
+    for name in names:
+        size = len(whole[name])
+        damaged = [whole[name][:end] for end in (0, 1, size // 3, size // 2, size - 300)]
+        damaged += [rng.bytes(size), bytes(size)]
+        for data in damaged:
+            (tmp_path / name).write_bytes(data)
+            # (The data's last bytes are of an optimizer's slot, which is not read.)
+            with pytest.raises(DataError, match=r"--init_from_official=.*ckpt "):
+                weights.read_checkpoint(model, str(tmp_path / "ckpt"))
+        (tmp_path / name).write_bytes(whole[name])
+    for variable in model.variables:
+        np.testing.assert_array_equal(variable.numpy(), before[variable.path])
+
+
+@pytest.mark.parametrize(
+    ("tensors", "sentence"),
+    [
+        ({"global_step": tf.constant(1)}, "lacks encoder/h0_bn/beta"),
+        ({"encoder/h0_lin/W": tf.constant(["a"])}, "encoder/h0_lin/W of type string"),
+        ({"encoder/h0_lin/W": tf.constant([1])}, "encoder/h0_lin/W of type int32"),
+    ],
+)
+def test_checkpoints_of_something_else_are_a_sentence(tensors, sentence, tmp_path):
+    prefix = str(tmp_path / "ckpt")
+    tf.raw_ops.SaveV2(
+        prefix=prefix,
+        tensor_names=list(tensors),
+        shape_and_slices=[""] * len(tensors),
+        tensors=list(tensors.values()),
+    )
+    with pytest.raises(DataError, match=sentence):
+        weights.read_checkpoint(make(0), prefix)
+
+
+def test_weights_that_are_not_finite_are_a_sentence(tmp_path):
+    model = make(0)
+    weights.official_variables(model)["encoder/h0_lin/b"].assign(np.full(8, np.nan))
+    weights.write_checkpoint(model, str(tmp_path / "ckpt"))
+    with pytest.raises(DataError, match="encoder/h0_lin/b with NaN or inf"):
+        weights.read_checkpoint(make(1), str(tmp_path / "ckpt"))

@@ -11,8 +11,10 @@ from typing import Any
 from absl import flags
 
 from wae_tf import registry
+from wae_tf.cli import flagfiles
 from wae_tf.config import Config
 from wae_tf.errors import FlagError, UserError
+from wae_tf.setting_checks import check_number, check_text, shown
 
 
 def define(values: flags.FlagValues) -> None:
@@ -116,6 +118,7 @@ def preset_folder() -> Path:
 
 def _preset_path(name: str) -> Path:
     """A --flagfile's path; one that starts with flags/ may also mean a preset of the package."""
+    check_text("flagfile", name)
     path = Path(name)
     if path.is_file():
         return path
@@ -127,33 +130,26 @@ def _preset_path(name: str) -> Path:
     known = ", ".join(
         sorted(str(p.relative_to(preset_folder())) for p in preset_folder().rglob("*.flags"))
     )
-    raise FlagError(f"--flagfile={name} is not there; give a file, or flags/ and one of: {known}.")
+    raise FlagError(
+        f"--flagfile={shown(name)} is not there; give a file, or flags/ and one of: {known}."
+    )
 
 
-def _read_flagfile(path: Path, values: flags.FlagValues) -> list[str]:
-    try:
-        return values.read_flags_from_files([f"--flagfile={path}"], force_gnu=False)
-    except (flags.Error, UnicodeDecodeError, OSError) as error:
-        raise FlagError(f"--flagfile={path} cannot be read: {error}.") from error
-
-
-def split_flagfiles(
-    arguments: Sequence[str], values: flags.FlagValues
-) -> tuple[list[str], list[str]]:
+def split_flagfiles(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """The contents of all flagfiles, and the arguments without them."""
     from_files, rest = [], []
-    arguments = list(arguments)
-    while arguments:
-        argument = arguments.pop(0)
+    reader = flagfiles.Reader(_preset_path)
+    left = iter(arguments)
+    for argument in left:
         name, equals, value = argument.lstrip("-").partition("=")
         if not argument.startswith("-") or name != "flagfile":
             rest.append(argument)
             continue
         if not equals:
-            if not arguments:
+            value = next(left, "")
+            if not value:
                 raise FlagError("--flagfile needs the path of a file of flags.")
-            value = arguments.pop(0)
-        from_files += _read_flagfile(_preset_path(value), values)
+        from_files += reader.read(_preset_path(value))
     return from_files, rest
 
 
@@ -163,11 +159,31 @@ def parse_one(arguments: Sequence[str]) -> flags.FlagValues:
     define(values)
     try:
         rest = values(["wae_tf.main", *arguments])[1:]
-    except flags.Error as error:
-        raise FlagError(f"{str(error).rstrip('.')}; --help lists the flags.") from error
+    except (flags.Error, ValueError) as error:  # ValueError: --nojit=true, and 5,000 digits
+        text = " ".join(str(error).rstrip(".").split())
+        text = text if len(text) < 300 else f"{text[:300]}..."
+        raise FlagError(f"{text}; --help lists the flags.") from error
     if rest:
-        raise FlagError(f"{rest[0]!r} is not a flag; flags are written --name=value.")
+        raise FlagError(f"{shown(rest[0])!r} is not a flag; flags are written --name=value.")
+    _check_of_modes(values)
     return values
+
+
+def _check_of_modes(values: flags.FlagValues) -> None:
+    """Checks what Config does not: the flags of the modes."""
+    of_config = {field.name for field in dataclasses.fields(Config)}
+    for name in values:
+        value = values[name].value
+        if name in of_config or isinstance(value, bool):
+            continue
+        if isinstance(value, (int, float)):
+            check_number(name, value)
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str):
+                check_text(name, text)
+    for name in ("export_dir", "classifier", "inception"):
+        if values[name].value == "":
+            raise FlagError(f"--{name}= is empty; accepted: a path, or leave the flag out.")
 
 
 def _plugins(arguments: Sequence[str]) -> list[str]:
@@ -180,15 +196,15 @@ def _plugins(arguments: Sequence[str]) -> list[str]:
     return [name for name in (part.strip() for part in last.split(",")) if name]
 
 
-def _preset(dataset: str, model: str, values: flags.FlagValues) -> list[str]:
+def _preset(dataset: str, model: str) -> list[str]:
     """The flags below those given: of the pair's preset, else of its data set with another model."""
     path = preset_folder() / f"{dataset}_{model}.flags"
     if path.is_file():
-        return _read_flagfile(path, values)
+        return flagfiles.Reader().read(path)
     facts = registry.entry("model", model).facts
     path = preset_folder() / f"{dataset}_{facts.get('presets_of', 'wae_mmd')}.flags"
     return [
-        *(_read_flagfile(path, values) if path.is_file() else ()),
+        *(flagfiles.Reader().read(path) if path.is_file() else ()),
         *(f"--{flag}={value}" for flag, value in facts.get("needs", {}).items()),
     ]
 
@@ -199,9 +215,7 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     Raises:
         FlagError: an unknown flag or value, or a flagfile that is not there.
     """
-    empty = flags.FlagValues()
-    define(empty)
-    from_files, given = split_flagfiles(arguments, empty)
+    from_files, given = split_flagfiles(arguments)
     registry.load_plugins(_plugins([*from_files, *given]))
     values = parse_one([*from_files, *given])
     of_run = registry.fact("mode", values.mode, "of_run", True)
@@ -210,12 +224,12 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     # Names are checked before the preset is looked for, so that the sentence is about them.
     for kind in ("dataset", "model"):
         registry.entry(kind, getattr(values, kind))
-    preset = _preset(values.dataset, values.model, empty)
+    preset = _preset(values.dataset, values.model)
     if of_run:
         folder = values.work_dir or f"runs/{values.dataset}_{values.model}"
         run_flags = Path(folder) / "flags.flags"
         if run_flags.is_file():
-            preset = _read_flagfile(run_flags, empty)
+            preset = flagfiles.Reader().read(run_flags)
             registry.load_plugins(_plugins(preset))
         elif not values.init_from_official:
             raise UserError(
@@ -237,9 +251,7 @@ def address(arguments: Sequence[str]) -> str | None:
         return None
     from wae_tf.runs import remote
 
-    empty = flags.FlagValues()
-    define(empty)
-    from_files, given = split_flagfiles(arguments, empty)
+    from_files, given = split_flagfiles(arguments)
     registry.load_plugins(_plugins([*from_files, *given]))
     values = parse_one([*from_files, *given])
     if not remote.is_address(values.work_dir):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
-from wae_tf import registry
+from wae_tf import memory, registry
 from wae_tf.config import Config
 from wae_tf.errors import FlagError
 from wae_tf.registry import register
@@ -76,6 +77,11 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
         raise FlagError(f"--num_samples={values.num_samples} is too small; accepted: 1 up.")
     _evaluation_options(values)
     model, images = resuming.restore(config)
+    # Codes, images as floats, in the unit range and as bytes.
+    numbers = 4 * config.zdim + 13 * math.prod(model.image_shape)
+    memory.require(
+        numbers * values.num_samples, f"--num_samples={values.num_samples}", "--num_samples"
+    )
     run = Run(config.folder)
     codes = samplers.draw_codes(
         model,

@@ -120,7 +120,7 @@ Function = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 def _check(function: Function, source: str) -> None:
     try:
-        pool, logits = function(tf.zeros([2, SIZE, SIZE, 3]))
+        pool, logits = map(tf.convert_to_tensor, function(tf.zeros([2, SIZE, SIZE, 3])))
     except (ValueError, TypeError, tf.errors.OpError) as error:
         text = str(error).strip().splitlines() or [type(error).__name__]
         raise DataError(
@@ -131,6 +131,13 @@ def _check(function: Function, source: str) -> None:
             f"--inception={source} gives pool_3 of {list(pool.shape[1:])} and logits of "
             f"{list(logits.shape[1:])} numbers an image: {FEATURES} and {CLASSES} are expected."
         )
+    for name, output in (("pool_3", pool), ("logits", logits)):
+        if not output.dtype.is_floating:
+            raise DataError(
+                f"--inception={source} gives {name} of type {output.dtype.name}: floats are expected."
+            )
+        if not np.isfinite(output.numpy()).all():
+            raise DataError(f"--inception={source} gives {name} with NaN or inf for black images.")
 
 
 def _flat(pool: tf.Tensor) -> tf.Tensor:

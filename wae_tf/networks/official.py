@@ -9,6 +9,7 @@ from keras import layers
 
 from wae_tf import registry
 from wae_tf.errors import FlagError
+from wae_tf.networks import sizes
 from wae_tf.networks.builder import Builder
 from wae_tf.registry import register
 from wae_tf.settings import Settings
@@ -249,16 +250,21 @@ def build_encoder(settings: Settings, image_shape: tuple[int, int, int], **kwarg
     check(settings, image_shape)
     net = Builder(settings, "encoder", **kwargs)
     images = keras.Input(image_shape, name="images", dtype=net.full)
+    sizes.check(net, lambda counted: _encoder_outputs(counted, images))
+    return keras.Model(images, _encoder_outputs(net, images), name="encoder")
+
+
+def _encoder_outputs(net: Builder, images) -> dict:
+    settings = net.settings
     arch = registry.load("encoder", settings.encoder_arch)
     x = arch.implementation(net, images)
     if settings.encoder_noise == "gaussian":
-        outputs = {
+        return {
             "mean": net.linear(x, settings.zdim, "mean_lin", last=True),
             "spread": net.linear(x, settings.zdim, "log_sigmas_lin", last=True),
         }
-    else:
-        name = arch.facts.get("last_layer", "hfinal_lin")
-        outputs = {"mean": net.linear(x, settings.zdim, name, last=True)}
+    name = arch.facts.get("last_layer", "hfinal_lin")
+    outputs = {"mean": net.linear(x, settings.zdim, name, last=True)}
     if settings.encoder_noise == "implicit":
         hidden = outputs["mean"]
         for i in range(3):  # official models.py:357-372
@@ -267,7 +273,7 @@ def build_encoder(settings: Settings, image_shape: tuple[int, int, int], **kwarg
             hidden = layers.Activation("tanh", dtype=net.full)(hidden)
         matrix = net.linear(hidden, settings.zdim**2, "eps_hfinal_lin", last=True)
         outputs["matrix"] = layers.Reshape((settings.zdim, settings.zdim), dtype=net.full)(matrix)
-    return keras.Model(images, outputs, name="encoder")
+    return outputs
 
 
 def build_decoder(settings: Settings, image_shape: tuple[int, int, int], **kwargs) -> keras.Model:
@@ -287,7 +293,9 @@ def build_decoder(settings: Settings, image_shape: tuple[int, int, int], **kwarg
     check(settings, image_shape)
     net = Builder(settings, "decoder", **kwargs)
     codes = keras.Input((settings.zdim,), name="codes", dtype=net.full)
-    logits = registry.get("decoder", settings.decoder_arch)(net, codes, image_shape)
+    arch = registry.get("decoder", settings.decoder_arch)
+    sizes.check(net, lambda counted: arch(counted, codes, image_shape))
+    logits = arch(net, codes, image_shape)
     return keras.Model(codes, logits, name="decoder")
 
 
@@ -297,11 +305,16 @@ def build_adversary(settings: Settings) -> keras.Model:
     Or [n, 2], of which the second is the prior's (replication wae.py:224).
     """
     net = Builder(settings, "adversary")
-    codes = x = keras.Input((settings.zdim,), name="codes", dtype=net.full)
-    for i in range(settings.adversary_layers):
-        x = net.activation(net.linear(x, settings.adversary_filters, f"h{i + 1}_lin"), "relu")
-    logits = net.linear(x, settings.adversary_outputs, "hfinal_lin", last=True)
-    return keras.Model(codes, logits, name="adversary")
+    codes = keras.Input((settings.zdim,), name="codes", dtype=net.full)
+    sizes.check(net, lambda counted: _adversary_logits(counted, codes))
+    return keras.Model(codes, _adversary_logits(net, codes), name="adversary")
+
+
+def _adversary_logits(net: Builder, x):
+    for i in range(net.settings.adversary_layers):
+        units = net.settings.adversary_filters
+        x = net.activation(net.linear(x, units, f"h{i + 1}_lin"), "relu")
+    return net.linear(x, net.settings.adversary_outputs, "hfinal_lin", last=True)
 
 
 def operations(network: keras.Model) -> list[float]:

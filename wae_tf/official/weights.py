@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -61,8 +61,19 @@ def assign(model: Wae, arrays: Mapping[str, np.ndarray], source: str) -> None:
     Raises:
         DataError: a variable is missing, too much, or of another shape.
     """
+    check_shapes(model, {name: array.shape for name, array in arrays.items()}, source)
+    for name, variable in official_variables(model).items():
+        variable.assign(arrays[name])
+
+
+def check_shapes(model: Wae, shapes: Mapping[str, Sequence[int]], source: str) -> None:
+    """Checks that the model's weights, no more and no fewer, are there in their shapes.
+
+    Raises:
+        DataError: as `assign`.
+    """
     variables = official_variables(model)
-    missing, extra = sorted(set(variables) - set(arrays)), sorted(set(arrays) - set(variables))
+    missing, extra = sorted(set(variables) - set(shapes)), sorted(set(shapes) - set(variables))
     if missing or extra:
         parts = [f"lacks {missing[0]}"] if missing else []
         parts += [f"has {extra[0]}, which this model has not"] if extra else []
@@ -70,13 +81,11 @@ def assign(model: Wae, arrays: Mapping[str, np.ndarray], source: str) -> None:
             f"{source} {' and '.join(parts)}: the flags must name the networks it was trained with."
         )
     for name, variable in variables.items():
-        if tuple(arrays[name].shape) != tuple(variable.shape):
+        if tuple(shapes[name]) != tuple(variable.shape):
             raise DataError(
-                f"{source} has {name} of shape {list(arrays[name].shape)}, this model "
+                f"{source} has {name} of shape {list(shapes[name])}, this model "
                 f"{list(variable.shape)}: the flags must name the networks it was trained with."
             )
-    for name, variable in variables.items():
-        variable.assign(arrays[name])
 
 
 def read_checkpoint(model: Wae, prefix: str) -> None:
@@ -92,23 +101,38 @@ def read_checkpoint(model: Wae, prefix: str) -> None:
     Raises:
         DataError: no such checkpoint, or one of other networks.
     """
+    source = f"--init_from_official={prefix}"
     try:
         reader = tf.train.load_checkpoint(prefix)
         shapes = reader.get_variable_to_shape_map()
-        arrays = {name: reader.get_tensor(name) for name in shapes if _is_weight(name)}
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        types = reader.get_variable_to_dtype_map()
+        scopes = {"encoder", "generator", *(() if model.adversary is None else ("z_adversary",))}
+        names = [name for name in shapes if _is_weight(name, scopes)]
+        for name in names:
+            # Before reading: a damaged index may claim any size and type.
+            if types[name] not in (tf.float32, tf.float64, tf.float16, tf.bfloat16):
+                raise DataError(
+                    f"{source} has {name} of type {types[name].name}; weights "
+                    "of the official code are float32."
+                )
+        check_shapes(model, {name: shapes[name] for name in names}, source)
+        arrays = {name: reader.get_tensor(name) for name in names}
+    except DataError:
+        raise
+    except Exception as error:  # the reader's own: OpError, IndexError, RuntimeError, ...
         raise DataError(
-            f"--init_from_official={prefix} is no checkpoint: PREFIX.index and "
+            f"{source} is no checkpoint, or a damaged one: PREFIX.index and "
             "PREFIX.data-00000-of-00001 of the official code are expected."
         ) from error
-    if model.adversary is None:
-        arrays = {k: v for k, v in arrays.items() if not k.startswith("z_adversary/")}
-    assign(model, arrays, f"--init_from_official={prefix}")
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise DataError(f"{source} has {name} with NaN or inf.")
+    assign(model, arrays, source)
 
 
-def _is_weight(name: str) -> bool:
+def _is_weight(name: str, scopes: set[str]) -> bool:
     parts = name.split("/")
-    return len(parts) == 3 and parts[0] in ("encoder", "generator", "z_adversary")
+    return len(parts) == 3 and parts[0] in scopes
 
 
 def write_checkpoint(model: Wae, prefix: str, *, pretrained: bool = True) -> None:

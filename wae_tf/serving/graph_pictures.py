@@ -12,29 +12,43 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from wae_tf.config import Config
-
-#: As `pictures` has it: a small file may unpack into a picture that fills the memory.
-LARGEST_PICTURE = 64_000_000  # pixels
+from wae_tf.serving.graph_checks import MOST_BYTES, MOST_PIXELS, check
 
 _CELEBA = (218, 178)  # height, width of an aligned CelebA image
-_PNG = (0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A)
+# The signature and the head of the first chunk: libpng would skip unknown ones before IHDR, and then
+# bytes 16 to 24 were not the size.
+_PNG = tuple(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
 _JPEG = (0xFF, 0xD8, 0xFF)
-
-
-def check(condition: tf.Tensor, message: str, *values: tf.Tensor) -> tf.Operation | None:
-    """An assertion in the graph: the client reads the message and the values."""
-    return tf.debugging.Assert(condition, [message, *values])
 
 
 # Pictures.
 
 
+def bounded(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Strings [n], once their bytes, and their pixels by their headers, are seen to be few enough."""
+    total = tf.reduce_sum(tf.cast(tf.strings.length(image_bytes), tf.int64))
+    light = check(total <= MOST_BYTES, f"image_bytes: at most {MOST_BYTES} bytes a request are "
+                  "accepted, not", total)  # fmt: skip
+    with tf.control_dependencies([light]):
+        sizes = tf.map_fn(size, image_bytes, fn_output_signature=tf.TensorSpec([2], tf.int64))
+    pixels = tf.reduce_sum(tf.reduce_prod(sizes, axis=1))
+    with tf.control_dependencies([_few(pixels)]):
+        return tf.identity(image_bytes)
+
+
+def _few(pixels: tf.Tensor) -> tf.Operation | None:
+    # A small file may unpack into a picture that fills the memory.
+    return check(pixels <= MOST_PIXELS, f"image_bytes: at most {MOST_PIXELS // 10**6} million "
+                 "pixels a request are accepted, not", pixels)  # fmt: skip
+
+
 def picture(data: tf.Tensor, config: Config | None, image_shape: tuple[int, int, int]) -> tf.Tensor:
     """A JPEG or PNG as training sees it.
 
-    JPEGs are decoded by libjpeg's accurate integer transform and pictures scaled by Pillow's own
-    Lanczos arithmetic: equal to Pillow's bytes. EXIF orientation is not applied, and 16-bit PNGs lose
-    their lower byte, where training rounds.
+    Its size is read from its header, and it is decoded only if the model takes that size. JPEGs are
+    decoded by libjpeg's accurate integer transform and pictures scaled by Pillow's own Lanczos
+    arithmetic: equal to Pillow's bytes. EXIF orientation is not applied, and 16-bit PNGs lose their
+    lower byte, where training rounds.
 
     Args:
         data: string scalar, the file's bytes.
@@ -45,55 +59,63 @@ def picture(data: tf.Tensor, config: Config | None, image_shape: tuple[int, int,
         uint8 [H, W, C].
     """
     height, width, channels = image_shape
-    pixels = decoded(data)
-    if channels == 1:
-        pixels = grey(pixels)
-    size = tf.shape(pixels)[:2]
-    fits = tf.reduce_all(size == [height, width])
+    found = size(data)
+    fits = tf.reduce_all(found == [height, width])
     dataset = None if config is None else config.dataset
-    if dataset == "celeba":
-        official = tf.reduce_all(size == _CELEBA)
+    any_size = config is not None and dataset == "folder" and config.image_size is not None
+    if any_size:
+        guard = _few(tf.reduce_prod(found))
+    elif dataset == "celeba":
+        official = tf.reduce_all(found == _CELEBA)
         accepted = f"218x178 (an aligned CelebA image) or {height}x{width}"
         guard = check(fits | official, f"image_bytes: a picture of {accepted} pixels, height x "
-                      "width, is expected, not of", size)  # fmt: skip
-        with tf.control_dependencies([guard]):
-            pixels = tf.cond(fits, lambda: pixels, lambda: _celeba(pixels, config.crop))
-    elif dataset == "folder" and config.image_size is not None:
-        pixels = lanczos(_centre_square(pixels), height, width)
+                      "width, is expected, not of", found)  # fmt: skip
     else:
         guard = check(fits, f"image_bytes: a picture of {height}x{width} pixels, height x width, is "
-                      "expected, not of", size)  # fmt: skip
-        with tf.control_dependencies([guard]):
-            pixels = tf.identity(pixels)
-    pixels.set_shape(image_shape)  # the guard's sentence stands for a wrong shape
-    return pixels
+                      "expected, not of", found)  # fmt: skip
+    with tf.control_dependencies([guard]):
+        pixels = decoded(tf.identity(data))
+    if channels == 1:
+        pixels = grey(pixels)
+    if any_size:
+        pixels = lanczos(_centre_square(pixels), height, width)
+    elif dataset == "celeba":
+        pixels = tf.cond(fits, lambda: pixels, lambda: _celeba(pixels, config.crop))
+    return tf.ensure_shape(pixels, image_shape)
 
 
-def decoded(data: tf.Tensor) -> tf.Tensor:
-    """uint8 [h, w, 3] of a JPEG's or PNG's bytes, a string scalar; transparency over white."""
+def _head(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The first 26 bytes as int32, zeros behind a shorter file, and whether they are a PNG's."""
     head = tf.cast(tf.io.decode_raw(data[None], tf.uint8, fixed_length=26)[0], tf.int32)
-    is_png = tf.reduce_all(head[: len(_PNG)] == _PNG)
+    return head, tf.reduce_all(head[: len(_PNG)] == _PNG)
+
+
+def size(data: tf.Tensor) -> tf.Tensor:
+    """int64 [height, width] from the header of a JPEG's or PNG's bytes, nothing being decoded."""
+    head, is_png = _head(data)
     is_jpeg = tf.reduce_all(head[: len(_JPEG)] == _JPEG)
     known = check(is_png | is_jpeg, "image_bytes: a JPEG or PNG file is expected; it starts with",
                   head[:8])  # fmt: skip
 
-    # TensorFlow does not stretch grey levels of 1, 2 and 4 bits to the 256 of a byte.
-    few_bits = is_png & (head[25] == 0) & (head[24] < 8)
-    deep = check(~few_bits, "image_bytes: a grey PNG has 8 or 16 bits here, not", head[24])
-
     def png_size() -> tf.Tensor:
         places = tf.constant([1 << 24, 1 << 16, 1 << 8, 1], tf.int64)
         sides = tf.reshape(tf.cast(head[16:24], tf.int64), [2, 4])
-        return tf.reduce_sum(sides * places, axis=1)
+        return tf.reduce_sum(sides * places, axis=1)[::-1]  # the width comes first in IHDR
 
     def jpeg_size() -> tf.Tensor:
         return tf.cast(tf.image.extract_jpeg_shape(data)[:2], tf.int64)
 
-    with tf.control_dependencies([known, deep]):
-        pixels = tf.reduce_prod(tf.cond(is_png, png_size, jpeg_size))
-    small = check(pixels <= LARGEST_PICTURE, "image_bytes: at most 64 million pixels are accepted, "
-                  "not", pixels)  # fmt: skip
-    with tf.control_dependencies([small]):
+    with tf.control_dependencies([known]):
+        return tf.cond(is_png, png_size, jpeg_size)
+
+
+def decoded(data: tf.Tensor) -> tf.Tensor:
+    """uint8 [h, w, 3] of a JPEG's or PNG's bytes, a string scalar; transparency over white."""
+    head, is_png = _head(data)
+    # TensorFlow does not stretch grey levels of 1, 2 and 4 bits to the 256 of a byte.
+    few_bits = is_png & (head[25] == 0) & (head[24] < 8)
+    deep = check(~few_bits, "image_bytes: a grey PNG has 8 or 16 bits here, not", head[24])
+    with tf.control_dependencies([deep]):
         return tf.cond(
             is_png,
             lambda: _over_white(tf.io.decode_png(data, channels=4)),

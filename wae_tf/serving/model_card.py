@@ -16,8 +16,9 @@ import wae_tf
 from wae_tf.config import Config
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
-from wae_tf.serving import signatures
-from wae_tf.serving.signatures import SLACK, Signature
+from wae_tf.serving import graph_checks, signatures
+from wae_tf.serving.graphs import SLACK
+from wae_tf.serving.signatures import Signature
 
 
 def model_card(
@@ -53,6 +54,14 @@ def model_card(
             "prior_scale": settings.prior_scale,
         },
         "signatures": {name: signature.described() for name, signature in made.items()},
+        "limits_of_a_request": {
+            "images": graph_checks.most_rows(
+                graph_checks.numbers_of(model.image_shape, settings.zdim)
+            ),
+            "images_of_a_row": graph_checks.MOST_IMAGES,
+            "bytes_of_pictures": graph_checks.MOST_BYTES,
+            "pixels_of_pictures": graph_checks.MOST_PIXELS,
+        },
         "notes": [
             "Signatures are float32 whatever precision the model was trained in.",
             f"Float pixels outside {[low, 1.0]} by more than {SLACK:g} are an error; a picture's "

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from wae_tf.errors import RunError
 from wae_tf.models.wae import Wae
-from wae_tf.serving.signatures import Graphs
+from wae_tf.serving.graphs import Graphs
 
 # Other runtimes.
 

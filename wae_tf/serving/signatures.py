@@ -1,4 +1,4 @@
-"""What is served: each signature, its inputs and outputs, and its graph."""
+"""What is served: each signature, its inputs and its outputs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,10 @@ import tensorflow as tf
 
 from wae_tf.config import Config
 from wae_tf.errors import RunError
-from wae_tf.models.encoding import Noise
 from wae_tf.models.wae import Wae
-from wae_tf.objective import priors
 from wae_tf.pixels import to_unit
-from wae_tf.serving import graph_pictures, graph_seeds
-
-#: Images that one row of `sample` or `interpolate` may ask for.
-MOST_IMAGES = 1000
-#: How far outside the range a float pixel may lie: rounding, not another range.
-SLACK = 1e-4
+from wae_tf.serving.graph_checks import MOST_IMAGES
+from wae_tf.serving.graphs import Graphs
 
 
 class Port(NamedTuple):
@@ -82,148 +76,6 @@ def served_model(model: Wae) -> Wae:
                 )
             new.assign(value)
     return served
-
-
-# The functions that are served.
-
-
-class Graphs:
-    """Checks and functions of the signatures of one float32 model."""
-
-    def __init__(self, model: Wae, config: Config | None, jit_compile: bool):
-        self.model, self.config = model, config
-        self.symmetric = model.settings.pixel_range_of_data != "unit"
-        self.low, self.high = (-1.0, 1.0) if self.symmetric else (0.0, 1.0)
-        self.range = "[-1, 1]" if self.symmetric else "[0, 1]"
-        images = tf.TensorSpec([None, *model.image_shape], tf.float32)
-        codes = tf.TensorSpec([None, model.settings.zdim], tf.float32)
-        # The networks alone: XLA knows neither assertions nor picture files.
-        self.encoding = tf.function(
-            self._encoding, input_signature=[images], jit_compile=jit_compile or None
-        )
-        self.decoded = tf.function(
-            model.decode, input_signature=[codes], jit_compile=jit_compile or None
-        )
-
-    def _encoding(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        encoding = self.model.encoding(images, Noise(), training=False)
-        if self.model.settings.encoder_noise != "gaussian":
-            return {"codes": encoding.codes}
-        return {"codes": encoding.codes, "mean": encoding.mean, "logvar": encoding.logvar}
-
-    def checked_images(self, images: tf.Tensor, name: str) -> tf.Tensor:
-        """The images, once their pixels are seen to lie in the model's range."""
-        inside = (images >= self.low - SLACK) & (images <= self.high + SLACK)  # NaN is not
-        guard = graph_pictures.check(
-            tf.reduce_all(inside),
-            f"{name}: pixels within {self.range} are expected; found from, to:",
-            tf.reduce_min(images),
-            tf.reduce_max(images),
-        )
-        with tf.control_dependencies([guard]):
-            return tf.identity(images)
-
-    def checked_codes(self, codes: tf.Tensor) -> tf.Tensor:
-        """The codes, once they are seen to be finite."""
-        finite = tf.reduce_all(tf.math.is_finite(codes))
-        guard = graph_pictures.check(
-            finite, "codes: finite numbers are expected, without NaN or inf"
-        )
-        with tf.control_dependencies([guard]):
-            return tf.identity(codes)
-
-    def checked_rows(self, lengths: tf.Tensor, name: str, least: int, *rows: tf.Tensor):
-        """Lengths int32 [n]; asserts their range and that every input has n rows, at least one."""
-        count = tf.shape(lengths)[0]
-        same = tf.reduce_all([tf.shape(row)[0] == count for row in rows]) & (count > 0)
-        guards = [
-            graph_pictures.check(
-                same,
-                f"{name}: every input needs the same number of rows, at least 1; found",
-                count,
-                *(tf.shape(row)[0] for row in rows),
-            ),
-            graph_pictures.check(
-                tf.reduce_all((lengths >= least) & (lengths <= MOST_IMAGES)),
-                f"{name}: {least} to {MOST_IMAGES} a row are accepted, not",
-                lengths,
-            ),
-        ]
-        with tf.control_dependencies(guards):
-            return tf.cast(lengths, tf.int32)
-
-    def decoded_rows(self, codes: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """Codes [n, longest, z], the first lengths[i] of row i -> images, zeros behind them."""
-        mask = tf.sequence_mask(lengths, tf.shape(codes)[1])
-        images = self.decoded(tf.boolean_mask(codes, mask))
-        shape = tf.concat([tf.shape(mask), self.model.image_shape], axis=0)
-        return tf.scatter_nd(tf.cast(tf.where(mask), tf.int32), images, shape)
-
-    def pictures(self, image_bytes: tf.Tensor) -> tf.Tensor:
-        """float32 [n, H, W, C] of JPEG or PNG strings [n]."""
-        pixels = tf.map_fn(
-            lambda data: graph_pictures.picture(data, self.config, self.model.image_shape),
-            image_bytes,
-            fn_output_signature=tf.TensorSpec(self.model.image_shape, tf.uint8),
-        )
-        return self.model.as_pixels(pixels)
-
-    # Named as the signatures; the arguments' names are those of the inputs.
-
-    def encode(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Codes of images."""
-        return self.encoding(self.checked_images(images, "images"))
-
-    def decode(self, codes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Images of codes."""
-        return {"images": self.decoded(self.checked_codes(codes))}
-
-    def reconstruct(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Reconstructions of images."""
-        return {"images": self.decoded(self.encode(images)["codes"])}
-
-    def encode_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Codes of JPEG or PNG files."""
-        return self.encoding(self.pictures(image_bytes))
-
-    def reconstruct_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Reconstructions of JPEG or PNG files."""
-        return {"images": self.decoded(self.encode_bytes(image_bytes)["codes"])}
-
-    def sample(self, count: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """New images, `count` a row; a negative seed is a fresh one."""
-        count = self.checked_rows(count, "count", 1, seed)
-        keys = tf.where(
-            seed[:, None] < 0,
-            graph_seeds.fresh_keys(tf.shape(seed)[0]),
-            graph_seeds.sample_keys(tf.maximum(seed, 0)),
-        )
-        longest = tf.reduce_max(count)
-
-        def row(args: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-            drawn = self.model.sample_prior(*args)
-            return tf.pad(drawn, [[0, longest - args[0]], [0, 0]])
-
-        spec = tf.TensorSpec([None, self.model.settings.zdim], tf.float32)
-        codes = tf.map_fn(row, (count, keys), fn_output_signature=spec)
-        return {"images": self.decoded_rows(codes, count)}
-
-    def interpolate(
-        self, first: tf.Tensor, last: tf.Tensor, steps: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        """Images along the line between the codes of two images."""
-        steps = self.checked_rows(steps, "steps", 2, first, last)
-        ends = [
-            self.encoding(self.checked_images(images, name))["codes"][:, None]
-            for name, images in (("first", first), ("last", last))
-        ]
-        place = tf.range(tf.reduce_max(steps), dtype=tf.int32)
-        share = tf.cast(place[None] / (steps[:, None] - 1), tf.float32)[..., None]
-        codes = ends[0] * (1 - share) + ends[1] * share
-        if self.model.settings.prior == "sphere":
-            codes = priors.into_support("sphere", tf.reshape(codes, [-1, self.model.settings.zdim]))
-            codes = tf.reshape(codes, [-1, tf.size(place), self.model.settings.zdim])
-        return {"images": self.decoded_rows(codes, steps)}
 
 
 def signatures(

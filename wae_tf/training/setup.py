@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 
+import keras
 import numpy as np
+import tensorflow as tf
 
+from wae_tf import memory
 from wae_tf.config import Config
 from wae_tf.console import progress
 from wae_tf.data import batches, load
@@ -60,9 +64,31 @@ def build(config: Config, images: ImageSet) -> Wae:
     """The config's model for these images, not yet compiled.
 
     Raises:
-        FlagError: networks and images do not fit.
+        FlagError: networks and images do not fit, or a batch does not fit into memory.
     """
-    return by_name.from_config(config, images.image_shape, len(images.train))
+    model = by_name.from_config(config, images.image_shape, len(images.train))
+    if not tf.config.list_physical_devices("GPU"):
+        _check_memory(config, model)
+    return model
+
+
+def _check_memory(config: Config, model: Wae) -> None:
+    """Checks that the outputs of all layers, which the gradient needs, fit into memory."""
+
+    def numbers(network: keras.Model) -> int:
+        outputs = (layer.output for layer in network.layers if layer.weights)
+        return sum(math.prod(side for side in output.shape[1:]) for output in outputs)
+
+    passes = {"batch_size": numbers(model.encoder) + numbers(model.decoder)}
+    if config.pretrain:
+        passes["pretrain_size"] = numbers(model.encoder)
+    for name, of_an_image in passes.items():
+        count = getattr(config, name)
+        memory.require(
+            4 * of_an_image * count,
+            f"--{name}={count}: the outputs of the layers for so many images",
+            f"--{name}, or fewer filters",
+        )
 
 
 def read_official(model: Wae, prefix: str) -> None:

@@ -1,0 +1,73 @@
+"""Files of flags: what they mean, and that reading them always ends, with a sentence."""
+
+import os
+
+import pytest
+
+from wae_tf.cli import arguments, flagfiles
+from wae_tf.cli.flagfiles import Reader
+from wae_tf.errors import FlagError
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, text):
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return write
+
+
+def test_nested_files_stand_at_their_place(write):
+    write("b", "--b=1\n\n# a comment\n// another\n")
+    path = write(
+        "a", f"--first=1\n  --flagfile={write('c', '--c')}\n--flagfile={write('b', '--b')}\n-x=y\n"
+    )
+    # Indented lines are flags too, a file's among them.
+    assert Reader().read(path) == ["--first=1", "--c", "--b", "-x=y"]
+
+
+def chain(write, tmp_path, length, times):
+    for index in range(length):
+        write(f"f{index}", f"--flagfile={tmp_path}/f{index + 1}\n" * times)
+    write(f"f{length}", "--zdim=2\n")
+    return tmp_path / "f0"
+
+
+def test_chains_as_long_as_is_accepted(write, tmp_path):
+    path = chain(write, tmp_path, flagfiles.MOST_FILES - 1, 1)
+    assert Reader().read(path) == ["--zdim=2"]
+
+
+@pytest.mark.parametrize(("length", "times"), [(1500, 1), (40, 2)])
+def test_longer_chains_and_exponential_ones_are_a_sentence(write, tmp_path, length, times):
+    with pytest.raises(FlagError, match="100 files of flags are accepted"):
+        Reader().read(chain(write, tmp_path, length, times))
+
+
+def test_what_has_no_end_is_a_sentence(write, tmp_path):
+    path = write("itself", f"--flagfile={tmp_path}/itself\n")
+    with pytest.raises(FlagError, match="names itself"):
+        Reader().read(path)
+    os.mkfifo(tmp_path / "fifo")
+    for endless in ("/dev/zero", tmp_path / "fifo", tmp_path):
+        with pytest.raises(FlagError, match=r"is no file of text|cannot be read"):
+            Reader().read(write("names", f"--flagfile={endless}\n"))
+
+
+def test_too_much_is_a_sentence(write):
+    with pytest.raises(FlagError, match="10000 lines are accepted"):
+        Reader().read(write("lines", "--zdim=2\n" * 20_000))
+    with pytest.raises(FlagError, match="1000000 bytes are accepted"):
+        Reader().read(write("long", "-" * 1_000_001))
+    half = write("half", "--zdim=2\n" * 6_000)
+    with pytest.raises(FlagError, match="10000 lines are accepted"):
+        arguments.split_flagfiles([f"--flagfile={half}", f"--flagfile={half}"])
+
+
+def test_bytes_that_are_no_text_are_a_sentence(write, tmp_path):
+    (tmp_path / "bytes").write_bytes(b"--work_dir=\xff\n")
+    with pytest.raises(FlagError, match="no UTF-8"):
+        Reader().read(tmp_path / "bytes")
+    with pytest.raises(FlagError, match="has a control character"):
+        Reader().read(write("nul", "--flagfile=a\0b\n"))

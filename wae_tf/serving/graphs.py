@@ -1,0 +1,230 @@
+"""The functions that are served of one float32 model, as graphs that check what they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from wae_tf.config import Config
+from wae_tf.models.encoding import Noise
+from wae_tf.models.wae import Wae
+from wae_tf.objective import priors
+from wae_tf.serving import graph_checks, graph_pictures, graph_seeds
+from wae_tf.serving.graph_checks import MOST_IMAGES
+
+#: Rows that the networks take at once, however many a request has.
+ROWS_AT_ONCE = 64
+#: How far outside the range a float pixel may lie: rounding, not another range.
+SLACK = 1e-4
+
+
+class Graphs:
+    """Checks and functions of the signatures of one float32 model."""
+
+    def __init__(self, model: Wae, config: Config | None, jit_compile: bool):
+        self.model, self.config = model, config
+        self.symmetric = model.settings.pixel_range_of_data != "unit"
+        self.low, self.high = (-1.0, 1.0) if self.symmetric else (0.0, 1.0)
+        self.range = "[-1, 1]" if self.symmetric else "[0, 1]"
+        self.most = graph_checks.most_rows(
+            graph_checks.numbers_of(model.image_shape, model.settings.zdim)
+        )
+        images = tf.TensorSpec([None, *model.image_shape], tf.float32)
+        codes = tf.TensorSpec([None, model.settings.zdim], tf.float32)
+        # The networks alone: XLA knows neither assertions nor picture files.
+        self._encoding_at_once = tf.function(
+            self._encoding, input_signature=[images], jit_compile=jit_compile or None
+        )
+        self._decoded_at_once = tf.function(
+            model.decode, input_signature=[codes], jit_compile=jit_compile or None
+        )
+
+    def _encoding(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        encoding = self.model.encoding(images, Noise(), training=False)
+        if self.model.settings.encoder_noise != "gaussian":
+            return {"codes": encoding.codes}
+        return {"codes": encoding.codes, "mean": encoding.mean, "logvar": encoding.logvar}
+
+    def encoding(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Codes of checked images; of a gaussian encoder also mean and logvar."""
+        gaussian = self.model.settings.encoder_noise == "gaussian"
+        names = ("codes", "mean", "logvar") if gaussian else ("codes",)
+        shape = (self.model.settings.zdim,)
+        parts = in_parts(
+            lambda part: [self._encoding_at_once(part)[name] for name in names],
+            images,
+            [shape for _ in names],
+        )
+        return dict(zip(names, parts, strict=True))
+
+    def decoded(self, codes: tf.Tensor) -> tf.Tensor:
+        """Images of checked codes."""
+        return in_parts(
+            lambda part: [self._decoded_at_once(part)], codes, [self.model.image_shape]
+        )[0]
+
+    def checked_images(self, images: tf.Tensor, name: str) -> tf.Tensor:
+        """The images, once their shape is the model's and their pixels lie in its range."""
+        images = graph_checks.sized(images, name, self.model.image_shape, self.most)
+        inside = (images >= self.low - SLACK) & (images <= self.high + SLACK)  # NaN is not
+        guard = graph_checks.check(
+            tf.reduce_all(inside),
+            f"{name}: pixels within {self.range} are expected; found from, to:",
+            tf.reduce_min(images),
+            tf.reduce_max(images),
+        )
+        with tf.control_dependencies([guard]):
+            return tf.identity(images)
+
+    def checked_codes(self, codes: tf.Tensor) -> tf.Tensor:
+        """The codes, once they are seen to be of z finite numbers each."""
+        codes = graph_checks.sized(codes, "codes", (self.model.settings.zdim,), self.most)
+        finite = tf.reduce_all(tf.math.is_finite(codes))
+        guard = graph_checks.check(finite, "codes: finite numbers are expected, without NaN or inf")
+        with tf.control_dependencies([guard]):
+            return tf.identity(codes)
+
+    def checked_lengths(self, lengths: tf.Tensor, name: str, least: int, *rows: tf.Tensor):
+        """Lengths [n] as int32, once all inputs have n rows and the answer is seen to be small."""
+        lengths = graph_checks.sized(lengths, name, (), self.most)
+        count = tf.shape(lengths)[0]
+        guards = [
+            graph_checks.check(
+                tf.reduce_all([tf.shape(row)[0] == count for row in rows]),
+                f"{name}: every input needs the same number of rows; found",
+                count,
+                *(tf.shape(row)[0] for row in rows),
+            ),
+            graph_checks.check(
+                tf.reduce_all((lengths >= least) & (lengths <= MOST_IMAGES)),
+                f"{name}: {least} to {MOST_IMAGES} a row are accepted, not",
+                lengths,
+            ),
+        ]
+        with tf.control_dependencies(guards):
+            lengths = tf.cast(lengths, tf.int32)
+        images = count * tf.reduce_max(tf.concat([lengths, [0]], axis=0))
+        small = graph_checks.check(
+            images <= self.most,
+            f"{name}: rows times the longest is {self.most} at most in a request, not",
+            images,
+        )
+        with tf.control_dependencies([small]):
+            return tf.identity(lengths)
+
+    def decoded_rows(self, codes: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """Codes [sum of lengths, z], row by row -> images [n, longest, H, W, C], zeros behind."""
+        longest = tf.reduce_max(tf.concat([lengths, [0]], axis=0))
+        places = tf.cast(tf.where(tf.sequence_mask(lengths, longest)), tf.int32)
+        shape = tf.concat([[tf.shape(lengths)[0], longest], self.model.image_shape], axis=0)
+        return tf.scatter_nd(places, self.decoded(codes), shape)
+
+    def pictures(self, image_bytes: tf.Tensor) -> tf.Tensor:
+        """float32 [n, H, W, C] of JPEG or PNG strings [n]."""
+        image_bytes = graph_checks.sized(image_bytes, "image_bytes", (), self.most)
+        image_bytes = graph_pictures.bounded(image_bytes)
+        pixels = tf.map_fn(
+            lambda data: graph_pictures.picture(data, self.config, self.model.image_shape),
+            image_bytes,
+            fn_output_signature=tf.TensorSpec(self.model.image_shape, tf.uint8),
+        )
+        return self.model.as_pixels(pixels)
+
+    # Named as the signatures; the arguments' names are those of the inputs.
+
+    def encode(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Codes of images."""
+        return self.encoding(self.checked_images(images, "images"))
+
+    def decode(self, codes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Images of codes."""
+        return {"images": self.decoded(self.checked_codes(codes))}
+
+    def reconstruct(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Reconstructions of images."""
+        return {"images": self.decoded(self.encode(images)["codes"])}
+
+    def encode_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Codes of JPEG or PNG files."""
+        return self.encoding(self.pictures(image_bytes))
+
+    def reconstruct_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Reconstructions of JPEG or PNG files."""
+        return {"images": self.decoded(self.encode_bytes(image_bytes)["codes"])}
+
+    def sample(self, count: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """New images, `count` a row; a negative seed is a fresh one."""
+        seed = graph_checks.sized(seed, "seed", (), self.most)
+        count = self.checked_lengths(count, "count", 1, seed)
+        keys = tf.where(
+            seed[:, None] < 0,
+            graph_seeds.fresh_keys(tf.shape(seed)[0]),
+            graph_seeds.sample_keys(tf.maximum(seed, 0)),
+        )
+        (codes,) = concatenated(
+            lambda row: [self.model.sample_prior(count[row], keys[row])],
+            tf.shape(count)[0],
+            [(self.model.settings.zdim,)],
+        )
+        return {"images": self.decoded_rows(codes, count)}
+
+    def interpolate(
+        self, first: tf.Tensor, last: tf.Tensor, steps: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Images along the line between the codes of two images."""
+        first, last = self.checked_images(first, "first"), self.checked_images(last, "last")
+        steps = self.checked_lengths(steps, "steps", 2, first, last)
+        row = tf.repeat(tf.range(tf.shape(steps)[0]), steps)
+        place = tf.range(tf.size(row)) - tf.gather(tf.cumsum(steps, exclusive=True), row)
+        share = tf.cast(place / (tf.gather(steps, row) - 1), tf.float32)[:, None]
+        ends = [tf.gather(self.encoding(images)["codes"], row) for images in (first, last)]
+        codes = ends[0] * (1 - share) + ends[1] * share
+        if self.model.settings.prior == "sphere":
+            codes = priors.into_support("sphere", codes)
+        return {"images": self.decoded_rows(codes, steps)}
+
+
+def concatenated(
+    function: Callable[[tf.Tensor], Sequence[tf.Tensor]],
+    count: tf.Tensor,
+    shapes: Sequence[tuple[int, ...]],
+) -> list[tf.Tensor]:
+    """The rows that `function` gives for 0, 1, ..., count - 1, one call after the other.
+
+    Args:
+        function: of an int32 scalar; gives float32 tensors [any, *shape] of these shapes.
+        count: int32 scalar; 0 gives tensors of no rows.
+        shapes: of a row of each.
+    """
+    arrays = [
+        tf.TensorArray(tf.float32, count, infer_shape=False, element_shape=[None, *shape])
+        for shape in shapes
+    ]
+
+    def step(index: tf.Tensor, arrays: list[tf.TensorArray]) -> tuple:
+        made = function(index)
+        return index + 1, [a.write(index, m) for a, m in zip(arrays, made, strict=True)]
+
+    # One at a time: what it takes of memory is then that of one.
+    _, arrays = tf.while_loop(
+        lambda index, _: index < count, step, (tf.constant(0), arrays), parallel_iterations=1
+    )
+    return [
+        tf.ensure_shape(array.concat(), [None, *shape])
+        for array, shape in zip(arrays, shapes, strict=True)
+    ]
+
+
+def in_parts(
+    function: Callable[[tf.Tensor], Sequence[tf.Tensor]],
+    rows: tf.Tensor,
+    shapes: Sequence[tuple[int, ...]],
+) -> list[tf.Tensor]:
+    """`function` of rows [n, ...], ROWS_AT_ONCE at a time, so that memory does not grow with n."""
+    count = tf.shape(rows)[0]
+    return concatenated(
+        lambda part: function(rows[part * ROWS_AT_ONCE : (part + 1) * ROWS_AT_ONCE]),
+        (count + ROWS_AT_ONCE - 1) // ROWS_AT_ONCE,
+        shapes,
+    )

@@ -1,0 +1,101 @@
+"""What any setting's value has to be, whatever it means: numbers that fit, text that can be written."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from wae_tf.errors import FlagError
+
+#: The largest int32: sizes and counts are such in TensorFlow's ops.
+LARGEST_INT = 2**31 - 1
+#: The largest float32 and the smallest that is normal: weights and losses are such.
+LARGEST_FLOAT, SMALLEST_FLOAT = 3.4028234e38, 1.1754944e-38
+#: Of `shown`.
+_SHOWN = 60
+
+
+def shown(value: Any) -> str:
+    """A value as a sentence can have it: on one line, and short."""
+    if isinstance(value, int) and abs(value) >= 10**_SHOWN:
+        return "a number of over 60 digits"  # str() of over 4,300 digits is an error
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def check_number(name: str, value: float, *, any_int: bool = False) -> None:
+    """Checks that a number is finite and can be one of TensorFlow's.
+
+    Args:
+        name: of the flag.
+        value: an int or a float.
+        any_int: accept an int of 64 bits, as of a seed.
+
+    Raises:
+        FlagError: it cannot.
+    """
+    if isinstance(value, int):
+        least, most = (-(2**63), 2**63 - 1) if any_int else (-LARGEST_INT, LARGEST_INT)
+        if value > most:
+            raise FlagError(f"--{name}={shown(value)} is too large; accepted: {most} at most.")
+        if value < least:
+            raise FlagError(f"--{name}={shown(value)} is too small; accepted: {least} up.")
+    elif not math.isfinite(value):
+        raise FlagError(f"--{name}={value} is not a finite number.")
+    elif abs(value) > LARGEST_FLOAT:
+        raise FlagError(f"--{name}={value} is too large for float32; accepted: to +-3.4e38.")
+    elif 0 < abs(value) < SMALLEST_FLOAT:
+        raise FlagError(f"--{name}={value} is 0 in float32; accepted: 0, or 1.2e-38 up.")
+
+
+def check_text(name: str, value: str) -> None:
+    """Checks that a text can be written into a file of flags, and be a path's name.
+
+    Raises:
+        FlagError: a control character, bytes that are no UTF-8, or a home folder of nobody.
+    """
+    if any(ord(c) < 32 or ord(c) == 127 for c in value):
+        raise FlagError(
+            f"--{name}={shown(value)} has a control character, such as a line's end; accepted: "
+            "text of one line."
+        )
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise FlagError(
+            f"--{name}={shown(value)} is not UTF-8; accepted: text, and paths, in UTF-8."
+        ) from error
+    if value.startswith("~"):
+        try:
+            Path(value).expanduser()
+        except RuntimeError as error:
+            raise FlagError(
+                f"--{name}={shown(value)} begins with a home folder that is not known; write ./~ "
+                "for a name that begins with ~."
+            ) from error
+
+
+def check_divisions_by_scale(settings: Any) -> None:
+    """Checks what a prior_scale of 0 goes with.
+
+    Args:
+        settings: a `Settings` of prior_scale 0.
+
+    Raises:
+        FlagError: it would give NaN, as in the official code.
+    """
+    divides = {
+        "the KL of --model=vae": settings.model == "vae",
+        f"--gan_trick={settings.gan_trick}": settings.gan_trick != "off",
+        f"the kernel of --model={settings.model} with --mmd_kernel=imq": settings.mmd_kernel
+        == "imq"
+        and settings.model in ("wae_mmd", "wae_mmdpp", "wae_mmdppp")
+        and settings.prior == "normal",
+    }
+    for what, does in divides.items():
+        if does:
+            raise FlagError(
+                f"--prior_scale=0 makes the prior a point, and {what} divides by its scale; "
+                "accepted: any other number."
+            )
