@@ -31,7 +31,7 @@ from wae_tf.models import by_name
 from wae_tf.serving import export
 
 #: Seconds that a command line may take until it is refused.
-SECONDS = 60
+SECONDS = 300
 
 # Served requests.
 
