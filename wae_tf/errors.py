@@ -1,5 +1,12 @@
 """The one exception that stands for a user's mistake: main prints its sentence, never a traceback."""
 
+import errno
+import os
+
+#: Of a write to a file that is open already; such an error carries no file's name.
+_OF_A_DISK = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EFBIG, errno.EDQUOT)
+_REASONS = {os.strerror(number) for number in errno.errorcode}
+
 
 def printable(text: str) -> str:
     """Text in which a file's name can neither begin a line nor command the terminal."""
@@ -19,6 +26,23 @@ def first_line(error: BaseException, most: int = 200) -> str:
     text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
     lines = str(text).strip().splitlines() or [type(error).__name__]
     return lines[0][:most].rstrip(".")
+
+
+def of_a_file(error: BaseException) -> tuple[str, str] | None:
+    """The file and the reason of an error of the file system, TensorFlow's among them.
+
+    TensorFlow's are no OSErrors; their message is "file; reason" with the system's own reason.
+
+    Returns:
+        None for any other error; an empty name where it is not known.
+    """
+    if isinstance(error, OSError):
+        of_a_disk = error.errno in _OF_A_DISK
+        known = error.filename is not None or of_a_disk
+        return (str(error.filename or ""), str(error.strerror)) if known else None
+    name, _, reason = first_line(error, most=2000).rpartition("; ")
+    system = type(error).__module__.startswith("tensorflow.") and reason in _REASONS
+    return (name.rpartition(": ")[2], reason) if system else None
 
 
 class UserError(Exception):

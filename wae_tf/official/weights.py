@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,6 +13,7 @@ import tensorflow as tf
 
 from wae_tf.errors import DataError
 from wae_tf.models.wae import Wae
+from wae_tf.runs import checkpoints
 
 #: Our variables by their Keras names, as models.py and ops.py call them.
 _SUFFIXES = {
@@ -93,9 +97,11 @@ def read_checkpoint(model: Wae, prefix: str) -> None:
         DataError: no such checkpoint, or one of other networks.
     """
     try:
-        reader = tf.train.load_checkpoint(prefix)
-        shapes = reader.get_variable_to_shape_map()
-        arrays = {name: reader.get_tensor(name) for name in shapes if _is_weight(name)}
+        path = Path(prefix)
+        with checkpoints.plain(path.parent) as place:
+            reader = tf.train.load_checkpoint(str(place / path.name))
+            shapes = reader.get_variable_to_shape_map()
+            arrays = {name: reader.get_tensor(name) for name in shapes if _is_weight(name)}
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         raise DataError(
             f"--init_from_official={prefix} is no checkpoint: PREFIX.index and "
@@ -152,9 +158,14 @@ def write_checkpoint(model: Wae, prefix: str, *, pretrained: bool = True) -> Non
                     arrays[f"{name}/Adam{f'_{count}' if count else ''}"] = np.zeros_like(value)
                     taken[name] += 1
     names = sorted(arrays)
-    tf.raw_ops.SaveV2(
-        prefix=str(prefix),
-        tensor_names=names,
-        shape_and_slices=[""] * len(names),
-        tensors=[tf.constant(arrays[name], tf.float32) for name in names],
-    )
+    path = Path(prefix)
+    # In a folder beside first: a full disk leaves the checkpoint that was there.
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=path.parent) as part:
+        tf.raw_ops.SaveV2(
+            prefix=str(Path(part) / path.name),
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tf.constant(arrays[name], tf.float32) for name in names],
+        )
+        for made in sorted(Path(part).iterdir()):  # the data before the index that leads to them
+            os.replace(made, path.parent / made.name)

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ try:
 except ImportError:
     fcntl = None  # type: ignore[assignment]  # not on Windows
 from wae_tf.config import Config
-from wae_tf.errors import RunError
-from wae_tf.files import write_atomically
+from wae_tf.errors import RunError, first_line
+from wae_tf.files import open_regular, read_text, write_atomically
 from wae_tf.runs import measures
 
 #: What may differ between a run and its continuation: where things are, how long it takes, what it
@@ -43,6 +44,9 @@ MAY_CHANGE = (
     "picture_columns",
     "on_nonfinite",
 )
+
+#: The key of metrics.json that says whether the others are as they were written.
+CHECKSUM = "checksum"
 
 HISTORY_COLUMNS = (
     "epoch",
@@ -105,7 +109,7 @@ class Run:
         try:
             new = not self.folder.exists()
             self.folder.mkdir(parents=True, exist_ok=True)
-            file = self.lock.open("a")
+            file = os.fdopen(open_regular(self.lock, os.O_RDWR | os.O_CREAT), "r+b")
         except OSError as error:
             raise self._unwritable(error) from error
         with file:
@@ -142,6 +146,8 @@ class Run:
         """
         if not self.flags.is_file():
             return False
+        if self.events.exists() and not self.events.is_dir():
+            raise RunError(f"{self.events} is no folder; move it away to go on with the run.")
         there, now = (_by_name(text) for text in (self._flags_text(), flags_text(config)))
         for name in sorted({*there, *now} - {*MAY_CHANGE}):
             if there.get(name) != now.get(name):
@@ -161,7 +167,7 @@ class Run:
 
     def _flags_text(self) -> str:
         try:
-            return self.flags.read_text(encoding="utf-8")
+            return read_text(self.flags)
         except (OSError, UnicodeDecodeError) as error:
             raise RunError(f"{self.flags} cannot be read: {error}.") from error
 
@@ -248,7 +254,8 @@ class Run:
     def append_history(self, row: dict[str, Any]) -> None:
         """Adds a row to history.csv; a missing or non-finite value is an empty cell."""
         new = not self.history.exists()
-        with self.history.open("a", newline="", encoding="utf-8") as file:
+        handle = open_regular(self.history, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        with open(handle, "a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if new:
                 writer.writerow(HISTORY_COLUMNS)
@@ -292,8 +299,7 @@ class Run:
 
     def _history_rows(self) -> list[list[str]]:
         try:
-            with self.history.open(newline="", encoding="utf-8") as file:
-                return list(csv.reader(file))
+            return list(csv.reader(io.StringIO(read_text(self.history), newline="")))
         except (UnicodeDecodeError, csv.Error) as error:
             raise self._no_history() from error
 
@@ -305,10 +311,19 @@ class Run:
         if not self.metrics.exists():
             return {}
         try:
-            known = json.loads(self.metrics.read_text(encoding="utf-8"))
-            if not isinstance(known, dict):
-                raise ValueError("not an object")
-        except (OSError, ValueError, RecursionError) as error:
+            known = json.loads(read_text(self.metrics))
+            written = known.pop(CHECKSUM, None) if isinstance(known, dict) else None
+            if written not in (None, _checksum(known)):
+                raise RunError(
+                    f"{self.metrics} is not what was written: its checksum differs; remove it to go on."
+                )
+            if not isinstance(known, dict) or not all(map(_is_number, known.values())):
+                raise ValueError("not an object of numbers")
+        except OSError as error:
+            raise RunError(
+                f"{self.metrics} cannot be read ({first_line(error)}); make it readable to go on."
+            ) from error
+        except (ValueError, RecursionError) as error:
             raise RunError(
                 f"{self.metrics} cannot be read as a JSON object of numbers; remove it to go on."
             ) from error
@@ -322,7 +337,8 @@ class Run:
         known |= {name: _number(value) for name, value in metrics.items()}
         known = measures.metrics_with_splits(known)
         known = {name: value for name, value in known.items() if name not in drop}
-        write_atomically(self.metrics, json.dumps(known, indent=2, sort_keys=True) + "\n")
+        text = json.dumps({**known, CHECKSUM: _checksum(known)}, indent=2, sort_keys=True)
+        write_atomically(self.metrics, text + "\n")
         return known
 
 
@@ -330,6 +346,17 @@ def _by_name(text: str) -> dict[str, str]:
     """The flags in a text of `flags_text`, by name."""
     lines = [line[2:].partition("=") for line in text.splitlines() if line.startswith("--")]
     return {name: value for name, _, value in lines}
+
+
+def _checksum(metrics: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(metrics, sort_keys=True).encode())
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value of a JSON file is a number that a run could have written, or null."""
+    if value is None or isinstance(value, float):
+        return True
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
 
 
 def _number(value: Any) -> float | int | None:

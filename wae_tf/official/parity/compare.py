@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from wae_tf.errors import DataError, FlagError, RunError
+from wae_tf.files import write_atomically
 from wae_tf.official.parity import cases, record
 
 #: Records that are no cases.
@@ -188,7 +189,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         keys = ("case", "quantity", "difference", "floor", "tolerance", "verdict", "where")
         listed = [{key: _plain(getattr(row, key)) for key in keys} for row in rows]
-        Path(arguments.json).write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+        write_atomically(Path(arguments.json), json.dumps(listed, indent=1) + "\n")
     return 0 if all(row.ok for row in rows) else 1
 
 
