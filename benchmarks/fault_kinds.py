@@ -47,7 +47,7 @@ NAMES = [
     "'q\"",
 ]
 #: Bytes that a file may grow to; beyond, writing fails as on a full disk (EFBIG).
-LIMITS = (0, 2000, 200_000)
+LIMITS = (2000, 20_000, 200_000)
 
 
 @dataclasses.dataclass

@@ -2,9 +2,12 @@
 
 import errno
 import os
+import re
 
 #: Of a write to a file that is open already; such an error carries no file's name.
 _OF_A_DISK = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EFBIG, errno.EDQUOT)
+#: How the standard library says that nothing can be written to any folder for temporary files.
+_NO_ROOM = "No usable temporary directory"
 _REASONS = {os.strerror(number) for number in errno.errorcode}
 
 
@@ -37,12 +40,14 @@ def of_a_file(error: BaseException) -> tuple[str, str] | None:
         None for any other error; an empty name where it is not known.
     """
     if isinstance(error, OSError):
-        of_a_disk = error.errno in _OF_A_DISK
-        known = error.filename is not None or of_a_disk
-        return (str(error.filename or ""), str(error.strerror)) if known else None
-    name, _, reason = first_line(error, most=2000).rpartition("; ")
+        # NumPy's has neither number nor reason, but how many of its items were written.
+        reason = str(error.strerror or "not all of it could be written, as on a full disk")
+        full = error.errno in _OF_A_DISK or reason.startswith(_NO_ROOM)
+        return (str(error.filename or ""), reason) if error.filename is not None or full else None
+    line = re.sub(r"^\{\{.*?\}\} | \[Op:\w+\]$", "", first_line(error, most=2000))
+    name, _, reason = line.rpartition("; ")
     system = type(error).__module__.startswith("tensorflow.") and reason in _REASONS
-    return (name.rpartition(": ")[2], reason) if system else None
+    return (name, reason) if system else None
 
 
 class UserError(Exception):

@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from wae_tf.errors import RunError, first_line
+from wae_tf.errors import RunError, first_line, of_a_file
 from wae_tf.files import open_regular, read_text, sync
 from wae_tf.models.wae import Wae
 
@@ -101,8 +101,10 @@ def save(folder: Path, model: Wae, state: dict[str, Any], keep: int) -> Path:
         except RunError:  # the reason told is why it could not be written
             before = []
         stands = f"the one of step {before[0]} stands" if before else "there is none before it"
+        found = of_a_file(error)
+        reason = found[1] if found else first_line(error)
         raise RunError(
-            f"the checkpoint {final} cannot be written ({first_line(error)}); {stands}; make "
+            f"the checkpoint {final} cannot be written ({reason}); {stands}; make "
             "room and give the same command to go on."
         ) from error
     for old in steps(folder)[keep:]:
