@@ -7,6 +7,11 @@ while the process is killed (SIGKILL) at a random moment of its life, started ag
 it ends. Then history.csv (but for its seconds), lambda and all weights are compared bit by bit. Runs
 are repeated until there were --kills kills; a kill is lost if the run it fell into ended otherwise
 than the uninterrupted one, or could not be gone on with.
+
+    python benchmarks/faults.py --out=OUT --kinds=signals,disk,unreadable,bits,names
+
+tries other faults of a small run (`fault_kinds.py` says of each what counts as survived) and prints a
+table of tries, survived, lost and tracebacks. Hostile flags and served requests are another script's.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ import sys
 import time
 from pathlib import Path
 
+import fault_kinds
 import numpy as np
 import tensorflow as tf
 
@@ -38,7 +44,8 @@ OWN = {
 #: The command line, with schedules that move within these 240 steps as they else do within thousands.
 PROGRAM = """
 import sys
-from wae_tf import main, schedules
+from wae_tf import main
+from wae_tf.models.step import schedules
 schedules.LAMBDA_EVERY = 50
 schedules.PLATEAU_START, schedules.PLATEAU_WINDOW, schedules.PLATEAU_PATIENCE = 1, 2, 1
 sys.exit(main.main())
@@ -91,9 +98,14 @@ def main() -> None:
     parser.add_argument("--out", required=True, help="folder of the runs, not there yet")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument(
+        "--kinds", help="instead of kills, some of signals,disk,unreadable,bits,names"
+    )
     options = parser.parse_args()
     out, chance = Path(options.out), random.Random(options.seed)
     out.mkdir(parents=True)
+    if options.kinds:
+        sys.exit(fault_kinds.run(options.kinds.split(","), out, chance))
     expected, life = {}, {}
     for model in MODELS:
         began = time.monotonic()

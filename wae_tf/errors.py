@@ -1,5 +1,15 @@
 """The one exception that stands for a user's mistake: main prints its sentence, never a traceback."""
 
+import errno
+import os
+import re
+
+#: Of a write to a file that is open already; such an error carries no file's name.
+_OF_A_DISK = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EFBIG, errno.EDQUOT)
+#: How the standard library says that nothing can be written to any folder for temporary files.
+_NO_ROOM = "No usable temporary directory"
+_REASONS = {os.strerror(number) for number in errno.errorcode}
+
 
 def printable(text: str) -> str:
     """Text in which a file's name can neither begin a line nor command the terminal."""
@@ -19,6 +29,25 @@ def first_line(error: BaseException, most: int = 200) -> str:
     text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
     lines = str(text).strip().splitlines() or [type(error).__name__]
     return lines[0][:most].rstrip(".")
+
+
+def of_a_file(error: BaseException) -> tuple[str, str] | None:
+    """The file and the reason of an error of the file system, TensorFlow's among them.
+
+    TensorFlow's are no OSErrors; their message is "file; reason" with the system's own reason.
+
+    Returns:
+        None for any other error; an empty name where it is not known.
+    """
+    if isinstance(error, OSError):
+        # NumPy's has neither number nor reason, but how many of its items were written.
+        reason = str(error.strerror or "not all of it could be written, as on a full disk")
+        full = error.errno in _OF_A_DISK or reason.startswith(_NO_ROOM)
+        return (str(error.filename or ""), reason) if error.filename is not None or full else None
+    line = re.sub(r"^\{\{.*?\}\} | \[Op:\w+\]$", "", first_line(error, most=2000))
+    name, _, reason = line.rpartition("; ")
+    system = type(error).__module__.startswith("tensorflow.") and reason in _REASONS
+    return (name, reason) if system else None
 
 
 class UserError(Exception):

@@ -1,10 +1,15 @@
-"""Files that are whole or not there: atomic writes, synced to the disk."""
+"""Files that are whole or not there: atomic writes, synced to the disk; reads that cannot hang."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 try:
     import fcntl
@@ -12,22 +17,64 @@ except ImportError:
     fcntl = None  # type: ignore[assignment]  # not on Windows
 
 
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Opens a file beside `path` that takes its place on success and leaves no trace on failure.
+
+    Args:
+        path: of the file; its folder must be there.
+        durable: whether to wait until it is on the disk.
+
+    Raises:
+        OSError: with the name of the file, which a full disk's error has not.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(beside, path)
+        if durable:
+            sync(path.parent)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        if isinstance(error, OSError) and error.filename in (None, str(beside)):
+            error.filename = str(path)
+        raise
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Writes a text file so that a reader finds the old one or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync(path.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        if error.filename is None or error.filename == str(temporary):
-            error.filename = str(path)  # a full disk's error has no name; a person knows this one
-        raise
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
+    """A descriptor of a regular file; opening a pipe would wait for its other end.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file.
+    """
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return handle
+
+
+def read_text(path: Path) -> str:
+    """The text of a regular file; of a pipe or a device, which may never end, not a byte.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+        UnicodeDecodeError: it is no text.
+    """
+    with open(open_regular(path), encoding="utf-8", newline="") as file:
+        return file.read()
 
 
 def sync(path: Path) -> None:

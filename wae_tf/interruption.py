@@ -21,7 +21,7 @@ from wae_tf.errors import UserError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: Seconds that a noted signal waits for an answer where no work is under way that should be finished.
-GRACE = 4.0
+GRACE = 3.0
 
 
 class Interrupted(UserError):

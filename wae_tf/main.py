@@ -9,7 +9,6 @@ take its settings from its --work_dir. --mode=classifier trains a classifier of 
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -20,12 +19,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from wae_tf import console, interruption
 from wae_tf.cli import arguments as cli_arguments
 from wae_tf.cli import modes
-from wae_tf.errors import UserError, printable
+from wae_tf.errors import UserError, of_a_file, printable
 
 #: What a signal means for a mode that says nothing else.
 _WHAT_NOW = "the work was not done; the same command begins it again."
-#: Of a write to a file that is open already; such an error carries no file's name.
-_OF_A_DISK = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EFBIG, errno.EDQUOT)
 
 
 def _run(arguments: Sequence[str]) -> None:
@@ -60,11 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("wae_tf: interrupted.", file=sys.stderr)
         return 130
-    except OSError as error:  # a file that is there and may not be touched, a full disk
-        if error.filename is None and error.errno not in _OF_A_DISK:
+    except Exception as error:
+        found = of_a_file(error)  # one that is there and may not be touched, a full disk
+        if found is None:
             raise
-        name = printable(str(error.filename or "a file that is read or written"))
-        print(f"wae_tf: {name} cannot be used: {error.strerror}.", file=sys.stderr)
+        name = printable(found[0] or "a file that is read or written")
+        print(f"wae_tf: {name} cannot be used: {found[1]}.", file=sys.stderr)
         return 1
     return 0
 

@@ -214,3 +214,35 @@ def test_two_processes_decode_beside_each_other(interrupted, tmp_path, decodes):
         assert values(load(interrupted, tmp_path / "cache")) == list(range(0, 200, 20))
         assert len(decodes) == 5
         assert path.read_bytes() == held
+
+
+@pytest.mark.parametrize("damage", ["pixels", "empty", "facts", "key", "nesting"])
+def test_a_damaged_cache_is_decoded_again(damage, tmp_path):
+    made = []
+
+    def fill(writer):
+        made.append(1)
+        writer.start(3, (2, 2, 1))
+        writer.append(np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1))
+        return {"names": ["a"]}
+
+    whole, _ = cache.open_or_build(str(tmp_path), "x", {"k": 1}, fill)
+    expected = np.array(whole)
+    array, facts = next(tmp_path.glob("*.npy")), next(tmp_path.glob("*.json"))
+    content = bytearray(array.read_bytes())
+    if damage == "pixels":
+        content[-3] ^= 8
+        array.write_bytes(content)
+    elif damage == "empty":
+        array.write_bytes(b"")
+    elif damage == "facts":
+        facts.write_text(facts.read_text().replace('["a"]', '["b"]'))
+    elif damage == "key":
+        facts.write_text(facts.read_text().replace("digest", "digess"))
+    else:
+        facts.write_text("[" * 100_000)
+    again, known = cache.open_or_build(str(tmp_path), "x", {"k": 1}, fill)
+    np.testing.assert_array_equal(again, expected)
+    assert known == {"names": ["a"]} and len(made) == 2
+    cache.open_or_build(str(tmp_path), "x", {"k": 1}, fill)
+    assert len(made) == 2

@@ -1,10 +1,10 @@
 """Checkpoints that cannot be read, are damaged, or lie under names that TensorFlow takes as patterns."""
 
 import os
-from pathlib import Path
 
 import pytest
 
+from tests.faults import fault
 from wae_tf import main
 from wae_tf.config import Config
 from wae_tf.errors import RunError
@@ -24,21 +24,15 @@ def train(folder, *arguments):
     return main.main([f"--work_dir={folder}", *TINY, *arguments])
 
 
-def test_a_checkpoint_that_cannot_be_read_stands(tmp_path, monkeypatch, capsys):
+def test_a_checkpoint_that_cannot_be_read_stands(tmp_path, capsys):
     folder = tmp_path / "run"
     assert train(folder) == 0
     kept = checkpoints.steps(folder / "checkpoints")
-    read = Path.read_text
-
-    def refused(path, *args, **kwargs):
-        if path.name == "manifest.json":
-            raise PermissionError(13, "Permission denied", str(path))
-        return read(path, *args, **kwargs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_text", refused)
-        assert train(folder, "--epochs=2") == 1
-    assert "manifest.json cannot be read (Permission denied)" in capsys.readouterr().err
+    for name in ("manifest.json", "state.json", "model.index"):
+        refused = PermissionError(13, "Permission denied", name)
+        with fault("open", f"*/step-00000002/{name}", refused, time=None):
+            assert train(folder, "--epochs=2") == 1
+        assert f"{name} cannot be read (Permission denied)" in capsys.readouterr().err
     assert checkpoints.steps(folder / "checkpoints") == kept
     assert not list(folder.glob("checkpoints/*.damaged"))
 

@@ -271,7 +271,8 @@ def test_the_card_says_what_the_signatures_say(version, loaded, trained):
     assert (card["data"]["dataset"], card["data"]["training_images"]) == ("digits", 200)
     assert card["flags"]["zdim"] == 3
     assert "work_dir" not in card["flags"]
-    assert card["metrics"] == json.loads((trained / "metrics.json").read_text())
+    written = json.loads((trained / "metrics.json").read_text())
+    assert card["metrics"] == {k: v for k, v in written.items() if k != "checksum"}
     assert card["versions"]["tensorflow"] == tf.__version__
     assert sorted(card["signatures"]) == sorted(loaded.signatures)
     for name, described in card["signatures"].items():

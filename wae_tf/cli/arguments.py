@@ -229,6 +229,11 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
         folder = values.work_dir or f"runs/{values.dataset}_{values.model}"
         run_flags = Path(folder) / "flags.flags"
         if run_flags.is_file():
+            from wae_tf.console import progress
+            from wae_tf.runs import integrity
+            from wae_tf.runs.folder import Run
+
+            integrity.mend(Run(folder), progress)
             preset = flagfiles.Reader().read(run_flags)
             registry.load_plugins(_plugins(preset))
         elif not values.init_from_official:

@@ -68,6 +68,7 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.console import progress
     from wae_tf.evaluation import samplers
     from wae_tf.figures import of_model
+    from wae_tf.files import replacing
     from wae_tf.models import passes
     from wae_tf.pixels import to_unit
     from wae_tf.runs.folder import Run
@@ -94,7 +95,8 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
     )
     samples = passes.decoded(model, codes)
     pixels = to_unit(samples, config.pixel_range_of_data)
-    np.save(run.folder / "samples.npy", np.round(pixels * 255).astype(np.uint8))
+    with replacing(run.folder / "samples.npy") as file:
+        np.save(file, np.round(pixels * 255).astype(np.uint8))
     of_model.draw_samples(
         model, run.figures / "samples.png", samples, config.pictures, config.picture_columns
     )

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ except ImportError:
     fcntl = None  # type: ignore[assignment]  # not on Windows
 from wae_tf import interruption
 from wae_tf.errors import DataError
+from wae_tf.files import open_regular, read_text
 
 #: Part of every key: raise it when the same files would decode to other pixels or another order.
 VERSION = 1
@@ -86,7 +88,7 @@ class Writer:
                     file=sys.stderr,
                     flush=True,
                 )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass
 
     def append(self, images: np.ndarray) -> None:
@@ -197,9 +199,17 @@ def open_or_build(
             facts = fill(writer)
             shape = writer.finish()
             file.flush()
+            pixels = _sum(file)
             os.fsync(file.fileno())  # before its name: after a power cut it would count as whole
             # The facts come last; without them the array does not count.
-            record = {"digest": digest, "key": key, "shape": shape, "facts": facts}
+            record = {
+                "digest": digest,
+                "key": key,
+                "shape": shape,
+                "facts": facts,
+                "pixels": pixels,
+            }
+            record["sum"] = _sum_of_record(record)
             facts_part = part.with_name(f"{part.name}.json")
             facts_part.write_text(json.dumps(record))
             facts_file.unlink(missing_ok=True)
@@ -221,15 +231,34 @@ def open_or_build(
 def _read(array_file: Path, facts_file: Path, digest: str) -> tuple[np.ndarray, dict] | None:
     """The cached array and facts, or None where they are missing, torn or another's."""
     try:
-        record = json.loads(facts_file.read_text())
+        record = json.loads(read_text(facts_file))
+        if record.pop("sum") != _sum_of_record(record):
+            return None
+        with open(open_regular(array_file), "rb") as file:
+            if _sum(file) != record["pixels"]:
+                return None
         images = np.load(array_file, mmap_mode="r", allow_pickle=False)
         whole = images.offset + images.nbytes == array_file.stat().st_size
         same = record["digest"] == digest and tuple(record["shape"]) == images.shape
         if whole and same and images.dtype == np.uint8 and images.ndim == 4:
             return images, record["facts"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     return None
+
+
+def _sum(file: Any) -> int:
+    """A sum over a file, read a piece at a time: a mapped file's pages would count as memory."""
+    file.seek(0)
+    found = 0
+    while piece := file.read(1 << 22):
+        interruption.check()
+        found = zlib.crc32(piece, found)
+    return found
+
+
+def _sum_of_record(record: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(record, sort_keys=True).encode())
 
 
 @contextlib.contextmanager

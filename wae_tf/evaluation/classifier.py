@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from wae_tf.data.batches import batch_indices, image_batches
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import DataError, RunError
 from wae_tf.evaluation.distances import FeatureNetwork, Progress
-from wae_tf.files import sync, write_atomically
+from wae_tf.files import read_text, sync, write_atomically
 from wae_tf.pixels import to_float
 
 FEATURES = 64
@@ -144,7 +145,8 @@ def train(
         model.save(part)
         sync(part)
         os.replace(part, folder / MODEL_FILE)
-        text = json.dumps(dataclasses.asdict(facts), indent=2)
+        known = json.loads(json.dumps(dataclasses.asdict(facts)))
+        text = json.dumps({**known, "sum": _sum(known)}, indent=2)
         write_atomically(folder / FACTS_FILE, text + "\n")
     except OSError as error:
         raise RunError(f"--work_dir={folder} cannot be written to: {error.strerror}.") from error
@@ -154,6 +156,10 @@ def train(
 def _outputs(model: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     made = model(to_float(np.asarray(images), "unit"), training=False)
     return made["features"].numpy(), made["logits"].numpy()
+
+
+def _sum(known: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(known, sort_keys=True).encode())
 
 
 def _identity(model: keras.Model, scale: float) -> str:
@@ -187,14 +193,24 @@ def load(folder: str | Path, config: Config, image_shape: tuple[int, int, int]) 
     if not (path / FACTS_FILE).is_file() or not (path / MODEL_FILE).is_file():
         raise DataError(f"--classifier={folder} holds no classifier. {how(config.dataset)}")
     try:
-        known: dict[str, Any] = json.loads((path / FACTS_FILE).read_text())
+        known: dict[str, Any] = json.loads(read_text(path / FACTS_FILE))
+        whole = known.pop("sum", _sum(known)) == _sum(known)
         facts = Facts(**{**known, "image_shape": tuple(known["image_shape"])})
         model = keras.models.load_model(path / MODEL_FILE)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except PermissionError as error:
+        raise DataError(
+            f"--classifier={folder} cannot be read: {error.filename}: {error.strerror}."
+        ) from error
+    except Exception as error:  # a damaged archive of Keras's fails in many ways
         raise DataError(
             f"--classifier={folder} is damaged ({type(error).__name__}). {how(config.dataset)}"
         ) from error
     identity = _identity(model, facts.feature_scale)
+    if not whole:
+        raise DataError(
+            f"--classifier={folder} is damaged: {FACTS_FILE} is not what was written. "
+            f"{how(config.dataset)}"
+        )
     if identity != facts.sha256:
         raise DataError(
             f"--classifier={folder} is damaged: {MODEL_FILE} is not the network that {FACTS_FILE} "

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 from PIL import Image
+
+from wae_tf.files import replacing
 
 DPI = 100
 TITLE, LABEL, TICK = 14, 11, 10  # font sizes in points, whatever the pictures' size
@@ -167,28 +166,15 @@ def enlarge(images: np.ndarray, zoom: int) -> np.ndarray:
 # Files
 
 
-@contextlib.contextmanager
-def _replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """Opens a file beside `path` that takes its place on success and leaves no trace on failure."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    try:
-        with open(beside, "wb") as file:
-            yield file
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-
-
 def write_figure(path: str | os.PathLike, figure: Figure) -> None:
     """Writes a figure as PNG, whole or not at all."""
-    with _replacing(path) as file:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, durable=False) as file:
         figure.canvas.print_png(file)
 
 
 def write_pixels(path: str | os.PathLike, picture: np.ndarray) -> None:
     """Writes a picture [H, W, C] of floats as PNG, whole or not at all."""
-    with _replacing(path) as file:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, durable=False) as file:
         Image.fromarray(rgb(picture)).save(file, format="PNG")

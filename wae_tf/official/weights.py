@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,6 +14,7 @@ import tensorflow as tf
 
 from wae_tf.errors import DataError
 from wae_tf.models.wae import Wae
+from wae_tf.runs import checkpoints
 
 #: Our variables by their Keras names, as models.py and ops.py call them.
 _SUFFIXES = {
@@ -103,20 +108,10 @@ def read_checkpoint(model: Wae, prefix: str) -> None:
     """
     source = f"--init_from_official={prefix}"
     try:
-        reader = tf.train.load_checkpoint(prefix)
-        shapes = reader.get_variable_to_shape_map()
-        types = reader.get_variable_to_dtype_map()
-        scopes = {"encoder", "generator", *(() if model.adversary is None else ("z_adversary",))}
-        names = [name for name in shapes if _is_weight(name, scopes)]
-        for name in names:
-            # Before reading: a damaged index may claim any size and type.
-            if types[name] not in (tf.float32, tf.float64, tf.float16, tf.bfloat16):
-                raise DataError(
-                    f"{source} has {name} of type {types[name].name}; weights "
-                    "of the official code are float32."
-                )
-        check_shapes(model, {name: shapes[name] for name in names}, source)
-        arrays = {name: reader.get_tensor(name) for name in names}
+        path = Path(prefix)
+        with checkpoints.plain(path.parent) as place:
+            reader = tf.train.load_checkpoint(str(place / path.name))
+            arrays = _arrays(model, reader, source)
     except DataError:
         raise
     except Exception as error:  # the reader's own: OpError, IndexError, RuntimeError, ...
@@ -128,6 +123,22 @@ def read_checkpoint(model: Wae, prefix: str) -> None:
         if not np.isfinite(array).all():
             raise DataError(f"{source} has {name} with NaN or inf.")
     assign(model, arrays, source)
+
+
+def _arrays(model: Wae, reader: Any, source: str) -> dict[str, np.ndarray]:
+    """The weights of a checkpoint, once their names, types and shapes are seen to be the model's."""
+    shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    scopes = {"encoder", "generator", *(() if model.adversary is None else ("z_adversary",))}
+    names = [name for name in shapes if _is_weight(name, scopes)]
+    for name in names:
+        # Before reading: a damaged index may claim any size and type.
+        if types[name] not in (tf.float32, tf.float64, tf.float16, tf.bfloat16):
+            raise DataError(
+                f"{source} has {name} of type {types[name].name}; weights of the official code are "
+                "float32."
+            )
+    check_shapes(model, {name: shapes[name] for name in names}, source)
+    return {name: reader.get_tensor(name) for name in names}
 
 
 def _is_weight(name: str, scopes: set[str]) -> bool:
@@ -176,9 +187,14 @@ def write_checkpoint(model: Wae, prefix: str, *, pretrained: bool = True) -> Non
                     arrays[f"{name}/Adam{f'_{count}' if count else ''}"] = np.zeros_like(value)
                     taken[name] += 1
     names = sorted(arrays)
-    tf.raw_ops.SaveV2(
-        prefix=str(prefix),
-        tensor_names=names,
-        shape_and_slices=[""] * len(names),
-        tensors=[tf.constant(arrays[name], tf.float32) for name in names],
-    )
+    path = Path(prefix)
+    # In a folder beside first: a full disk leaves the checkpoint that was there.
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=path.parent) as part:
+        tf.raw_ops.SaveV2(
+            prefix=str(Path(part) / path.name),
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tf.constant(arrays[name], tf.float32) for name in names],
+        )
+        for made in sorted(Path(part).iterdir()):  # the data before the index that leads to them
+            os.replace(made, path.parent / made.name)

@@ -14,8 +14,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from wae_tf.errors import RunError, first_line
-from wae_tf.files import sync
+from wae_tf.errors import RunError, first_line, of_a_file
+from wae_tf.files import open_regular, read_text, sync
 from wae_tf.models.wae import Wae
 
 _MANIFEST = "manifest.json"
@@ -85,7 +85,7 @@ def save(folder: Path, model: Wae, state: dict[str, Any], keep: int) -> Path:
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()  # not its parents: a run's folder that was taken away is not made anew
-        with _plain(part) as place:
+        with plain(part) as place:
             _tracked(model).write(str(place / "model"))
         (part / _STATE).write_text(json.dumps(state))
         sums = {path.name: _sum(path) for path in sorted(part.iterdir())}
@@ -101,8 +101,10 @@ def save(folder: Path, model: Wae, state: dict[str, Any], keep: int) -> Path:
         except RunError:  # the reason told is why it could not be written
             before = []
         stands = f"the one of step {before[0]} stands" if before else "there is none before it"
+        found = of_a_file(error)
+        reason = found[1] if found else first_line(error)
         raise RunError(
-            f"the checkpoint {final} cannot be written ({first_line(error)}); {stands}; make "
+            f"the checkpoint {final} cannot be written ({reason}); {stands}; make "
             "room and give the same command to go on."
         ) from error
     for old in steps(folder)[keep:]:
@@ -137,10 +139,10 @@ def restore(folder: Path, step: int, model: Wae) -> dict[str, Any]:
     path = path_of(folder, step)
     try:
         _check(path)
-        with _plain(path) as place:
+        with plain(path) as place:
             status = _tracked(model).read(str(place / "model"))
         status.assert_existing_objects_matched()
-        return json.loads((path / _STATE).read_text())
+        return json.loads(read_text(path / _STATE))
     except Damaged as error:
         raise RunError(f"the checkpoint {path} is damaged: {error}.") from error
     except (AssertionError, ValueError, tf.errors.OpError) as error:
@@ -178,7 +180,7 @@ def set_aside_after(folder: Path, step: int) -> None:
 
 
 @contextlib.contextmanager
-def _plain(path: Path) -> Iterator[Path]:
+def plain(path: Path) -> Iterator[Path]:
     """A name of the folder that TensorFlow, to which a prefix is a pattern, takes as it is."""
     if not set(str(path)) & set("[]*?\\"):
         yield path
@@ -198,7 +200,7 @@ def _unreadable(path: Path, error: OSError) -> RunError:
 
 def _check(path: Path) -> None:
     try:
-        sums = json.loads((path / _MANIFEST).read_text())
+        sums = json.loads(read_text(path / _MANIFEST))
         names = {f.name for f in path.iterdir()} - {_MANIFEST}
         if names != set(sums):
             raise Damaged("files are missing or not its own")
@@ -214,5 +216,5 @@ def _check(path: Path) -> None:
 
 
 def _sum(path: Path) -> str:
-    with path.open("rb") as file:
+    with open(open_regular(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,10 +18,11 @@ try:
 except ImportError:
     fcntl = None  # type: ignore[assignment]  # not on Windows
 from wae_tf.config import Config
-from wae_tf.errors import RunError
-from wae_tf.files import write_atomically
+from wae_tf.errors import RunError, first_line
+from wae_tf.files import open_regular, read_text, write_atomically
 from wae_tf.runs import measures
 from wae_tf.runs.flags_file import flags_by_name, flags_text
+from wae_tf.runs.numbers import cell, checksum, is_number, number
 
 #: What may differ between a run and its continuation: where things are, how long it takes, what it
 #: shows. Numbers follow from none of them (--distribute, and --steps_per_execution with --jit: up to
@@ -43,6 +44,9 @@ MAY_CHANGE = (
     "picture_columns",
     "on_nonfinite",
 )
+
+#: The key of metrics.json that says whether the others are as they were written.
+CHECKSUM = "checksum"
 
 HISTORY_COLUMNS = (
     "epoch",
@@ -91,7 +95,7 @@ class Run:
         try:
             new = not self.folder.exists()
             self.folder.mkdir(parents=True, exist_ok=True)
-            file = self.lock.open("a")
+            file = os.fdopen(open_regular(self.lock, os.O_RDWR | os.O_CREAT), "r+b")
         except OSError as error:
             raise self._unwritable(error) from error
         with file:
@@ -128,6 +132,8 @@ class Run:
         """
         if not self.flags.is_file():
             return False
+        if self.events.exists() and not self.events.is_dir():
+            raise RunError(f"{self.events} is no folder; move it away to go on with the run.")
         there, now = (flags_by_name(text) for text in (self._flags_text(), flags_text(config)))
         for name in sorted({*there, *now} - {*MAY_CHANGE}):
             if there.get(name) != now.get(name):
@@ -147,7 +153,7 @@ class Run:
 
     def _flags_text(self) -> str:
         try:
-            return self.flags.read_text(encoding="utf-8")
+            return read_text(self.flags)
         except (OSError, UnicodeDecodeError) as error:
             raise RunError(f"{self.flags} cannot be read: {error}.") from error
 
@@ -235,12 +241,13 @@ class Run:
     def append_history(self, row: dict[str, Any]) -> None:
         """Adds a row to history.csv; a missing or non-finite value is an empty cell."""
         new = not self.history.exists()
-        with self.history.open("a", newline="", encoding="utf-8") as file:
+        handle = open_regular(self.history, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        with open(handle, "a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if new:
                 writer.writerow(HISTORY_COLUMNS)
             row = measures.history_row(row)
-            writer.writerow([_cell(row.get(name)) for name in HISTORY_COLUMNS])
+            writer.writerow([cell(row.get(name)) for name in HISTORY_COLUMNS])
             file.flush()
             os.fsync(file.fileno())  # it must not be younger than the checkpoint that follows
 
@@ -250,7 +257,7 @@ class Run:
         if self.test_line.exists():
             with self.test_line.open(newline="", encoding="utf-8") as file:
                 rows = [r for r in csv.reader(file) if r and r[0].isdecimal() and int(r[0]) < epoch]
-        rows.append([str(epoch), *(_cell(line[name]) for name in ("loss", "blur"))])
+        rows.append([str(epoch), *(cell(line[name]) for name in ("loss", "blur"))])
         text = io.StringIO()
         csv.writer(text).writerows([["epoch", "loss", "blur"], *rows])
         write_atomically(self.test_line, text.getvalue())
@@ -290,8 +297,7 @@ class Run:
 
     def _history_rows(self) -> list[list[str]]:
         try:
-            with self.history.open(newline="", encoding="utf-8") as file:
-                return list(csv.reader(file))
+            return list(csv.reader(io.StringIO(read_text(self.history), newline="")))
         except (UnicodeDecodeError, csv.Error) as error:
             raise self._no_history() from error
 
@@ -303,10 +309,19 @@ class Run:
         if not self.metrics.exists():
             return {}
         try:
-            known = json.loads(self.metrics.read_text(encoding="utf-8"))
-            if not isinstance(known, dict):
-                raise ValueError("not an object")
-        except (OSError, ValueError, RecursionError) as error:
+            known = json.loads(read_text(self.metrics))
+            written = known.pop(CHECKSUM, None) if isinstance(known, dict) else None
+            if written not in (None, checksum(known)):
+                raise RunError(
+                    f"{self.metrics} is not what was written: its checksum differs; remove it to go on."
+                )
+            if not isinstance(known, dict) or not all(map(is_number, known.values())):
+                raise ValueError("not an object of numbers")
+        except OSError as error:
+            raise RunError(
+                f"{self.metrics} cannot be read ({first_line(error)}); make it readable to go on."
+            ) from error
+        except (ValueError, RecursionError) as error:
             raise RunError(
                 f"{self.metrics} cannot be read as a JSON object of numbers; remove it to go on."
             ) from error
@@ -317,19 +332,9 @@ class Run:
     ) -> dict[str, float | None]:
         """Merges numbers into metrics.json, without those to drop, and returns all of them."""
         known = self.read_metrics()
-        known |= {name: _number(value) for name, value in metrics.items()}
+        known |= {name: number(value) for name, value in metrics.items()}
         known = measures.metrics_with_splits(known)
         known = {name: value for name, value in known.items() if name not in drop}
-        write_atomically(self.metrics, json.dumps(known, indent=2, sort_keys=True) + "\n")
+        text = json.dumps({**known, CHECKSUM: checksum(known)}, indent=2, sort_keys=True)
+        write_atomically(self.metrics, text + "\n")
         return known
-
-
-def _number(value: Any) -> float | int | None:
-    value = value if isinstance(value, int) else float(value)
-    return value if math.isfinite(value) else None  # JSON knows no NaN
-
-
-def _cell(value: Any) -> str:
-    if value is None or not math.isfinite(value):
-        return ""
-    return str(value) if isinstance(value, int) else f"{float(value):.9g}"

@@ -7,10 +7,12 @@ merge requests to any signature, and both of its REST formats work.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ import tensorflow as tf
 
 from wae_tf.config import Config
 from wae_tf.console import progress as console_progress
-from wae_tf.errors import FlagError, RunError
+from wae_tf.errors import FlagError, RunError, of_a_file
 from wae_tf.files import write_atomically
 from wae_tf.models.wae import Wae
 from wae_tf.runs.folder import Run
@@ -28,6 +30,8 @@ from wae_tf.serving import model_card, other_runtimes, signatures
 from wae_tf.serving.signatures import Signature
 
 FORMATS = ("savedmodel", "litert", "onnx")
+#: The highest version.
+MOST = 2**63 - 1
 #: How far the loaded model may be from the one in memory.
 TOLERANCE = 1e-5
 
@@ -116,6 +120,7 @@ def export(
     temporary = folder / f".{os.getpid()}.new"  # no number: a server does not see it
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
         made = save(served, temporary, config)
         examples = signatures.example_inputs(served, config)
         _read_back(temporary, made, examples)
@@ -138,10 +143,12 @@ def export(
                 write_atomically(folder / name, text)
         card = model_card.model_card(model, config, made, metrics or {})
         final = _publish(temporary, folder, card)
-    except OSError as error:
-        raise RunError(
-            f"--export_dir={folder} cannot be written to: {error.strerror or error}."
-        ) from error
+    except (OSError, tf.errors.OpError) as error:
+        found = of_a_file(error)
+        if found is None and not isinstance(error, OSError):
+            raise
+        reason = found[1] if found else error
+        raise RunError(f"--export_dir={folder} cannot be written to: {reason}.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     progress(f"wrote {final} with the signatures {', '.join(made)}")
@@ -157,9 +164,24 @@ def check_formats(formats: Sequence[str]) -> None:
             )
 
 
+def _sweep(folder: Path) -> None:
+    """Removes what killed exports left: an export takes minutes, and these are an hour old."""
+    for path in folder.glob(".*.new"):
+        with contextlib.suppress(OSError):
+            if path.name[1:-4].isdecimal() and time.time() - path.stat().st_mtime > 3600:
+                shutil.rmtree(path)
+
+
 def _publish(temporary: Path, folder: Path, card: dict[str, Any]) -> Path:
     while True:
-        version = 1 + max((int(p.name) for p in folder.iterdir() if p.name.isdecimal()), default=0)
+        names = [p.name for p in folder.iterdir() if p.name.isascii() and p.name.isdecimal()]
+        # TF Serving's versions are int64; a longer number is no version to it.
+        version = 1 + max((int(n) for n in names if len(n) < 20 and int(n) <= MOST), default=0)
+        if version > MOST:
+            raise RunError(
+                f"--export_dir={folder} holds version {MOST}, the highest that TF Serving takes; "
+                "remove it or give another folder."
+            )
         text = json.dumps({"version": version, **card}, indent=2) + "\n"
         (temporary / "model_card.json").write_text(text, encoding="utf-8")
         try:

@@ -15,7 +15,7 @@ from wae_tf.data.image_set import ImageSet
 from wae_tf.interruption import Stop
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
-from wae_tf.runs import checkpoints
+from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import Run
 from wae_tf.training import callbacks, distribution, resuming
 from wae_tf.training.callbacks import BadStep
@@ -48,13 +48,19 @@ class _Watchers:
         if not self.chief:
             return
         self.report = callbacks.Report(config, run, images, self.curves, self.speed)
+        self.report.row = state.get("row", {})  # history.csv has it rounded
         self.figures = callbacks.Figures(config, run, images, self.report)
         self.checkpoints = callbacks.Checkpoints(
             config,
             run,
             model,
             ends=length.ends,
-            state=lambda: {"curves": self.curves.data, "seconds": self.seconds},
+            state=lambda: {
+                "curves": self.curves.data,
+                "seconds": self.seconds,
+                **integrity.kept(run, config),
+                "row": {k: float(v) for k, v in self.report.row.items()},
+            },
             stop=stop,
         )
         # Keras's bar after the speed that it shows, before the line that the report prints below.
@@ -111,6 +117,8 @@ def fit(
         except BadStep as bad:
             state = resuming.roll_back(model, config, run, bad)
             watchers.curves.restore(state.get("curves", {}))
+            if watchers.chief:
+                watchers.report.row = state.get("row", {})
     if not watchers.chief:
         return {"steps": length.total, "epochs": length.epochs}
     every = config.figure_every

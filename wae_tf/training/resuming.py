@@ -10,7 +10,7 @@ from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import DataError, RunError
 from wae_tf.models import by_name
 from wae_tf.models.wae import Wae
-from wae_tf.runs import checkpoints
+from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import Run
 from wae_tf.training import distribution, setup
 from wae_tf.training.callbacks import BadStep
@@ -22,6 +22,8 @@ MOST_ROLLBACKS = 10
 
 def begin(run: Run, config: Config, images: ImageSet, length: Length, overwrite: bool) -> int:
     """Makes the folder ready; returns the step of the checkpoint to go on from, or -1."""
+    if not overwrite:
+        integrity.mend(run, progress)
     if overwrite or not run.begun(config):
         setup.create(run, config, images, overwrite)
         return -1

@@ -18,7 +18,7 @@ from wae_tf.errors import DataError, FlagError
 from wae_tf.models import by_name
 from wae_tf.models.wae import Wae
 from wae_tf.official import weights
-from wae_tf.runs import checkpoints
+from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import Run
 
 
@@ -113,7 +113,7 @@ def adopt(config: Config) -> None:
     read_official(model, config.init_from_official)
     create(run, config, images)
     model.compile()
-    checkpoints.save(run.checkpoints, model, {}, config.keep_checkpoints)
+    checkpoints.save(run.checkpoints, model, integrity.kept(run, config), config.keep_checkpoints)
 
 
 def create(run: Run, config: Config, images: ImageSet, overwrite: bool = False) -> None:

@@ -11,12 +11,12 @@ from wae_tf import interruption
 from wae_tf.config import Config
 from wae_tf.console import progress
 from wae_tf.data.image_set import ImageSet
-from wae_tf.errors import RunError
+from wae_tf.errors import RunError, of_a_file
 from wae_tf.evaluation import brief
 from wae_tf.interruption import Stop
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
-from wae_tf.runs import checkpoints
+from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import Run
 from wae_tf.training import (
     distribution,
@@ -50,9 +50,13 @@ def train(config: Config, *, overwrite: bool = False) -> dict[str, float]:
             stack.enter_context(run.locked())
         try:
             metrics = _train(config, strategy, run, stop, overwrite)
-        except OSError as error:
+        except (OSError, tf.errors.OpError) as error:
+            found = of_a_file(error)
+            if found is None and not isinstance(error, OSError):
+                raise
+            reason = found[1] if found else error
             raise RunError(
-                f"--work_dir={run.folder} cannot be written to: {error.strerror or error}; what was "
+                f"--work_dir={run.folder} cannot be written to: {reason}; what was "
                 "saved stands, and the same command goes on from there."
             ) from error
         distribution.barrier(strategy)
@@ -89,7 +93,9 @@ def _train(
             _first_weights(model, config, images, stop)
         stop.check()
         if chief:
-            checkpoints.save(run.checkpoints, model, {}, config.keep_checkpoints)
+            checkpoints.save(
+                run.checkpoints, model, integrity.kept(run, config), config.keep_checkpoints
+            )
     stop.what_now = f"step {max(start, 0)} is saved; the same command goes on from there."
 
     one_program = model.jit_compile and most > 1 and strategy.num_replicas_in_sync == 1

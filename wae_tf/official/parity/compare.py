@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from wae_tf.errors import DataError, FlagError, RunError
+from wae_tf.files import write_atomically
 from wae_tf.official.parity import cases, record
 
 #: Records that are no cases.
@@ -201,7 +202,7 @@ def write_json(rows: Sequence, path: str) -> None:
     """Writes the table to a file."""
     keys = ("case", "quantity", "difference", "floor", "tolerance", "verdict", "where")
     listed = [{key: _plain(getattr(row, key)) for key in keys} for row in rows]
-    Path(path).write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+    write_atomically(Path(path), json.dumps(listed, indent=1) + "\n")
 
 
 def _plain(value: object) -> object:

@@ -1,0 +1,126 @@
+"""What a run's newest checkpoint knows of its flags and history, to notice damage and put it right.
+
+A checkpoint has a sum of every file. It keeps the run's flags and the rows of history.csv up to its
+step, so that a bit that flips in either is found.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from wae_tf.config import Config
+from wae_tf.errors import RunError, first_line
+from wae_tf.files import read_text, write_atomically
+from wae_tf.runs.flags_file import flags_text
+from wae_tf.runs.folder import HISTORY_COLUMNS, MAY_CHANGE, Run
+
+
+def kept(run: Run, config: Config) -> dict[str, Any]:
+    """What a checkpoint keeps of its run, JSON values."""
+    return {"flags": flags_text(config), "history": _rows(_text(run.history))}
+
+
+def mend(run: Run, progress: Callable[[str], None]) -> None:
+    """Puts flags.flags and history.csv right, where the newest whole checkpoint knows them otherwise.
+
+    What is replaced stays beside as `flags.flags.damaged` and `history.csv.damaged`.
+
+    Raises:
+        RunError: a file cannot be read or written.
+    """
+    try:
+        step, state = _newest_state(run.checkpoints)
+        if isinstance(state.get("flags"), str):
+            names = _damaged_flags(_text(run.flags), state["flags"])
+            if names:
+                _replace(run.flags, state["flags"])
+                progress(_said(run.flags, f"of --{', --'.join(names)}" if names[0] else "", step))
+        rows = state.get("history")
+        if rows and rows[0] == list(HISTORY_COLUMNS):
+            there = _rows(_text(run.history))
+            if there[: len(rows)] != rows:
+                later = [
+                    row for row in there[1:] if len(row) == len(rows[0]) and _is_after(row, step)
+                ]
+                text = io.StringIO()
+                csv.writer(text).writerows([*rows, *later])
+                _replace(run.history, text.getvalue())
+                progress(_said(run.history, "", step))
+    except OSError as error:
+        raise RunError(f"{error.filename} cannot be used: {first_line(error)}.") from error
+
+
+def _said(path: Path, what: str, step: int) -> str:
+    return (
+        f"{path} is not what was written{what and ' ' + what}; put right from the checkpoint of step "
+        f"{step}, and kept as {path.name}.damaged"
+    )
+
+
+def _newest_state(folder: Path) -> tuple[int, dict[str, Any]]:
+    """The step and the state of the newest checkpoint whose state is whole."""
+    names = os.listdir(folder) if folder.is_dir() else []
+    found = [name.removeprefix("step-") for name in names if name.startswith("step-")]
+    for number in sorted(
+        (n for n in found if n.isascii() and n.isdecimal()), key=int, reverse=True
+    ):
+        path = folder / f"step-{number}"
+        try:
+            text = read_text(path / "state.json")
+            if json.loads(read_text(path / "manifest.json")).get("state.json") == _sum(text):
+                state = json.loads(text)
+                return int(number), state if isinstance(state, dict) else {}
+        except (OSError, ValueError, AttributeError, RecursionError):
+            continue  # whoever restores it names it
+    return -1, {}
+
+
+def _sum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _text(path: Path) -> str:
+    """A file's text with what is no text marked; nothing where it is not there."""
+    try:
+        return read_text(path)
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError:
+        return path.read_bytes().decode(errors="replace")
+
+
+def _flags(text: str) -> dict[str, str]:
+    """Flags by name; what is neither a flag nor a comment has the name ""."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    parts = [line[2:].partition("=") if line.startswith("--") else ("", "", line) for line in lines]
+    return {name: value for name, _, value in parts}
+
+
+def _damaged_flags(text: str, expected: str) -> list[str]:
+    there, known = _flags(text), _flags(expected)
+    names = sorted({*there, *known} - {*MAY_CHANGE})
+    return [name for name in names if there.get(name) != known.get(name)]
+
+
+def _rows(text: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(io.StringIO(text, newline="")))
+    except csv.Error:
+        return []
+
+
+def _is_after(row: list[str], step: int) -> bool:
+    return row[1].isascii() and row[1].isdecimal() and int(row[1]) > step
+
+
+def _replace(path: Path, text: str) -> None:
+    if path.exists():
+        os.replace(path, path.with_name(f"{path.name}.damaged"))
+    write_atomically(path, text)
