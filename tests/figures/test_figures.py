@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 import threading
@@ -222,7 +223,7 @@ def test_old_file_is_kept_when_drawing_fails_half_way(tmp_path, monkeypatch):
 
     def fail(self, file, **_):
         file.write(b"half a picture")
-        raise OSError("no space left")
+        raise OSError(errno.ENOSPC, "no space left")
 
     monkeypatch.setattr(panels_module.FigureCanvasAgg, "print_png", fail)
     with pytest.raises(OSError, match="no space left"):

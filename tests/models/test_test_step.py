@@ -106,7 +106,8 @@ def test_evaluate_is_the_mean_over_batches_and_changes_nothing(cls, fields, rng)
     expected = {name: np.mean([batch[name] for batch in batches]) for name in TERMS}
     found = model.evaluate(images, batch_size=4, verbose=0, return_dict=True)
     assert numbers(found) == pytest.approx(expected, rel=1e-5, abs=1e-6)
-    assert found == model.evaluate(images, batch_size=4, verbose=0, return_dict=True)
+    again = model.evaluate(images, batch_size=4, verbose=0, return_dict=True)
+    assert numbers(again) == pytest.approx(numbers(found), rel=1e-6)  # threads add up in any order
     assert len({batch["loss"] for batch in batches}) == 3
 
     after = [weight.numpy() for weight in (*model.encoder.weights, *model.decoder.weights)]

@@ -391,7 +391,10 @@ def test_killed_while_a_run_is_removed(operation, path, after, prepared, tmp_pat
     run = Run(folder)
     run.append_history({"epoch": 1, "step": 5})
     (run.checkpoints / "step-00000005").mkdir()
+    run.events.mkdir()
     (folder / "mine.txt").write_text("a stranger's")
+    if after and path == "flags.flags":
+        pytest.skip("the run is gone by then, and the folder a stranger's")
     with fault(operation, f"{folder}/{path}", Killed(), after=after), pytest.raises(Killed):
         begin(folder, prepared, overwrite=True)
     assert begin(folder, prepared, overwrite=True) == -1
@@ -539,6 +542,7 @@ IMAGES = np.random.RandomState(0).rand(8, 4, 4, 1).astype(np.float32)
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     model = small(WaeMmd)
     folder = Run(tmp_path)
+    folder.checkpoints.mkdir()
     stop = Stop("x")
     saving = Checkpoints(wae_tf.Config(), folder, model, lambda step: True, dict, stop)
     saving.save()
