@@ -11,6 +11,7 @@ import math
 import tensorflow as tf
 
 from wae_tf.config import Config
+from wae_tf.data.picture_files import celeba_rows
 
 #: As `pictures` has it: a small file may unpack into a picture that fills the memory.
 LARGEST_PICTURE = 64_000_000  # pixels
@@ -56,7 +57,7 @@ def picture(data: tf.Tensor, config: Config | None, image_shape: tuple[int, int,
         guard = check(fits | official, f"image_bytes: a picture of {accepted} pixels, height x "
                       "width, is expected, not of", size)  # fmt: skip
         with tf.control_dependencies([guard]):
-            pixels = tf.cond(fits, lambda: pixels, lambda: _celeba(pixels, config.crop))
+            pixels = tf.cond(fits, lambda: pixels, lambda: _celeba(pixels, config.crop, height))
     elif dataset == "folder" and config.image_size is not None:
         pixels = lanczos(_centre_square(pixels), height, width)
     else:
@@ -116,11 +117,12 @@ def grey(pixels: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.bitwise.right_shift(total, 16), tf.uint8)
 
 
-def _celeba(pixels: tf.Tensor, crop: str) -> tf.Tensor:
+def _celeba(pixels: tf.Tensor, crop: str, side: int) -> tf.Tensor:
     # pictures.decode_celeba; official datahandler.py:188-208.
     if crop == "closecrop":
-        return lanczos(pixels[39:179, 19:159], 64, 64)
-    return lanczos(pixels, 78, 64)[7:71]
+        return lanczos(pixels[39:179, 19:159], side, side)
+    height, top = celeba_rows(side)
+    return lanczos(pixels, height, side)[top : top + side]
 
 
 def _centre_square(pixels: tf.Tensor) -> tf.Tensor:
