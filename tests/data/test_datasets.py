@@ -197,7 +197,7 @@ def test_missing_and_empty_folders(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     for name in ("mnist", "cifar10", "celeba", "dsprites", "folder"):
         refused(f"has notes.txt: {name} expects", name, data_dir=tmp_path)
-    refused("is a file: cifar10 expects a folder", "cifar10", data_dir=tmp_path / "notes.txt")
+    refused("is a text file: cifar10 expects a folder", "cifar10", data_dir=tmp_path / "notes.txt")
     refused("is a text file: celeba expects", "celeba", data_dir=tmp_path / "notes.txt")
     refused("is not an .npz file .a text file", "dsprites", data_dir=tmp_path / "notes.txt")
     refused("--dataset=folder needs --data_dir", "folder")

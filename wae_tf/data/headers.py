@@ -76,22 +76,19 @@ def kind_of(path: Path) -> tuple[str, str]:
     return kind(head)
 
 
-def not_that(path: Path, expected: str, why: object = "") -> DataError:
+def not_that(path: Path, expected: str) -> DataError:
     """The sentence on a file that is not what was expected: what it is instead.
 
     Args:
         path: the file.
         expected: what was expected, with what for: "celeba expects ...".
-        why: what the reader found, told where the file's kind is not known.
     """
     try:
         name, advice = kind_of(path)
     except OSError as error:
         return DataError(f"{path} cannot be read ({error.strerror or error}).")
-    if not name:
-        name = f"no such file ({why})" if why else "no such file"
     advice = f"; {advice}" if advice else ""
-    return DataError(f"{path} is {name}: {expected}{advice}.")
+    return DataError(f"{path} is {name or 'a file of another kind'}: {expected}{advice}.")
 
 
 def open_unpacked(path: Path) -> Any:

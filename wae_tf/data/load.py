@@ -12,6 +12,7 @@ from typing import Any
 
 from wae_tf import registry
 from wae_tf.config import CROPS
+from wae_tf.data import headers
 from wae_tf.data.cache import Accept
 from wae_tf.data.image_set import ImageSet, layout
 from wae_tf.errors import DataError, FlagError
@@ -164,10 +165,8 @@ def _checked(
                 f"{layout(dataset)}."
             )
         if path.is_file() and facts.get("data_dir") == "folder":
-            raise DataError(
-                f"--data_dir={data_dir} is a file: {dataset} expects a folder with "
-                f"{layout(dataset)}."
-            )
+            with _as_sentence(data_dir):
+                raise headers.not_that(path, f"{dataset} expects a folder with {layout(dataset)}")
     return path
 
 
