@@ -60,7 +60,13 @@ class Config(Settings):
         choices=CROPS,
     )
     image_size: int | None = field(
-        None, "folder: crop to the centre square and resize to N x N", minimum=4, maximum=4096
+        None,
+        "folder: crop to the centre square and resize to N x N; celeba: the crop at N x N, not 64",
+        minimum=4,
+        maximum=4096,
+    )
+    channels: int | None = field(
+        None, "folder: 1 for grey, 3 for colour (default: grey if all pictures are)", minimum=1
     )
     init_from_official: str | None = field(
         None, "PREFIX of a checkpoint of the official code: start from its weights, unpretrained"

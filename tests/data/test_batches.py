@@ -183,7 +183,10 @@ def test_sizes():
         ({"dataset": "mnst"}, "--dataset=mnst is not known; accepted: celeba, cifar10"),
         ({"dataset": "celeba", "crop": "wide"}, "--crop=wide is not one of closecrop, resizecrop"),
         ({"dataset": "digits", "train_size": 0}, "--train_size=0 must be at least 1"),
-        ({"dataset": "mnist", "image_size": 32}, "--image_size goes with --dataset=folder"),
+        (
+            {"dataset": "mnist", "image_size": 32},
+            "--image_size goes with --dataset=celeba or folder",
+        ),
     ],
 )
 def test_flags_are_refused_in_one_sentence(arguments, sentence):

@@ -15,7 +15,7 @@ from PIL import Image
 
 from wae_tf.data import dsprites, formats, load, picture_files, splits
 from wae_tf.data import tfds as tfds_source
-from wae_tf.data.picture_files import BadPicture
+from wae_tf.data.archives import BadPicture
 from wae_tf.errors import DataError
 
 
@@ -143,7 +143,7 @@ def test_bad_idx_files(mnist):
     packed.write_bytes(packed.read_bytes()[:400])
     refused("train-images-idx3-ubyte.gz cannot be read", "mnist", data_dir=folder)
     packed.write_bytes(b"not gzip")
-    refused("cannot be read", "mnist", data_dir=folder)
+    refused("is a text file: an idx file of images starts", "mnist", data_dir=folder)
     packed.unlink()
     (folder / "train-images-idx3-ubyte").write_bytes(idx(images[:30, :20]))
     refused(r"holds \[30, 20, 28\]: images of 28x28", "mnist", data_dir=folder)
@@ -197,9 +197,9 @@ def test_missing_and_empty_folders(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     for name in ("mnist", "cifar10", "celeba", "dsprites", "folder"):
         refused(f"has notes.txt: {name} expects", name, data_dir=tmp_path)
-    refused("is a file: cifar10 expects a folder", "cifar10", data_dir=tmp_path / "notes.txt")
-    refused("cannot be read as a zip", "celeba", data_dir=tmp_path / "notes.txt")
-    refused("is not an .npz file", "dsprites", data_dir=tmp_path / "notes.txt")
+    refused("is a text file: cifar10 expects a folder", "cifar10", data_dir=tmp_path / "notes.txt")
+    refused("is a text file: celeba expects", "celeba", data_dir=tmp_path / "notes.txt")
+    refused("is not an .npz file .a text file", "dsprites", data_dir=tmp_path / "notes.txt")
     refused("--dataset=folder needs --data_dir", "folder")
 
 
@@ -260,9 +260,9 @@ def test_bad_cifar_files(tmp_path):
     path = tmp_path / "data_batch_1"
     good = {b"data": np.zeros((2, 3072), np.uint8), b"labels": [0, 9]}
     for batch, sentence in (
-        ({**good, b"data": np.zeros((2, 3072))}, "data is not a uint8 array"),
+        ({**good, b"data": np.zeros((2, 3072))}, r"data is float64 \[2, 3072\] for 2 labels"),
         ({**good, b"data": np.zeros((2, 3071), np.uint8)}, r"data is uint8 \[2, 3071\]"),
-        ({**good, b"labels": [0]}, r"data is uint8 \[2, 3072\]"),
+        ({**good, b"labels": [0]}, r"data is uint8 \[2, 3072\] for 1 labels"),
         ({**good, b"labels": [0, 10]}, "labels outside of 0 to 9"),
         ({b"data": good[b"data"]}, "labels"),
         ([1], "not a CIFAR-10 batch"),
@@ -306,7 +306,7 @@ def test_bad_dsprites(tmp_path):
     np.savez(path, imgs=np.full((4, 64, 64), 7, np.uint8))
     refused("pixels other than 0 and 1", "dsprites", data_dir=tmp_path)
     np.savez(path, imgs=np.array([{}], object))
-    refused("plain numbers in C order", "dsprites", data_dir=tmp_path)
+    refused("array `imgs` holds an array of objects", "dsprites", data_dir=tmp_path)
     with zipfile.ZipFile(path, "w") as archive:
         buffer = io.BytesIO()
         np.save(buffer, np.zeros((4, 64, 64), np.uint8))
@@ -414,7 +414,7 @@ def test_bad_celeba_files_are_named_or_skipped(celeba, rng):
     grey = jpeg(face(rng).convert("L"))
     for content, sentence in (
         (b"", "is empty"),
-        (b"hello", "is not a JPEG picture"),
+        (b"hello", "is a text file, not a JPEG or PNG picture"),
         (whole[: len(whole) // 2], "is damaged .image file is truncated"),
         (small, "is 64x64 RGB: aligned CelebA images are 178x218 RGB"),
         (grey, "is 178x218 L: aligned"),
@@ -443,7 +443,7 @@ def test_bad_zips(celeba, tmp_path):
     archive.write_bytes(raw)
     refused(r"faces.zip/\d{6}.jpg cannot be read .*CRC", "celeba", data_dir=archive)
     archive.write_bytes(raw[:-30])
-    refused("faces.zip cannot be read as a zip", "celeba", data_dir=archive)
+    refused("faces.zip is a zip whose end is missing or damaged", "celeba", data_dir=archive)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("000001.jpg", bytes(50_000_001))
         file.writestr("000002.jpg", b"")
@@ -548,9 +548,9 @@ def test_sizes_must_agree_or_be_made_to(tmp_path):
 
 def test_bad_pictures_are_named_or_skipped(tmp_path):
     for i in range(4):
-        Image.new("RGB", (4, 4), (i, i, i)).save(tmp_path / f"{i}.png")
+        Image.new("RGB", (4, 4), (60 * i,) * 3).save(tmp_path / f"{i}.png")
     (tmp_path / "bad.png").write_text("no picture")
-    text = refused("bad.png is not a", "folder", data_dir=tmp_path)
+    text = refused("bad.png is a text file, not a picture", "folder", data_dir=tmp_path)
     assert text.startswith(str(tmp_path / "bad.png"))
     (tmp_path / "cut.png").write_bytes((tmp_path / "0.png").read_bytes()[:-30])
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
@@ -558,7 +558,7 @@ def test_bad_pictures_are_named_or_skipped(tmp_path):
     assert loaded.skipped == ("bad.png", "cut.png", "gone.png")
     # The same cache, now without leave to skip.
     refused("bad.png could not be decoded .3 such files", "folder", data_dir=tmp_path)
-    assert sorted(np.concatenate([loaded.train, loaded.test])[:, 0, 0, 0]) == [0, 1, 2, 3]
+    assert sorted(np.concatenate([loaded.train, loaded.test])[:, 0, 0, 0]) == [0, 60, 120, 180]
 
 
 def test_npy_files(tmp_path, rng):
@@ -582,9 +582,8 @@ def test_npy_files(tmp_path, rng):
         (np.full((3, 4, 4), 256), "has values from 256 to 256: pixels lie within 0 to 255"),
         (np.full((3, 4, 4), -1.0), "has values from -1 to -1"),
         (np.full((3, 4, 4), np.nan), "has values from nan"),
-        (np.full((3, 4, 4), 0.5), "from 0 to 0.5: pixels lie within 0 to 255, so multiply"),
-        (np.array([{}] * 3, object), "is not a whole .npy file"),
-        (np.zeros((1, 4, 4), np.uint8), "has 1 image: at least 2"),
+        (np.array([{}] * 3, object), "holds an array of objects"),
+        (np.full((1, 4, 4), 99, np.uint8), "has 1 image: at least 2"),
     ):
         np.save(path, array)
         refused(sentence, "folder", data_dir=path)

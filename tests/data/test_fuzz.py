@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from wae_tf.cli import arguments
-from wae_tf.data import formats, picture_files
-from wae_tf.data.formats import NpzMember
-from wae_tf.data.picture_files import BadPicture, Files
+from wae_tf.data import arrays, formats, picture_files
+from wae_tf.data.archives import BadPicture, Files
+from wae_tf.data.arrays import NpzMember
 from wae_tf.errors import DataError, FlagError, RunError
 from wae_tf.runs.folder import Run
 
@@ -96,7 +96,7 @@ def test_npy(tmp_path, content):
     path = tmp_path / "images.npy"
     path.write_bytes(content)
     try:
-        assert formats.open_npy(path).size
+        assert arrays.open_npy(path).size
     except DataError as error:
         one_sentence(error)
 

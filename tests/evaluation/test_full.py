@@ -218,7 +218,7 @@ def test_classifier_of_other_images_and_without_labels(folder, tmp_path, capsys)
     (other / "classifier.keras").write_bytes((folder / "classifier/classifier.keras").read_bytes())
     assert evaluate(folder, f"--classifier={other}") == 1
     assert "knows mnist images" in capsys.readouterr().err
-    images = np.zeros((40, 16, 16, 3), np.uint8)
+    images = np.full((40, 16, 16, 3), 99, np.uint8)
     np.save(tmp_path / "images.npy", images)
     arguments = ["--mode=classifier", "--dataset=folder", f"--data_dir={tmp_path / 'images.npy'}"]
     arguments += ["--test_size=10", "--batch_size=10", f"--work_dir={tmp_path / 'c'}"]

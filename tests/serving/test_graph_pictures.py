@@ -23,13 +23,14 @@ def smooth(rng, width, height):
     return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
 
 
+@pytest.mark.parametrize("side", [64, 128])
 @pytest.mark.parametrize("crop", ["closecrop", "resizecrop"])
-def test_celeba_pixels_are_the_trained_ones(crop, rng):
-    config = Config(dataset="celeba", crop=crop)
-    in_a_graph = tf.function(lambda data: graph_pictures.picture(data, config, (64, 64, 3)))
+def test_celeba_pixels_are_the_trained_ones(crop, side, rng):
+    config = Config(dataset="celeba", crop=crop, image_size=side)
+    in_a_graph = tf.function(lambda data: graph_pictures.picture(data, config, (side, side, 3)))
     for quality in (60, 90, 95):
         data = encoded(smooth(rng, 178, 218), "JPEG", quality=quality)
-        expected = picture_files.decode_celeba(data, crop)
+        expected = picture_files.decode_celeba(data, crop, side)
         np.testing.assert_array_equal(in_a_graph(tf.constant(data)), expected)
 
 

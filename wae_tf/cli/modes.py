@@ -22,7 +22,7 @@ def _evaluation_options(values: flags.FlagValues) -> Any:
     return Options(**{name: getattr(values, name) for name in names})
 
 
-@register("mode", "evaluate", help="measures a finished run and writes its report")
+@register("mode", "evaluate", help="measures a finished run and writes its report", images=True)
 def _evaluate(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.console import progress
     from wae_tf.evaluation import full, report, tables
@@ -42,6 +42,7 @@ def _evaluate(config: Config, values: flags.FlagValues) -> None:
     "classifier",
     help="trains a classifier for evaluate's distances",
     of_run=False,
+    images=True,
 )
 def _classifier(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.console import progress
@@ -61,7 +62,7 @@ def _classifier(config: Config, values: flags.FlagValues) -> None:
     )
 
 
-@register("mode", "sample", help="makes images of a run's model")
+@register("mode", "sample", help="makes images of a run's model", images=True)
 def _sample(config: Config, values: flags.FlagValues) -> None:
     import numpy as np
 
@@ -105,7 +106,9 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
     )
 
 
-@register("mode", "interpolate", help="draws interpolations and traversals of the codes")
+@register(
+    "mode", "interpolate", help="draws interpolations and traversals of the codes", images=True
+)
 def _interpolate(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.figures import of_model
     from wae_tf.runs.folder import Run
@@ -137,7 +140,13 @@ def _export(config: Config, values: flags.FlagValues) -> None:
     )
 
 
-@register("mode", "train", help="trains a model; goes on with a run that was stopped", of_run=False)
+@register(
+    "mode",
+    "train",
+    help="trains a model; goes on with a run that was stopped",
+    of_run=False,
+    images=True,
+)
 def _train(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.training import train
 
@@ -171,12 +180,32 @@ def _export_official(config: Config, values: flags.FlagValues) -> None:
     print(f"wrote {prefix}.index and its data, which the official code's Saver restores")
 
 
+def _check_images(config: Config) -> None:
+    """Says what is wrong with the images before TensorFlow is imported, which takes seconds."""
+    from wae_tf.data import load
+
+    load.check(
+        config.dataset,
+        data_dir=config.data_dir,
+        crop=config.crop,
+        split=config.split,
+        image_size=config.image_size,
+        channels=config.channels,
+        train_size=config.train_size,
+        test_size=config.test_size,
+        skip_bad_images=config.skip_bad_images,
+    )
+
+
 def run(config: Config, values: flags.FlagValues) -> None:
     """Does what --mode says.
 
     Raises:
         UserError: whatever the mode cannot do, as a sentence.
     """
-    if registry.fact("mode", values.mode, "of_run", True) and config.init_from_official:
+    adopts = registry.fact("mode", values.mode, "of_run", True) and config.init_from_official
+    if adopts or registry.fact("mode", values.mode, "images", False):
+        _check_images(config)
+    if adopts:
         _adopt(config)
     registry.get("mode", values.mode)(config, values)

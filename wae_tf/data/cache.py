@@ -27,6 +27,9 @@ from wae_tf.files import open_regular, read_text
 #: Part of every key: raise it when the same files would decode to other pixels or another order.
 VERSION = 1
 
+#: Raises a FlagError on a shape (H, W, C) that the run's networks cannot have.
+Accept = Callable[[tuple[int, int, int]], None] | None
+
 _DAY = 24 * 3600.0
 
 #: Seconds of decoding that a kill may cost.
@@ -53,12 +56,19 @@ class Writer:
         self._period = 2.0
         self.taken, self.skipped = 0, list[str]()
 
-    def start(self, rows: int, shape: tuple[int, ...]) -> None:
+    def start(self, rows: int, shape: tuple[int, int, int], accept: Accept = None) -> None:
         """Names the largest number of images to come and the shape of one.
+
+        Args:
+            rows: images at most.
+            shape: (H, W, C).
+            accept: refuses a shape that is of no use, before anything is decoded.
 
         Raises:
             DataError: the disk has no room for them.
         """
+        if accept is not None:
+            accept(shape)
         self._rows, self._shape = rows, tuple(int(n) for n in shape)
         self._row_bytes = int(np.prod(self._shape))
         self._resume()
@@ -133,6 +143,15 @@ class Writer:
                 file=sys.stderr,
                 flush=True,
             )
+
+    def pieces(self) -> Iterator[np.ndarray]:
+        """The images so far, read back from the file, uint8 [at most 8 MB, *shape] at a time."""
+        rows = max(1, (8 << 20) // self._row_bytes)
+        for start in range(0, self._count, rows):
+            count = min(rows, self._count - start)
+            self._file.seek(self._data + start * self._row_bytes)
+            piece = self._file.read(count * self._row_bytes)
+            yield np.frombuffer(piece, np.uint8).reshape(count, *self._shape)
 
     def finish(self) -> tuple[int, ...]:
         """Writes the header for the images that came (files may have been skipped)."""

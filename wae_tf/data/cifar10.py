@@ -6,10 +6,51 @@ from pathlib import Path
 
 import numpy as np
 
-from wae_tf.data import formats, image_set
+from wae_tf.data import formats, image_set, ranges
 from wae_tf.data import tfds as tfds_source
-from wae_tf.data.image_set import ImageSet, layout
+from wae_tf.data.image_set import ImageSet, Parts
+from wae_tf.errors import DataError
 from wae_tf.registry import register
+
+_PARTS = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
+#: Sub-folders of the archives, and of Keras's.
+_FOLDERS = (
+    ".", "cifar-10-batches-py", "cifar-10-batches-bin",
+    "cifar-10-batches-py-target/cifar-10-batches-py",
+)  # fmt: skip
+
+
+def _find(data_dir: Path) -> list[Path]:
+    """The six batches.
+
+    Raises:
+        DataError: some are missing.
+    """
+    best: dict[str, Path] = {}
+    for below in _FOLDERS:
+        found = {
+            part: path
+            for part in _PARTS
+            if (path := image_set.first_file(data_dir / below, [part, f"{part}.bin"]))
+        }
+        if len(found) > len(best):
+            best = found
+    missing = [part for part in _PARTS if part not in best]
+    if missing:
+        raise image_set.wrong_layout("cifar10", data_dir, "; missing: " + ", ".join(missing))
+    return [best[part] for part in _PARTS]
+
+
+def check(data_dir: Path) -> None:
+    """Refuses a folder without the batches, and files that are something else."""
+    try:
+        paths = _find(data_dir)
+    except DataError:
+        if tfds_source.may_be_in("cifar10", data_dir):
+            return
+        raise
+    for path in paths:
+        formats.check_cifar_batch(path)
 
 
 @register(
@@ -19,33 +60,29 @@ from wae_tf.registry import register
     layout="data_batch_1 to data_batch_5 and test_batch (pickled, or .bin)",
     data_dir="folder",
     splits=("own",),
+    check=check,
     tfds="cifar10",
     tfds_file="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
 )
 def cifar10(data_dir: Path | None, split: str = "official") -> ImageSet:
     """CIFAR-10 (official datahandler.py:541-585): its batches, or TFDS."""
     if data_dir is None:
-        return image_set.from_tfds("cifar10", tfds_source.prepare("cifar10", layout("cifar10")))
-    parts = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
-    for folder in (data_dir, data_dir / "cifar-10-batches-py", data_dir / "cifar-10-batches-bin"):
-        found = {
-            part: image_set.first_file(folder, [part, f"{part}.bin"], gzip=False) for part in parts
-        }
-        if any(found.values()):
-            break
-    missing = [part for part, path in found.items() if path is None]
-    if missing:
-        builder = tfds_source.prepared_in("cifar10", data_dir)
-        if builder is not None:
-            return image_set.from_tfds("cifar10", builder)
-        raise image_set.wrong_layout("cifar10", data_dir, "; missing: " + ", ".join(missing))
-    batches = [formats.read_cifar_batch(path) for path in found.values() if path]
-    source = f"CIFAR-10 batches in {folder}"
+        return image_set.fetched("cifar10", lambda place: _read(_find(place)))
+    try:
+        paths = _find(data_dir)
+    except DataError:
+        if (builder := tfds_source.prepared_in("cifar10", data_dir)) is None:
+            raise
+        return image_set.from_tfds("cifar10", builder)
+    parts = _read(paths)
     if split == "own":
-        (train, test), (train_labels, test_labels) = (
-            (np.concatenate(arrays[:-1]), arrays[-1]) for arrays in zip(*batches, strict=True)
-        )
-        words = "the batches' own train and test"
-        return ImageSet("cifar10", train, test, train_labels, test_labels, words, source)
-    images, labels = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
-    return image_set.pooled("cifar10", images, labels, 1_000, source)
+        return parts.as_they_are("cifar10", "the batches' own train and test")
+    return parts.pooled("cifar10", 1_000)
+
+
+def _read(paths: list[Path]) -> Parts:
+    images, labels = zip(*(formats.read_cifar_batch(path) for path in paths), strict=True)
+    pixels, words = ranges.as_bytes(np.concatenate(images), paths[0].parent)
+    train = len(pixels) - len(images[-1])
+    source = f"CIFAR-10 batches in {paths[0].parent}" + (words and f", {words}")
+    return Parts(pixels[:train], pixels[train:], np.concatenate(labels[:-1]), labels[-1], source)

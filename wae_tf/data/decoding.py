@@ -3,14 +3,54 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wae_tf.data import picture_files
+from wae_tf.data.archives import BadPicture, Files
 from wae_tf.data.cache import Writer
+from wae_tf.data.picture_files import LEAVE_OUT
 from wae_tf.errors import DataError
+
+#: Pictures looked at before all are decoded.
+_SOME = 64
+
+
+def spread(names: Sequence[str]) -> list[str]:
+    """Up to 64 of the names, evenly."""
+    return list(names[:: max(1, len(names) // _SOME)])[:_SOME]
+
+
+def look_at_some(
+    files: Files, names: Sequence[str], look: Callable[[bytes], Any], skip_bad: bool
+) -> list[Any]:
+    """Looks at some pictures before all are decoded.
+
+    Args:
+        files: the folder or zip.
+        names: of all pictures.
+        look: what to do with the bytes; raises BadPicture.
+        skip_bad: bad pictures are left out later, and said then.
+
+    Returns:
+        What `look` returned, of those that can be used.
+
+    Raises:
+        DataError: one cannot be used, and `skip_bad` is off.
+    """
+    found, bad = [], None
+    for name in spread(names):
+        try:
+            found.append(look(files.read(name)))
+        except BadPicture as error:
+            bad = bad or f"{files.where / name} {error}"
+    if bad and not skip_bad:
+        none = "; none of the pictures looked at can be used"
+        raise DataError(bad + (f"; {LEAVE_OUT}." if found else f"{none}."))
+    return found
 
 
 def decode(

@@ -7,22 +7,57 @@ from typing import Any
 
 import numpy as np
 
-from wae_tf.data import cache, image_set, splits
+from wae_tf.data import archives, cache, image_set, splits
 from wae_tf.data import tfds as tfds_source
+from wae_tf.data.arrays import NpzMember
 from wae_tf.data.cache import Writer
-from wae_tf.data.formats import NpzMember
 from wae_tf.data.image_set import _NUMPY_123, ImageSet, layout
 from wae_tf.errors import DataError
 from wae_tf.registry import register
 
 _PIECE = 4096  # rows of packed images at a time
 
+#: As it is published, and what copies of it are called.
+_NAMES = (
+    "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz", "dsprites.npz",
+    "dsprites_ndarray_co1sh3sc6or2_64x64.npz",
+)  # fmt: skip
+
+
+def _find(data_dir: Path) -> Path | None:
+    if data_dir.is_file():
+        return data_dir
+    for folder in (data_dir, data_dir / "dsprites-dataset", data_dir / "dsprites"):
+        if path := image_set.first_file(folder, _NAMES, gzip=False):
+            return path
+    return None
+
+
+def _open(path: Path) -> NpzMember:
+    member = NpzMember(path, "imgs")
+    if member.shape[1:] != (64, 64) or member.dtype.itemsize != 1 or member.shape[0] < 2:
+        raise DataError(
+            f"{path}: `imgs` is {member.dtype} {list(member.shape)}: uint8 [N, 64, 64] of 0 "
+            "and 1 is expected."
+        )
+    return member
+
+
+def check(data_dir: Path) -> None:
+    """Refuses files that cannot be dSprites, by their headers."""
+    path = _find(data_dir)
+    if path is not None:
+        _open(path)
+    elif not tfds_source.may_be_in("dsprites", data_dir):
+        raise image_set.wrong_layout("dsprites", data_dir)
+
 
 @register(
     "dataset",
     "dsprites",
     help="shapes, 64x64, black and white",
-    layout="dsprites.npz or dsprites_ndarray_co1sh3sc6or2_64x64.npz",
+    layout="dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz or dsprites.npz",
+    check=check,
     tfds="dsprites",
     tfds_file="https://github.com/deepmind/dsprites-dataset",
 )
@@ -32,25 +67,16 @@ def dsprites(data_dir: Path | None, cache_dir: str | None) -> ImageSet:
     builder: Any = None
     if data_dir is None:
         builder = tfds_source.prepare("dsprites", layout("dsprites"))
-    elif data_dir.is_file():
-        path = data_dir
     else:
-        names = ["dsprites.npz", "dsprites_ndarray_co1sh3sc6or2_64x64.npz"]
-        path = image_set.first_file(data_dir, names, gzip=False)
+        path = _find(data_dir)
         builder = None if path else tfds_source.prepared_in("dsprites", data_dir)
         if path is None and builder is None:
             raise image_set.wrong_layout("dsprites", data_dir)
 
     if path is not None:
-        member = NpzMember(path, "imgs")
-        if member.shape[1:] != (64, 64) or member.dtype.itemsize != 1 or member.shape[0] < 2:
-            raise DataError(
-                f"{path}: `imgs` is {member.dtype} {list(member.shape)}: uint8 [N, 64, 64] of 0 "
-                "and 1 is expected."
-            )
+        member = _open(path)
         count, where = member.shape[0], str(path)
-        key = {"file": str(path.resolve()), "size": path.stat().st_size,
-               "time": path.stat().st_mtime_ns}  # fmt: skip
+        key = archives.mark(path)
     else:
         count = builder.info.splits["train"].num_examples
         where = f"TFDS {builder.info.full_name} in {builder.data_dir}"

@@ -1,148 +1,127 @@
-"""A folder of the user's own pictures, or an .npy of images."""
+"""A folder of the user's own pictures, or an array of images."""
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from wae_tf.data import cache, decoding, formats, image_set, picture_files, splits
-from wae_tf.data.cache import Writer
+from wae_tf.data import (
+    archives,
+    arrays,
+    class_folders,
+    decoding,
+    headers,
+    image_set,
+    own_arrays,
+    own_pictures,
+    picture_files,
+)
+from wae_tf.data.archives import Files
+from wae_tf.data.cache import Accept
 from wae_tf.data.image_set import ImageSet, layout
-from wae_tf.data.picture_files import Files
 from wae_tf.errors import DataError
 from wae_tf.registry import register
+
+_ARRAYS = (".npy", ".npz")
+
+
+def _find(data_dir: Path) -> tuple[Files, list[str]] | Path:
+    """The pictures of a folder or zip, or a file of arrays.
+
+    Raises:
+        DataError: neither is there.
+    """
+    if data_dir.is_file():
+        kind, _ = headers.kind_of(data_dir)
+        if kind == "an .npy file" or data_dir.suffix in _ARRAYS or arrays.is_npz(data_dir):
+            return data_dir
+        if kind != "a zip":
+            raise headers.not_that(data_dir, f"folder expects {layout('folder')}")
+    files = archives.open_files(data_dir)
+    names = [name for name in files.names if picture_files.is_picture_name(name)]
+    if names:
+        return files, names
+    of_arrays = [name for name in files.names if name.endswith(_ARRAYS)]
+    if len(of_arrays) == 1 and data_dir.is_dir():
+        return data_dir / of_arrays[0]
+    raise image_set.wrong_layout("folder", data_dir)
+
+
+def check(data_dir: Path, image_size: int | None, skip_bad_images: bool) -> None:
+    """Refuses what has no images, pictures of several sizes and arrays that are none, by headers."""
+    found = _find(data_dir)
+    if isinstance(found, Path):
+        own_arrays.open_array(found)
+        return
+    files, names = found
+    looks = decoding.look_at_some(files, names, picture_files.look, skip_bad_images)
+    if image_size is None and not skip_bad_images:  # else some may be missing
+        sizes = [size for _, size in looks]
+        own_pictures.check_sizes(files, decoding.spread(names), sizes)
 
 
 @register(
     "dataset",
     "folder",
     help="pictures of your own",
-    layout="pictures (jpg, png, bmp, gif, webp, tif), or one .npy file of images",
+    layout="pictures (jpg, png and whatever else Pillow reads), or one .npy or .npz file of images",
+    check=check,
     pixel_range="symmetric",
-    flags=("image_size",),
+    flags=("image_size", "channels"),
 )
 def folder(
     data_dir: Path | None,
     cache_dir: str | None,
     image_size: int | None,
+    channels: int | None,
     test_size: int | None,
     skip_bad_images: bool,
+    accept: Accept = None,
 ) -> ImageSet:
-    """Anyone's pictures: a folder or zip of them, or an .npy file (grassli, official datahandler.py:615)."""
+    """Anyone's pictures: a folder or zip of them, or an array (grassli, official datahandler.py:615)."""
     if data_dir is None:
         raise DataError(f"--dataset=folder needs --data_dir: a folder with {layout('folder')}.")
-    if data_dir.suffix == ".npy" and data_dir.is_file():
-        images, facts, source = _from_npy(data_dir, cache_dir, image_size)
+    found = _find(data_dir)
+    if isinstance(found, Path):
+        images, words = own_arrays.read(found, cache_dir, image_size, channels, accept)
+        train, how = _cut(data_dir, len(images), test_size)
+        return _image_set(images, None, train, how, ", ".join([f"array {found}", *words]))
+    files, names = found
+    split = class_folders.split(names)
+    parts = [names] if split is None else [split.train, split.test]
+    images, facts = own_pictures.decoded(
+        files, parts, cache_dir, image_size, channels, skip_bad_images, accept
+    )
+    order = facts["order"]
+    classes = class_folders.labels(parts[0], [] if split is None else split.test)
+    words = [f"{sum(map(len, parts)):,} pictures in {files.where}", *facts["words"]]
+    if classes:
+        words.append(f"{1 + max(classes.values()):,} classes by their folders")
+    labels = class_folders.in_order(classes, order) if classes else None
+    if split is None:
+        train, how = _cut(data_dir, len(images), test_size)
     else:
-        files = Files(data_dir)
-        names = [name for name in files.names if picture_files.is_picture_name(name)]
-        arrays = [name for name in files.names if name.endswith(".npy")]
-        if names:
-            images, facts = _from_pictures(files, names, cache_dir, image_size, skip_bad_images)
-            source = f"{len(names):,} pictures in {data_dir}"
-        elif len(arrays) == 1 and data_dir.is_dir():
-            images, facts, source = _from_npy(data_dir / arrays[0], cache_dir, image_size)
-        else:
-            raise image_set.wrong_layout("folder", data_dir)
-    if len(images) < 2:
-        raise DataError(f"{data_dir} has {len(images)} image: at least 2 are needed.")
-    usual = min(10_000, max(2, len(images) // 10), len(images) - 1)
+        train, how = sum(name in set(split.train) for name in order), split.words
+    of_set = _image_set(images, labels, train, how, ", ".join(words))
+    return dataclasses.replace(
+        of_set, skipped=tuple(facts["skipped"]), left_out=own_pictures.left_out(files)
+    )
+
+
+def _cut(data_dir: Path, count: int, test_size: int | None) -> tuple[int, str]:
+    """How many of the shuffled images are for training, and the split in words."""
+    if count < 2:
+        raise DataError(f"{data_dir} has {count} image: at least 2 are needed.")
+    usual = min(10_000, max(2, count // 10), count - 1)
     test = usual if test_size is None else test_size
-    train = len(images) - image_set.checked_test_size(test, len(images))
-    return ImageSet(
-        "folder", images[:train], images[train:], None, None,
-        f"NumPy shuffle with seed 123, last {test:,} test", source, tuple(facts["skipped"]),
-    )  # fmt: skip
+    train = count - image_set.checked_test_size(test, count)
+    return train, f"NumPy shuffle with seed 123, last {test:,} test"
 
 
-def _from_pictures(
-    files: Files,
-    names: list[str],
-    cache_dir: str | None,
-    image_size: int | None,
-    skip_bad_images: bool,
-) -> tuple[np.ndarray, dict[str, Any]]:
-    def items(some: list[str]):
-        return ((name, functools.partial(files.read, name)) for name in some)
-
-    def fill(writer: Writer) -> dict[str, Any]:
-        # Sizes and channels first, from the files' heads: the array's shape must be known.
-        good, looks, bad = [], [], []
-        for some_good, some_looks, some_bad in picture_files.map_in_order(
-            items(names), picture_files.look, skip_bad=skip_bad_images, where=files.where
-        ):
-            good += some_good
-            looks += some_looks
-            bad += some_bad
-        if not good:
-            raise DataError(f"None of the {len(names):,} pictures in {files.where} can be read.")
-        grey = all(is_grey for is_grey, _ in looks)
-        width, height = looks[0][1]
-        for name, (_, size) in zip(good, looks, strict=True):
-            if image_size is None and size != (width, height):
-                raise DataError(
-                    f"{files.where / name} is {size[0]}x{size[1]} but {good[0]} is "
-                    f"{width}x{height}: pictures of one size are expected, or --image_size=N, "
-                    "which crops and resizes them to N x N."
-                )
-        if image_size is not None:
-            width = height = image_size
-        writer.start(len(good), (height, width, 1 if grey else 3))
-        shuffled = [good[i] for i in splits.numpy_order(len(good))]
-        facts = decoding.decode(
-            writer, items(shuffled),
-            functools.partial(picture_files.decode_picture, grey=grey, image_size=image_size),
-            skip_bad=skip_bad_images, where=files.where,
-        )  # fmt: skip
-        return {**facts, "skipped": sorted(bad + facts["skipped"])}
-
-    key = {"size": image_size, "files": files.fingerprint(names)}
-    images, facts = cache.open_or_build(cache_dir, "folder", key, fill)
-    decoding.check_skipped(facts, skip_bad_images, files.where)
-    return images, facts
-
-
-def _from_npy(
-    path: Path, cache_dir: str | None, image_size: int | None
-) -> tuple[np.ndarray, dict[str, Any], str]:
-    source = formats.open_npy(path)
-    source = source.reshape(*source.shape[:3], -1)
-    height, width, channels = source.shape[1:]
-
-    def fill(writer: Writer) -> dict[str, Any]:
-        from PIL import Image
-
-        out = (height, width) if image_size is None else (image_size, image_size)
-        writer.start(len(source), (*out, channels))
-        place_of_row = np.argsort(splits.numpy_order(len(source)))
-        rows = max(1, (16 << 20) // (height * width * channels))
-        largest = 0.0
-        for start in range(0, len(source), rows):
-            piece = np.asarray(source[start : start + rows])
-            low, high = float(piece.min()), float(piece.max())
-            largest = max(largest, high)
-            if not (low >= 0 and high <= 255):  # NaN fails too
-                raise DataError(
-                    f"{path} has values from {low:g} to {high:g}: pixels lie within 0 to 255."
-                )
-            piece = np.rint(piece).astype(np.uint8)
-            for image, place in zip(piece, place_of_row[start:], strict=False):
-                if image_size is not None:
-                    square = Image.fromarray(image.squeeze(-1) if channels == 1 else image)
-                    image = np.asarray(picture_files.centre_square(square, image_size))
-                writer.put(image, int(place))
-        if source.dtype.kind == "f" and largest <= 1:
-            raise DataError(
-                f"{path} has values from 0 to {largest:g}: pixels lie within 0 to 255, so "
-                "multiply by 255."
-            )
-        return {"skipped": []}
-
-    stat = path.stat()
-    key = {"file": str(path.resolve()), "size": stat.st_size, "time": stat.st_mtime_ns,
-           "image_size": image_size}  # fmt: skip
-    images, facts = cache.open_or_build(cache_dir, "folder", key, fill)
-    return images, facts, f"array {path}"
+def _image_set(
+    images: np.ndarray, labels: np.ndarray | None, train: int, split: str, source: str
+) -> ImageSet:
+    of_train, of_test = (None, None) if labels is None else (labels[:train], labels[train:])
+    return ImageSet("folder", images[:train], images[train:], of_train, of_test, split, source)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wae_tf import registry
-from wae_tf.data import splits
+from wae_tf.data import headers, keras_files, splits
 from wae_tf.data import tfds as tfds_source
 from wae_tf.errors import DataError
 
@@ -29,6 +30,7 @@ class ImageSet:
         split: which split this is, in words.
         source: where the pixels came from, in words.
         skipped: files left out because they could not be read.
+        left_out: what else was left out, and why, in words.
     """
 
     name: str
@@ -39,6 +41,7 @@ class ImageSet:
     split: str
     source: str
     skipped: tuple[str, ...] = ()
+    left_out: str = ""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -69,14 +72,68 @@ def pooled(
     )  # fmt: skip
 
 
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """Train and test as a data set's files have them.
+
+    Attributes:
+        train: uint8 [N, H, W, C].
+        test: uint8 [M, H, W, C].
+        train_labels: int64 [N].
+        test_labels: int64 [M].
+        source: where they came from, in words.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    train_labels: np.ndarray
+    test_labels: np.ndarray
+    source: str
+
+    def pooled(self, name: str, test: int) -> ImageSet:
+        """Both together, shuffled and cut as the official code does it."""
+        images = np.concatenate([self.train, self.test])
+        labels = np.concatenate([self.train_labels, self.test_labels])
+        return pooled(name, images, labels, test, self.source)
+
+    def as_they_are(self, name: str, split: str) -> ImageSet:
+        """The files' own train and test."""
+        return ImageSet(
+            name, self.train, self.test, self.train_labels, self.test_labels, split, self.source
+        )
+
+
+def fetched(name: str, read: Callable[[Path], Parts]) -> ImageSet:
+    """A small data set without --data_dir: train and test as TFDS, or else Keras, has them.
+
+    Args:
+        name: mnist, fashion_mnist or cifar10.
+        read: reads the files that keras.datasets keeps.
+
+    Raises:
+        DataError: neither has it, and it cannot be downloaded.
+    """
+    builder = tfds_source.prepared_at_home(name)
+    kept = None if builder else keras_files.kept(name)
+    if builder is None and kept is None:
+        try:
+            builder = tfds_source.prepare(name, layout(name))
+        except tfds_source.DownloadFailed:
+            if (kept := keras_files.download(name)) is None:
+                raise
+    if builder is not None:
+        return from_tfds(name, builder)
+    assert kept is not None
+    return read(kept).as_they_are(name, "keras.datasets' own train and test")
+
+
 def from_tfds(name: str, builder: Any) -> ImageSet:
     """Train and test as TFDS has them, of a small data set."""
     train, train_labels = tfds_source.images_and_labels(builder, "train")
     test, test_labels = tfds_source.images_and_labels(builder, "test")
-    return ImageSet(
-        name, train, test, train_labels, test_labels, "TFDS's own train and test",
-        f"TFDS {builder.info.full_name} in {builder.data_dir}",
-    )  # fmt: skip
+    source = f"TFDS {builder.info.full_name} in {builder.data_dir}"
+    parts = Parts(train, test, train_labels, test_labels, source)
+    return parts.as_they_are(name, "TFDS's own train and test")
 
 
 def checked_test_size(test: int, count: int) -> int:
@@ -89,21 +146,37 @@ def checked_test_size(test: int, count: int) -> int:
     return test
 
 
-def first_file(folder: Path, names: list[str], gzip: bool = True) -> Path | None:
-    """The first of these files that is there, unpacked before gzipped."""
-    for name in names + [f"{name}.gz" for name in names if gzip]:
+def first_file(folder: Path, names: Sequence[str], gzip: bool = True) -> Path | None:
+    """The first of these files that is there, unpacked before gzipped.
+
+    Some tools unpack a file into a folder of its name: that is looked into as well.
+    """
+    names = [*names, *(f"{name}.gz" for name in names if gzip)]
+    for name in names:
         if (folder / name).is_file():
             return folder / name
+        for inside in names:
+            if (folder / name / inside).is_file():
+                return folder / name / inside
     return None
 
 
 def wrong_layout(name: str, data_dir: Path, more: str = "") -> DataError:
     """What was found and what is expected."""
     if data_dir.is_file():
-        found = "is one file that is not that"
-    else:
-        entries = sorted(entry.name for entry in data_dir.iterdir())
-        found = f"has {', '.join(entries[:5])}" if entries else "is empty"
-        if len(entries) > 5:
-            found += f" and {len(entries) - 5:,} more"
-    return DataError(f"{data_dir} {found}: {name} expects {layout(name)}{more}.")
+        return headers.not_that(data_dir, f"{name} expects {layout(name)}{more}")
+    entries = sorted(entry.name for entry in data_dir.iterdir())
+    found = f"has {', '.join(entries[:5])}" if entries else "is empty"
+    if len(entries) > 5:
+        found += f" and {len(entries) - 5:,} more"
+    advice = _known_as_other(data_dir, entries)
+    return DataError(f"{data_dir} {found}: {name} expects {layout(name)}{more}{advice}.")
+
+
+def _known_as_other(folder: Path, entries: Sequence[str]) -> str:
+    """What to do with the only file of a folder, where it is an archive or another's format."""
+    files = [name for name in entries if not name.startswith(".")]
+    if len(files) != 1 or not (folder / files[0]).is_file():
+        return ""
+    kind, advice = headers.kind_of(folder / files[0])
+    return f"; {files[0]} is {kind}: {advice}" if advice else ""

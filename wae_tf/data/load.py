@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from wae_tf import registry
 from wae_tf.config import CROPS, Config
+from wae_tf.data import headers
+from wae_tf.data.cache import Accept
 from wae_tf.data.image_set import ImageSet, layout
 from wae_tf.errors import DataError, FlagError
 
@@ -23,9 +26,11 @@ def load(
     crop: str = "closecrop",
     split: str = "official",
     image_size: int | None = None,
+    channels: int | None = None,
     train_size: int | None = None,
     test_size: int | None = None,
     skip_bad_images: bool = False,
+    accept: Accept = None,
 ) -> ImageSet:
     """Loads a data set. Decoding happens once; later calls map the cache.
 
@@ -39,11 +44,14 @@ def load(
         split: `official`; `own`, the files' own train and test (mnist, fashion_mnist, cifar10); or
             `listing`, all images by number, so that the first train_size and the first test_size
             overlap (celeba; replication utils.py:19-22).
-        image_size: folder: crop pictures to the centre square and resize to this side.
+        image_size: folder: crop pictures to the centre square and resize to this side; celeba: the
+            official crop at this side instead of 64.
+        channels: folder: 1 for grey, 3 for colour; None: as the pictures are.
         train_size: keep the first so many training images.
         test_size: keep the first so many test images; for digits and folder, which have no official
             split, the number of test images.
         skip_bad_images: leave out files that cannot be decoded, and list them in `skipped`.
+        accept: raises on a shape (H, W, C) that is of no use, before pictures are decoded.
 
     Returns:
         The images, uint8 0 to 255, shuffled and split as `split` says.
@@ -52,19 +60,98 @@ def load(
         DataError: the files are missing, damaged, of another layout, or fewer than asked for.
         FlagError: a value is not accepted whatever the files.
     """
+    path = _checked(dataset, data_dir, crop, split, image_size, channels, train_size, test_size)
+    with _as_sentence(data_dir or dataset):
+        images = _read(
+            registry.get("dataset", dataset),
+            name=dataset,
+            data_dir=path,
+            cache_dir=cache_dir,
+            crop=crop,
+            split=split,
+            image_size=image_size,
+            channels=channels,
+            test_size=test_size,
+            skip_bad_images=skip_bad_images,
+            accept=accept,
+        )
+    return _first(images, train_size, test_size)
+
+
+def check(
+    dataset: str,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    crop: str = "closecrop",
+    split: str = "official",
+    image_size: int | None = None,
+    channels: int | None = None,
+    train_size: int | None = None,
+    test_size: int | None = None,
+    skip_bad_images: bool = False,
+) -> None:
+    """What `load` would refuse by paths, layouts and first bytes; imports no TensorFlow.
+
+    A data set without --data_dir is not looked for.
+
+    Raises:
+        DataError: as `load`.
+        FlagError: as `load`.
+    """
+    path = _checked(dataset, data_dir, crop, split, image_size, channels, train_size, test_size)
+    look = registry.load("dataset", dataset).facts.get("check")
+    if path is None or look is None:
+        return
+    with _as_sentence(data_dir):
+        _read(
+            look,
+            name=dataset,
+            data_dir=path,
+            crop=crop,
+            image_size=image_size,
+            channels=channels,
+            skip_bad_images=skip_bad_images,
+        )
+
+
+@contextlib.contextmanager
+def _as_sentence(where: object) -> Iterator[None]:
+    """Turns an OSError into a DataError: a folder that may not be looked into, a link to itself."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or where} cannot be read ({error.strerror or error})."
+        ) from error
+
+
+def _checked(
+    dataset: str,
+    data_dir: str | os.PathLike[str] | None,
+    crop: str,
+    split: str,
+    image_size: int | None,
+    channels: int | None,
+    train_size: int | None,
+    test_size: int | None,
+) -> Path | None:
+    """The path of --data_dir, if it is there and the data set has one."""
     facts = registry.entry("dataset", dataset).facts
     if crop not in CROPS:
         raise FlagError(f"--crop={crop} is not one of {', '.join(CROPS)}.")
     Config(dataset=dataset, split=split)  # which split goes with which data set
-    if image_size is not None and "image_size" not in facts.get("flags", ()):
-        those = [
-            name
-            for name in registry.names("dataset")
-            if "image_size" in registry.fact("dataset", name, "flags", ())
-        ]
-        raise FlagError(
-            f"--image_size goes with --dataset={' or '.join(those)} only, not {dataset}."
-        )
+    for flag, value in {"image_size": image_size, "channels": channels}.items():
+        if value is not None and flag not in facts.get("flags", ()):
+            those = [
+                name
+                for name in registry.names("dataset")
+                if flag in registry.fact("dataset", name, "flags", ())
+            ]
+            raise FlagError(
+                f"--{flag} goes with --dataset={' or '.join(those)} only, not {dataset}."
+            )
+    if channels not in (None, 1, 3):
+        raise FlagError(f"--channels={channels} is not 1 or 3.")
     for flag, value in {
         "image_size": image_size, "train_size": train_size, "test_size": test_size,
     }.items():  # fmt: skip
@@ -87,30 +174,13 @@ def load(
                 f"{layout(dataset)}."
             )
         if path.is_file() and facts.get("data_dir") == "folder":
-            raise DataError(
-                f"--data_dir={data_dir} is a file: {dataset} expects a folder with "
-                f"{layout(dataset)}."
-            )
-    try:
-        images = _read(
-            registry.get("dataset", dataset),
-            name=dataset,
-            data_dir=path,
-            cache_dir=cache_dir,
-            crop=crop,
-            split=split,
-            image_size=image_size,
-            test_size=test_size,
-            skip_bad_images=skip_bad_images,
-        )
-    except OSError as error:  # a folder within that may not be looked into, a link to itself
-        where = error.filename or data_dir or dataset
-        raise DataError(f"{where} cannot be read ({error.strerror or error}).") from error
-    return _first(images, train_size, test_size)
+            with _as_sentence(data_dir):
+                raise headers.not_that(path, f"{dataset} expects a folder with {layout(dataset)}")
+    return path
 
 
-def _read(reader: Callable[..., ImageSet], **settings: Any) -> ImageSet:
-    """Calls a reader with those of the settings that it asks for by name."""
+def _read(reader: Callable[..., Any], **settings: Any) -> Any:
+    """Calls a reader or its check with those of the settings that it asks for by name."""
     wanted = inspect.signature(reader).parameters
     return reader(**{name: value for name, value in settings.items() if name in wanted})
 

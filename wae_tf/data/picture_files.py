@@ -1,16 +1,12 @@
-"""Picture files, in a folder or a zip: found, opened with Pillow, and decoded on all cores."""
+"""Picture files: opened with Pillow, whatever it reads, and decoded on all cores."""
 
 from __future__ import annotations
 
 import collections
-import hashlib
+import functools
 import io
 import itertools
 import os
-import re
-import stat
-import threading
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,144 +15,63 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from wae_tf.data import headers
+from wae_tf.data.archives import BadPicture
 from wae_tf.errors import DataError, first_line
 
 CELEBA_SIZE = (178, 218)  # width, height of an aligned CelebA image
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "MPO")
-_LARGEST_FILE = 50_000_000  # bytes
 _LARGEST_PICTURE = 64_000_000  # pixels
-_CELEBA_NAME = re.compile(r"(?:.*/)?(\d{6})\.jpg")
+LEAVE_OUT = "--skip_bad_images leaves such files out"
 _CHUNK = 64  # pictures a task
 
-
-class BadPicture(Exception):
-    """Why one file cannot be used: the end of a sentence that starts with its name."""
-
-
-class Files:
-    """The files of a folder (and its sub-folders) or of a zip, read one at a time.
-
-    Attributes:
-        where: the folder or zip.
-        names: their names below it, with "/", sorted. Hidden files are left out.
-    """
-
-    def __init__(self, where: Path):
-        """Lists the files.
-
-        Raises:
-            DataError: the folder cannot be listed, or the zip is damaged.
-        """
-        self.where = where
-        self._zip = None
-        self._marks: dict[str, str] = {}  # name -> what changes when the file does
-        try:
-            if where.is_dir():
-                self._list_folder()
-            else:
-                self._zip = zipfile.ZipFile(where)
-                self._lock = threading.Lock()
-                for info in self._zip.infolist():
-                    self._marks[info.filename] = f"{info.file_size} {info.CRC:08x}"
-        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-            kind = "folder" if where.is_dir() else "zip"
-            raise DataError(f"{where} cannot be read as a {kind} ({error}).") from error
-        self.names = sorted(
-            name
-            for name in self._marks
-            if not any(p.startswith((".", "__MACOSX")) for p in name.split("/"))
-        )
-
-    def _list_folder(self) -> None:
-        def stop(error: OSError) -> None:
-            raise error
-
-        for folder, folders, files in os.walk(self.where, onerror=stop):
-            folders[:] = [f for f in folders if not f.startswith((".", "__MACOSX"))]
-            below = Path(folder).relative_to(self.where).as_posix()
-            prefix = "" if below == "." else below + "/"
-            for name in files:
-                if name.startswith("."):
-                    continue
-                try:
-                    info = os.stat(os.path.join(folder, name))
-                except OSError:  # a dangling link: reading it will say so
-                    self._marks[prefix + name] = "0 0"
-                    continue
-                if stat.S_ISREG(info.st_mode):
-                    self._marks[prefix + name] = f"{info.st_size} {info.st_mtime_ns}"
-
-    def fingerprint(self, names: Iterable[str]) -> str:
-        """A hash of these files' names, sizes and times (in a zip: sizes and check sums)."""
-        digest = hashlib.sha256(str(self.where.resolve()).encode())
-        for name in names:
-            digest.update(f"{name}\0{self._marks[name]}\n".encode("utf-8", "surrogateescape"))
-        return digest.hexdigest()
-
-    def read(self, name: str) -> bytes:
-        """A file's bytes. Safe to call from several threads.
-
-        Raises:
-            BadPicture: it is unreadable, encrypted, damaged or above 50 MB.
-        """
-        if int(self._marks[name].split()[0]) > _LARGEST_FILE:
-            raise BadPicture(f"has {self._marks[name].split()[0]} bytes, more than 50 MB")
-        try:
-            if self._zip is None:
-                return (self.where / name).read_bytes()
-            with self._lock, self._zip.open(name) as file:
-                return file.read()
-        except Exception as error:  # zipfile raises seven kinds
-            raise BadPicture(f"cannot be read ({error})") from error
+#: Of what Pillow opens, what is no picture or is drawn by other programs: EPS runs Ghostscript, WMF needs
+#: Windows, the others are containers that Pillow knows by name only.
+_NOT_READ = ("EPS", "WMF", "MPEG", "HDF5", "GRIB", "BUFR", "IPTC")
+_TGA_END = b"TRUEVISION-XFILE.\0"  # how a TGA is known, its last bytes
 
 
-def find_celeba(where: Path) -> tuple[Files, dict[int, str]] | None:
-    """Aligned CelebA images in a folder or zip, also one level below as CelebA ships them.
+@functools.cache
+def formats() -> tuple[str, ...]:
+    """What the installed Pillow reads and knows by its first bytes."""
+    Image.init()
+    return tuple(
+        name for name, (_, accept) in Image.OPEN.items() if accept and name not in _NOT_READ
+    )
 
-    Returns:
-        The files and, by image number, their names; or None where there are none.
 
-    Raises:
-        DataError: the folder or zip is damaged.
-    """
-    places = [where] if where.is_file() else [
-        where / "img_align_celeba", where / "img_align_celeba.zip",
-        where / "Img" / "img_align_celeba.zip", where,
-    ]  # fmt: skip
-    for place in places:
-        if not place.exists():
-            continue
-        files = Files(place)
-        numbered: dict[int, str] = {}
-        for name in files.names:
-            match = _CELEBA_NAME.fullmatch(name)
-            if match and 1 <= int(match[1]) <= 202_599:
-                numbered.setdefault(int(match[1]), name)
-        if numbered:
-            return files, numbered
-    return None
+@functools.cache
+def _suffixes() -> tuple[str, ...]:
+    known = {*formats(), "TGA"}
+    return tuple(suffix for suffix, name in Image.registered_extensions().items() if name in known)
 
 
 def is_picture_name(name: str) -> bool:
     """Whether a file's name ends as a picture's does."""
-    return name.lower().endswith(_SUFFIXES)
+    return name.lower().endswith(_suffixes())
 
 
-def open_picture(data: bytes, formats: tuple[str, ...] = _FORMATS) -> Image.Image:
+def open_picture(data: bytes, only: tuple[str, ...] = ()) -> Image.Image:
     """Opens a picture, not yet decoded.
 
+    Args:
+        data: the file's bytes.
+        only: formats to accept, as Pillow calls them; without: all that it reads.
+
     Raises:
-        BadPicture: it is none of `formats`, or has more than 64 million pixels.
+        BadPicture: it is none of them, or has more than 64 million pixels.
     """
     if not data:
         raise BadPicture("is empty")
     try:
-        image = Image.open(io.BytesIO(data), formats=formats)
+        accepted = only or (("TGA",) if data.endswith(_TGA_END) else formats())
+        image = Image.open(io.BytesIO(data), formats=accepted)
     except Image.DecompressionBombError as error:
         raise BadPicture("has more than 64 million pixels") from error
     except Exception as error:  # Pillow's readers raise nearly anything on damaged files
-        raise BadPicture(f"is not a {' or '.join(formats)} picture") from error
+        name = headers.kind(data[:4096])[0]
+        name = f"{name}, " if name and "picture" not in name else ""
+        wanted = f"a {' or '.join(only)} picture" if only else "a picture that Pillow reads"
+        raise BadPicture(f"is {name}not {wanted}") from error
     if image.width * image.height > _LARGEST_PICTURE:
         raise BadPicture(f"is {image.width}x{image.height} pixels, more than 64 million")
     return image
@@ -169,41 +84,64 @@ def _load(image: Image.Image) -> None:
         raise BadPicture(f"is damaged ({first_line(error)})") from error
 
 
-def decode_celeba(data: bytes, crop: str) -> np.ndarray:
+def open_celeba(data: bytes) -> Image.Image:
+    """An aligned CelebA image, not yet decoded: a JPEG, or a PNG as CelebA also ships them.
+
+    Raises:
+        BadPicture: it is neither of 178x218 in colour.
+    """
+    image = open_picture(data, ("JPEG", "PNG"))
+    if image.size != CELEBA_SIZE or image.mode != "RGB":
+        raise BadPicture(
+            f"is {image.width}x{image.height} {image.mode}: aligned CelebA images are 178x218 RGB "
+            "(--dataset=folder --image_size=64 takes the centre square of pictures of any size, "
+            "which is not the official crop)"
+        )
+    return image
+
+
+def decode_celeba(data: bytes, crop: str, side: int = 64) -> np.ndarray:
     """An aligned CelebA image as the official code reads it (official datahandler.py:188-208).
 
     `closecrop` cuts the box (19, 39, 159, 179) and resizes it to 64x64; `resizecrop` resizes all
     to 64x78 and keeps rows 7 to 71. Lanczos in both. `squash` resizes all to 64x64, bilinear, as
     the replication report did (its preprocess.py:19; it wrote a JPEG of the result once more, which
-    this does not). The resizing is the official one to the
-    byte; the JPEG decoder is Pillow's, whose releases of the time carried another libjpeg.
+    this does not). The resizing is the official one to the byte; the JPEG decoder is Pillow's, whose
+    releases of the time carried another libjpeg. For another `side` the same lines are followed with
+    it in place of 64.
 
     Returns:
-        uint8 [64, 64, 3].
+        uint8 [side, side, 3].
 
     Raises:
-        BadPicture: it is no whole JPEG of 178x218 in colour.
+        BadPicture: it is no whole JPEG or PNG of 178x218 in colour.
     """
-    image = open_picture(data, ("JPEG",))
-    if image.size != CELEBA_SIZE or image.mode != "RGB":
-        raise BadPicture(
-            f"is {image.width}x{image.height} {image.mode}: aligned CelebA images are 178x218 RGB"
-        )
+    image = open_celeba(data)
     _load(image)
     if crop == "closecrop":
-        image = image.crop((19, 39, 159, 179)).resize((64, 64), Image.Resampling.LANCZOS)
+        image = image.crop((19, 39, 159, 179)).resize((side, side), Image.Resampling.LANCZOS)
     elif crop == "squash":
-        image = image.resize((64, 64), Image.Resampling.BILINEAR)
+        image = image.resize((side, side), Image.Resampling.BILINEAR)
     else:
-        image = image.resize((64, 78), Image.Resampling.LANCZOS).crop((0, 7, 64, 71))
+        height, top = celeba_rows(side)
+        image = image.resize((side, height), Image.Resampling.LANCZOS)
+        image = image.crop((0, top, side, top + side))
     return np.asarray(image)
+
+
+def celeba_rows(side: int) -> tuple[int, int]:
+    """`resizecrop`: the height to resize to and the first row to keep, 78 and 7 for 64."""
+    height = side * CELEBA_SIZE[1] // CELEBA_SIZE[0]
+    return height, (height - side) // 2
 
 
 def _is_grey(image: Image.Image) -> bool:
     return image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")
 
 
-def decode_picture(data: bytes, grey: bool, image_size: int | None = None) -> np.ndarray:
+def decode_picture(
+    data: bytes, grey: bool, image_size: int | None = None, stretch: bool = False
+) -> np.ndarray:
     """Any picture as eight-bit grey or colour.
 
     The first frame is taken, and turned as its EXIF says. Transparent pixels are laid over white.
@@ -213,6 +151,7 @@ def decode_picture(data: bytes, grey: bool, image_size: int | None = None) -> np
         data: the file's bytes.
         grey: one channel instead of three.
         image_size: crops to the centre square, then resizes it (Lanczos) to this side.
+        stretch: its pixels are 0 and 1, to be read as 0 and 255.
 
     Returns:
         uint8 [H, W, 1 or 3].
@@ -222,11 +161,15 @@ def decode_picture(data: bytes, grey: bool, image_size: int | None = None) -> np
     """
     image = open_picture(data)
     _load(image)
-    if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):
+    if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
         raise BadPicture(f"has pixels of mode {image.mode}: 8 or 16 bits a channel are accepted")
     try:
         image = ImageOps.exif_transpose(image)
+        if stretch:
+            image = _stretched(image)
         image = _eight_bits(image).convert("L" if grey else "RGB")
+    except BadPicture:
+        raise
     except Exception as error:
         raise BadPicture(f"cannot be converted from mode {image.mode} ({error})") from error
     if image_size is not None:
@@ -241,6 +184,30 @@ def centre_square(image: Image.Image, side: int) -> Image.Image:
     left, top = (image.width - cut) // 2, (image.height - cut) // 2
     image = image.crop((left, top, left + cut, top + cut))
     return image.resize((side, side), Image.Resampling.LANCZOS)
+
+
+def largest(data: bytes) -> tuple[int, int]:
+    """The largest pixel of a picture, and the largest that its type has: 255 or 65535.
+
+    Raises:
+        BadPicture: it cannot be decoded.
+    """
+    image = open_picture(data)
+    _load(image)
+    if image.mode.startswith("I"):
+        return int(np.asarray(image).max(initial=0)), 65535
+    return int(np.asarray(image.convert("RGB")).max(initial=0)), 255
+
+
+def _stretched(image: Image.Image) -> Image.Image:
+    pixels = np.asarray(image if image.mode.startswith("I") else image.convert("RGB"))
+    if pixels.max(initial=0) > 1:
+        raise BadPicture(
+            "has pixels above 1, where those looked at first have 0 and 1 only: pictures of one "
+            "kind are expected"
+        )
+    grey = pixels if pixels.ndim == 2 else pixels[..., 0] if _is_grey(image) else pixels
+    return Image.fromarray((grey != 0).astype(np.uint8) * np.uint8(255))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -304,10 +271,7 @@ def map_in_order(
                 good.append(name)
             except BadPicture as error:
                 if not skip_bad:
-                    raise DataError(
-                        f"{Path(str(where)) / name} {error}; --skip_bad_images leaves such files "
-                        "out."
-                    ) from error
+                    raise DataError(f"{Path(str(where)) / name} {error}; {LEAVE_OUT}.") from error
                 bad.append(name)
         return good, results, bad
 

@@ -19,6 +19,16 @@ from wae_tf.errors import DataError, first_line
 _PATIENCE = 8.0  # seconds
 
 
+class DownloadFailed(DataError):
+    """TFDS began to download a data set and could not finish it."""
+
+
+def prepared_at_home(dataset: str) -> Any | None:
+    """The builder of a data set prepared in TFDS's own folder, or None."""
+    builder = _builder(registry.fact("dataset", dataset, "tfds"), None)
+    return builder if builder.is_prepared() else None
+
+
 def prepared_in(dataset: str, root: Path) -> Any | None:
     """The builder of a data set prepared in a TFDS folder, or None."""
     name = registry.fact("dataset", dataset, "tfds")
@@ -26,6 +36,12 @@ def prepared_in(dataset: str, root: Path) -> Any | None:
         return None
     builder = _builder(name, str(root))
     return builder if builder.is_prepared() else None
+
+
+def may_be_in(dataset: str, root: Path) -> bool:
+    """Whether a folder looks like TFDS's with this data set, without asking TFDS."""
+    below = root / registry.fact("dataset", dataset, "tfds")
+    return any(any(below.glob(f"{depth}dataset_info.json")) for depth in ("*/", "*/*/"))
 
 
 def prepare(dataset: str, layout: str) -> Any:
@@ -36,7 +52,8 @@ def prepare(dataset: str, layout: str) -> Any:
         layout: what --data_dir would have to hold, for messages.
 
     Raises:
-        DataError: it is not there and the download cannot start or fails.
+        DataError: it is not there and the download cannot start.
+        DownloadFailed: the download fails.
     """
     name, url = (registry.fact("dataset", dataset, fact) for fact in ("tfds", "tfds_file"))
     builder = _builder(name, None)
@@ -52,7 +69,7 @@ def prepare(dataset: str, layout: str) -> Any:
     try:
         builder.download_and_prepare()
     except Exception as error:  # every source fails in its own way
-        raise DataError(
+        raise DownloadFailed(
             f"TFDS could not prepare {name} ({first_line(error)}): {instead}."
         ) from error
     return builder

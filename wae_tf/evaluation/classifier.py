@@ -67,7 +67,7 @@ def _labels(images: ImageSet) -> tuple[np.ndarray, np.ndarray]:
     if images.train_labels is None or images.test_labels is None:
         raise DataError(
             f"--mode=classifier needs labels, and {images.name} has none; accepted: digits, mnist, "
-            "fashion_mnist, cifar10."
+            "fashion_mnist, cifar10, and folder with a sub-folder of pictures for each class."
         )
     return np.asarray(images.train_labels), np.asarray(images.test_labels)
 

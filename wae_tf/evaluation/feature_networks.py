@@ -61,7 +61,9 @@ def networks(
     folder = options.classifier
     if folder is None and images.test_labels is not None:
         folder = classifier.default_folder(images.name)
-        if not (Path(folder) / classifier.FACTS_FILE).is_file():
+        # One that was trained on somebody's folder may be of other pictures: it has to be named.
+        anyones = images.name == "folder"
+        if anyones or not (Path(folder) / classifier.FACTS_FILE).is_file():
             missing.append(classifier.how(images.name))
             folder = None
     if folder:

@@ -50,11 +50,15 @@ def _check_dcgan_decoder(settings: Settings, image_shape: tuple[int, int, int], 
         )
     _check_halving_filters(settings, image_shape, side)
     height, width, _ = image_shape
-    halvings = settings.decoder_layers - (settings.decoder_arch == "dcgan_mod")
+    unhalved = int(settings.decoder_arch == "dcgan_mod")
+    halvings = settings.decoder_layers - unhalved
     if height % 2**halvings or width % 2**halvings:
+        factor = math.gcd(height, width)
+        most = (factor & -factor).bit_length() - 1 + unhalved
         raise FlagError(
             f"--decoder_arch={settings.decoder_arch} with --decoder_layers={settings.decoder_layers} "
-            f"needs height and width divisible by {2**halvings}, not {height}x{width}."
+            f"needs height and width divisible by {2**halvings}, not {height}x{width}"
+            + (f": --decoder_layers={most} at most, of these images." if most else ".")
         )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from wae_tf.config import Config
+from wae_tf.data.picture_files import celeba_rows
 from wae_tf.serving.graph_checks import MOST_BYTES, MOST_PIXELS, check
 
 _CELEBA = (218, 178)  # height, width of an aligned CelebA image
@@ -80,7 +81,7 @@ def picture(data: tf.Tensor, config: Config | None, image_shape: tuple[int, int,
     if any_size:
         pixels = lanczos(_centre_square(pixels), height, width)
     elif dataset == "celeba":
-        pixels = tf.cond(fits, lambda: pixels, lambda: _celeba(pixels, config.crop))
+        pixels = tf.cond(fits, lambda: pixels, lambda: _celeba(pixels, config.crop, height))
     return tf.ensure_shape(pixels, image_shape)
 
 
@@ -139,13 +140,14 @@ def grey(pixels: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.bitwise.right_shift(total, 16), tf.uint8)
 
 
-def _celeba(pixels: tf.Tensor, crop: str) -> tf.Tensor:
+def _celeba(pixels: tf.Tensor, crop: str, side: int) -> tf.Tensor:
     # pictures.decode_celeba; official datahandler.py:188-208.
     if crop == "squash":
-        return resized(pixels, 64, 64, _triangle, 1.0)
+        return resized(pixels, side, side, _triangle, 1.0)
     if crop == "closecrop":
-        return lanczos(pixels[39:179, 19:159], 64, 64)
-    return lanczos(pixels, 78, 64)[7:71]
+        return lanczos(pixels[39:179, 19:159], side, side)
+    height, top = celeba_rows(side)
+    return lanczos(pixels, height, side)[top : top + side]
 
 
 def _centre_square(pixels: tf.Tensor) -> tf.Tensor:

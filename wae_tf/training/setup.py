@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import zlib
 
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import memory
+from wae_tf import memory, registry
 from wae_tf.config import Config
 from wae_tf.console import progress
 from wae_tf.data import batches, load
@@ -17,6 +18,7 @@ from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import DataError, FlagError
 from wae_tf.models import by_name
 from wae_tf.models.wae import Wae
+from wae_tf.networks import official as networks
 from wae_tf.official import weights
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import Run
@@ -36,9 +38,11 @@ def load_images(config: Config) -> ImageSet:
         crop=config.crop,
         split=config.split,
         image_size=config.image_size,
+        channels=config.channels,
         train_size=config.train_size,
         test_size=config.test_size,
         skip_bad_images=config.skip_bad_images,
+        accept=functools.partial(_check_shape, config),
     )
     if len(images.test) < 2:
         raise DataError(
@@ -57,7 +61,36 @@ def load_images(config: Config) -> ImageSet:
     )
     if images.skipped:
         progress(f"skipped {len(images.skipped)} unreadable images, the first {images.skipped[0]}")
+    if images.left_out:
+        progress(f"left out {images.left_out}")
     return images
+
+
+def _check_shape(config: Config, image_shape: tuple[int, int, int]) -> None:
+    """Refuses a shape that the networks cannot have; says which --image_size they can, if one can be had.
+
+    Raises:
+        FlagError: networks and images do not fit.
+    """
+    try:
+        networks.check(config.settings, image_shape)
+    except FlagError as error:
+        if "image_size" not in registry.fact("dataset", config.dataset, "flags", ()):
+            raise
+        usual = min(64, *image_shape[:2])
+        for side in sorted((16, 32, 64, 128, 256), key=lambda side: abs(side - usual)):
+            if _fits(config, (side, side, image_shape[2])):
+                text = str(error).rstrip(".")
+                raise FlagError(f"{text}; --image_size={side} makes them fit.") from error
+        raise
+
+
+def _fits(config: Config, image_shape: tuple[int, int, int]) -> bool:
+    try:
+        networks.check(config.settings, image_shape)
+    except FlagError:
+        return False
+    return True
 
 
 def build(config: Config, images: ImageSet) -> Wae:

@@ -1,0 +1,179 @@
+"""Images in .npy files and in arrays of .npz files, read in order by the piece."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wae_tf.data import headers
+from wae_tf.errors import DataError, first_line
+
+_OBJECTS = (
+    "holds an array of objects (lists, or pictures of several sizes), which only running its pickle "
+    "would open: save one array of numbers, as of np.stack, or the pictures as files"
+)
+
+
+class NpzMember:
+    """One array of an .npz file, read in order by the piece, so that it never stands in memory.
+
+    Attributes:
+        shape: the array's shape.
+        dtype: its type.
+
+    Raises:
+        DataError: no such file or array, a pickled one, or one in Fortran order.
+    """
+
+    def __init__(self, path: Path, name: str):
+        self._path, self._name = path, f"{name}.npy"
+        arrays = npz_arrays(path)
+        if name not in arrays:
+            found = ", ".join(list(arrays)[:8])
+            raise DataError(f"{path} has no array `{name}`; it has {found or 'none'}.")
+        self.shape, fortran, self.dtype = arrays[name]
+        if self.dtype.hasobject:
+            raise DataError(f"{path}: array `{name}` {_OBJECTS}.")
+        if fortran and len(self.shape) > 1:
+            raise DataError(
+                f"{path}: array `{name}` must be plain numbers in C order: save "
+                "np.ascontiguousarray of it."
+            )
+
+    def pieces(self, rows: int) -> Iterator[np.ndarray]:
+        """The array's rows in order, `rows` at a time."""
+        count, row_shape = self.shape[0], self.shape[1:]
+        row_bytes = int(np.prod(row_shape)) * self.dtype.itemsize
+        try:
+            with zipfile.ZipFile(self._path) as archive, archive.open(self._name) as file:
+                _npy_header(file)
+                for start in range(0, count, rows):
+                    piece = min(rows, count - start)
+                    raw = file.read(piece * row_bytes)
+                    if len(raw) != piece * row_bytes:
+                        raise DataError(
+                            f"{self._path} ends after {start:,} of the {count:,} images announced."
+                        )
+                    yield np.frombuffer(raw, self.dtype).reshape(piece, *row_shape)
+        except (OSError, zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
+            raise DataError(f"{self._path} cannot be read ({first_line(error)}).") from error
+
+    def whole(self) -> np.ndarray:
+        """All rows at once."""
+        return np.concatenate(list(self.pieces(max(1, self.shape[0]))))
+
+
+class Npy:
+    """Images in an .npy file, a memory map.
+
+    Attributes:
+        shape: [N, H, W] or [N, H, W, C].
+        dtype: its type.
+    """
+
+    def __init__(self, path: Path):
+        self._images = open_npy(path)
+        self.shape, self.dtype = self._images.shape, self._images.dtype
+
+    def pieces(self, rows: int) -> Iterator[np.ndarray]:
+        """The array's rows in order, `rows` at a time."""
+        for start in range(0, self.shape[0], rows):
+            yield np.asarray(self._images[start : start + rows])
+
+
+def npz_arrays(path: Path) -> dict[str, tuple[tuple[int, ...], bool, np.dtype]]:
+    """Shape, whether in Fortran order, and type of each array of an .npz file.
+
+    Raises:
+        DataError: it is none; the sentence says what it is.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = {}
+            for name in archive.namelist():
+                if name.endswith(".npy"):
+                    with archive.open(name) as file:
+                        found[name.removesuffix(".npy")] = _npy_header(file)
+            return found
+    except zipfile.BadZipFile as error:
+        kind, _ = headers.kind_of(path)
+        why = f"a zip whose end is missing or damaged: {first_line(error)}" if kind == "a zip" else (
+            kind or first_line(error)
+        )  # fmt: skip
+        raise DataError(f"{path} is not an .npz file ({why}).") from error
+    except Exception as error:  # damaged headers make NumPy's parser raise nearly anything
+        raise DataError(f"{path} is not an .npz file ({first_line(error)}).") from error
+
+
+def is_npz(path: Path) -> bool:
+    """Whether a file is a zip that has arrays of NumPy's, and nothing else, in it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def image_array(path: Path) -> NpzMember:
+    """The one array of images in an .npz file.
+
+    Raises:
+        DataError: none, or several.
+    """
+    arrays = npz_arrays(path)
+    names = [n for n, (shape, _, kind) in arrays.items() if are_images(shape, kind)]
+    if len(names) != 1:
+        told = ", ".join(f"`{n}` {k} {list(s)}" for n, (s, _, k) in list(arrays.items())[:6])
+        several = f"{len(names)} arrays of images" if names else "no array of images"
+        raise DataError(
+            f"{path} has {several} ({told or 'it is empty'}): one of shape [N, H, W] or [N, H, W, C] "
+            "with C 1 or 3 is expected, so save that one as an .npy file."
+        )
+    return NpzMember(path, names[0])
+
+
+def are_images(shape: tuple[int, ...], dtype: np.dtype) -> bool:
+    """Whether an array of this shape and type may be images."""
+    right_shape = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
+    return right_shape and dtype.kind in "buif" and 0 not in shape
+
+
+def _npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(file)
+    raise ValueError(f"npy version {version} is not known")
+
+
+def open_npy(path: Path) -> np.ndarray:
+    """A memory map of images in an .npy file: [N, H, W] or [N, H, W, 1 or 3], real numbers.
+
+    Raises:
+        DataError: the file is no .npy, is truncated, pickled, or of another shape or type.
+    """
+    kind, _ = headers.kind_of(path)
+    if kind not in ("", "an .npy file"):
+        raise DataError(f"{path} is {kind}: an .npy file is expected.")
+    try:
+        with np.errstate(over="ignore"):  # of sizes announced, which NumPy then refuses
+            images = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # as above
+        if "Object arrays" in str(error) or "Array can't be memory-mapped" in str(error):
+            raise DataError(f"{path} {_OBJECTS}.") from error
+        raise DataError(f"{path} is not a whole .npy file ({first_line(error)}).") from error
+    if not are_images(images.shape, images.dtype):
+        first = images.ndim == 4 and images.shape[1] in (1, 3)
+        raise DataError(
+            f"{path} holds {images.dtype} {list(images.shape)}: images are numbers of shape "
+            "[N, H, W] or [N, H, W, C] with C 1 or 3"
+            + ("; np.moveaxis(images, 1, 3) puts the channels last." if first else ".")
+        )
+    return images
