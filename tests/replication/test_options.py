@@ -127,9 +127,9 @@ def test_squash_is_the_whole_picture_here_and_in_the_graph(tmp_path):
     data = io.BytesIO((tmp_path / "000001.jpg").read_bytes())
     whole = Image.open(data)
     expected = np.asarray(whole.resize((64, 64), Image.Resampling.BILINEAR))
-    found = picture_files.decode_celeba(data.getvalue(), "squash")
+    found = picture_files.decode_celeba(data.getvalue(), "squash", 64)
     np.testing.assert_array_equal(found, expected)
-    in_graph = graph_pictures._celeba(tf.constant(np.asarray(whole)), "squash")
+    in_graph = graph_pictures._celeba(tf.constant(np.asarray(whole)), "squash", 64)
     np.testing.assert_array_equal(in_graph, expected)
     images = load.load(
         "celeba",

@@ -88,3 +88,12 @@ def test_keys_are_those_of_the_streams():
     seeds = [0, 1, 9, 10, 123_456, 2**31, 2**63 - 1]
     keys = tf.function(graph_seeds.sample_keys)(tf.constant(seeds, tf.int64))
     np.testing.assert_array_equal(keys, [streams.key(seed, "sample", 0) for seed in seeds])
+
+
+def test_a_header_whose_pixels_wrap_does_not_pay_for_the_others():
+    huge = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\xff" * 8 + bytes(9)
+    large = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (5000).to_bytes(4, "big") * 2 + bytes(9)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="pixels"):
+        graph_pictures.bounded(tf.constant([large, large, huge]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="pixels"):
+        graph_pictures.bounded(tf.constant([huge]))

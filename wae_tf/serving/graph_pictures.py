@@ -32,9 +32,15 @@ def bounded(image_bytes: tf.Tensor) -> tf.Tensor:
                   "accepted, not", total)  # fmt: skip
     with tf.control_dependencies([light]):
         sizes = tf.map_fn(size, image_bytes, fn_output_signature=tf.TensorSpec([2], tf.int64))
-    pixels = tf.reduce_sum(tf.reduce_prod(sizes, axis=1))
+    pixels = tf.reduce_sum(_pixels(sizes))
     with tf.control_dependencies([_few(pixels)]):
         return tf.identity(image_bytes)
+
+
+def _pixels(sizes: tf.Tensor) -> tf.Tensor:
+    """Height times width of sizes int64 [..., 2]."""
+    # A PNG's header can say 2^32 - 1, whose square would wrap to a negative int64.
+    return tf.reduce_prod(tf.minimum(sizes, 1 << 20), axis=-1)
 
 
 def _few(pixels: tf.Tensor) -> tf.Operation | None:
@@ -65,7 +71,7 @@ def picture(data: tf.Tensor, config: Config | None, image_shape: tuple[int, int,
     dataset = None if config is None else config.dataset
     any_size = config is not None and dataset == "folder" and config.image_size is not None
     if any_size:
-        guard = _few(tf.reduce_prod(found))
+        guard = _few(_pixels(found))
     elif dataset == "celeba":
         official = tf.reduce_all(found == _CELEBA)
         accepted = f"218x178 (an aligned CelebA image) or {height}x{width}"
