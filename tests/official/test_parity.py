@@ -21,7 +21,11 @@ GOLDENS = Path(__file__).parents[1] / "goldens"
 PARTING = {"add_noise_mlp"}
 
 
-@pytest.mark.parametrize("name", list(cases.by_name()))
+@pytest.mark.parametrize(
+    "name",
+    # That which parts is tried from 24 other weights besides, which takes a minute.
+    [pytest.param(n, marks=pytest.mark.slow) if n in PARTING else n for n in cases.by_name()],
+)
 def test_case(name, request):
     if name in PARTING:
         reason = "parts from the official run after 8 steps on some processors; see PARTING"

@@ -165,6 +165,7 @@ def compare(got, one):
 
 
 @pytest.mark.processes
+@pytest.mark.slow
 def test_two_replicas_of_one_machine_are_one_device(one_device, tmp_path):
     out = tmp_path / "result.json"
     finish(start("mirrored", out))
