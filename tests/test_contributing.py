@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wae_tf import main, registry
-from wae_tf.runs.folder import Run
+from wae_tf.runs.folder import RunFolder
 
 PAGE = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGE, re.DOTALL))
@@ -46,8 +46,8 @@ def test_there_is_an_example_of_each_kind():
 def test_an_example_is_trained_and_its_flags_replay_it(command, capsys):
     given = [*TINY, *shlex.split(command)]
     assert main.main([*given, "--work_dir=first"]) == 0, capsys.readouterr().err
-    assert "--plugins=" in Run("first").flags.read_text()
-    losses = Run("first").read_metrics()
+    assert "--plugins=" in RunFolder("first").flags.read_text()
+    losses = RunFolder("first").read_metrics()
     assert np.isfinite(losses["test_reconstruction"])
     # What the run noted is enough to go on with it.
     assert main.main(["--mode=sample", "--num_samples=5", "--work_dir=first"]) == 0

@@ -17,7 +17,7 @@ from wae_tf.data import arrays, formats, picture_files
 from wae_tf.data.archives import BadPicture, Files
 from wae_tf.data.arrays import NpzMember
 from wae_tf.errors import DataError, FlagError, RunError
-from wae_tf.runs.folder import Run
+from wae_tf.runs.folder import RunFolder
 
 FUZZ = settings(
     max_examples=150,
@@ -178,7 +178,7 @@ JSON = st.recursive(
 @FUZZ
 @given(content=st.one_of(st.binary(max_size=40), JSON.map(lambda x: json.dumps(x).encode())))
 def test_metrics(tmp_path, content):
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     run.metrics.write_bytes(content)
     try:
         assert isinstance(run.read_metrics(), dict)

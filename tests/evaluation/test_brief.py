@@ -11,7 +11,7 @@ from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief, codes, full, picture_measures, tables
 from wae_tf.evaluation.feature_networks import Options
 from wae_tf.models import passes
-from wae_tf.runs.folder import Run
+from wae_tf.runs.folder import RunFolder
 
 TINY = {
     "encoder_arch": "mlp", "decoder_arch": "mlp", "encoder_filters": 8, "decoder_filters": 8,
@@ -58,7 +58,7 @@ def test_moments_are_of_all_test_codes_and_samples_of_the_runs_seed(model, pixel
 def test_the_whole_evaluation_says_the_same_under_the_same_keys(model, pixels, tmp_path):
     images = ImageSet("tiny", pixels[:200], pixels, None, None, "made", "all")
     config = Config(**TINY, batch_size=50, pictures=20, picture_columns=5)
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     before = run.update_metrics(brief.evaluate(model, pixels, batch_size=50))
     assessment = full.evaluate(model, config, images, Options(eval_samples=60), run)
     after = json.loads(run.metrics.read_text())

@@ -14,7 +14,7 @@ from wae_tf.evaluation import samplers, tfgan
 from wae_tf.evaluation.codes import mmd, null_std, statistics
 from wae_tf.models import passes
 from wae_tf.objective import penalties, priors
-from wae_tf.runs.folder import Run
+from wae_tf.runs.folder import RunFolder
 
 TINY = [
     "--encoder_arch=mlp", "--decoder_arch=mlp", "--encoder_filters=16", "--decoder_filters=16",
@@ -119,7 +119,7 @@ def test_classifier_says_how_good_it_is(folder):
 
 
 def test_metrics_are_flat_numbers(folder):
-    metrics = Run(folder / "run").read_metrics()
+    metrics = RunFolder(folder / "run").read_metrics()
     for column in ("", "_reconstructions", "_data"):
         for kind in ("frechet", "kernel", "score"):
             assert metrics[f"{kind}_digits_classifier{column}"] is not None
@@ -156,10 +156,10 @@ def test_report_is_one_whole_page(folder):
 
 
 def test_evaluation_repeats_itself(folder, capsys):
-    before = Run(folder / "run").read_metrics()
+    before = RunFolder(folder / "run").read_metrics()
     classifier = f"--classifier={folder / 'classifier'}"
     assert evaluate(folder, classifier, "--eval_samples=300") == 0
-    after = Run(folder / "run").read_metrics()
+    after = RunFolder(folder / "run").read_metrics()
     for name in ("frechet_digits_classifier", "mmd_test", "nearest_train_samples"):
         assert after[name] == pytest.approx(before[name], rel=1e-5), name
     assert "Frechet distance, digits classifier" in capsys.readouterr().out
@@ -167,9 +167,9 @@ def test_evaluation_repeats_itself(folder, capsys):
 
 @pytest.mark.parametrize("sampler", ["gmm", "improved"])
 def test_other_samplers_have_names_of_their_own(folder, sampler):
-    before = Run(folder / "run").read_metrics()
+    before = RunFolder(folder / "run").read_metrics()
     assert evaluate(folder, f"--sampler={sampler}", f"--classifier={folder / 'classifier'}") == 0
-    after = Run(folder / "run").read_metrics()
+    after = RunFolder(folder / "run").read_metrics()
     for name in ("frechet_digits_classifier", "sharpness_samples_mean"):
         assert after[name] == pytest.approx(before[name], rel=1e-5)
         tail = name.replace("samples", f"samples_{sampler}")
@@ -186,7 +186,7 @@ def test_a_local_inception_is_used_and_named(folder, tmp_path, monkeypatch):
     saved = test_inception.save(tmp_path / "saved", test_inception.tiny)
     flags = [f"--inception={saved}", "--inception_resize=bicubic", "--eval_samples=30"]
     assert evaluate(folder, *flags) == 0
-    metrics = Run(folder / "run").read_metrics()
+    metrics = RunFolder(folder / "run").read_metrics()
     assert {"fid_bicubic", "kid_bicubic", "inception_score_bicubic"} <= set(metrics)
     assert "fid" not in metrics
     facts = dict(json.loads((folder / "run" / "evaluation.json").read_text())["facts"])
@@ -233,7 +233,7 @@ def test_unlabelled_images_have_a_sliced_wasserstein_distance(tmp_path, rng):
     arguments = [a for a in arguments if not a.startswith(("--train_size", "--batch_size"))]
     arguments += ["--batch_size=10", "--test_size=40", f"--work_dir={tmp_path / 'run'}"]
     assert main.main([*arguments, "--evaluate_at_end", "--eval_samples=50", "--steps=4"]) == 0
-    metrics = Run(tmp_path / "run").read_metrics()
+    metrics = RunFolder(tmp_path / "run").read_metrics()
     for side in (32, 16):
         assert metrics[f"sliced_wasserstein_{side}"] > 0
         assert metrics[f"sliced_wasserstein_{side}_data"] > 0

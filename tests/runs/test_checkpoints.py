@@ -10,7 +10,7 @@ from wae_tf.config import Config
 from wae_tf.errors import RunError
 from wae_tf.files import write_atomically
 from wae_tf.runs import checkpoints
-from wae_tf.runs.folder import Run
+from wae_tf.runs.folder import RunFolder
 
 TINY = [
     "--train_size=80", "--test_size=40", "--batch_size=40", "--zdim=2", "--epochs=1",
@@ -67,7 +67,7 @@ def test_names_that_are_patterns(name, tmp_path, capsys):
 def test_overwrite_does_not_follow_a_link(tmp_path):
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "step-00000001").mkdir(parents=True)
-    run = Run(tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
     run.create(Config())
     run.checkpoints.rmdir()
     run.checkpoints.symlink_to(elsewhere)
@@ -77,7 +77,7 @@ def test_overwrite_does_not_follow_a_link(tmp_path):
 
 
 def test_a_removal_that_fails_is_an_error(tmp_path, monkeypatch):
-    run = Run(tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
     run.create(Config())
 
     def refused(path, **kwargs):

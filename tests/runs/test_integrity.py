@@ -10,7 +10,7 @@ from tests.factory import tiny_run
 from wae_tf import main
 from wae_tf.errors import RunError
 from wae_tf.runs import integrity
-from wae_tf.runs.folder import Run
+from wae_tf.runs.folder import RunFolder
 from wae_tf.serving import export
 
 TINY = tiny_run(epochs=2, pretrain=False, pictures=4, picture_columns=2)
@@ -26,7 +26,7 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def run(trained, tmp_path):
     shutil.copytree(trained, tmp_path / "run")
-    return Run(tmp_path / "run")
+    return RunFolder(tmp_path / "run")
 
 
 def mended(run):
@@ -91,14 +91,14 @@ def test_a_mode_reads_the_flags_that_were_put_right(run, capsys):
     "text", ['{"a": "x"}', '{"a": [1]}', "[1]", "[" * 100_000, '{"a": 1' + "0" * 400 + "}", "{"]
 )
 def test_metrics_that_are_no_numbers_are_refused(text, tmp_path):
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     run.metrics.write_text(text)
     with pytest.raises(RunError, match="cannot be read as a JSON object of numbers"):
         run.read_metrics()
 
 
 def test_a_flipped_number_of_metrics_is_refused(tmp_path):
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     run.update_metrics({"fid": 12.5})
     assert run.read_metrics() == {"fid": 12.5}
     run.metrics.write_text(run.metrics.read_text().replace("12.5", "92.5"))

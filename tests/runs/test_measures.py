@@ -6,7 +6,7 @@ import logging
 
 from wae_tf import console
 from wae_tf.runs import measures
-from wae_tf.runs.folder import HISTORY_COLUMNS, Run
+from wae_tf.runs.folder import HISTORY_COLUMNS, RunFolder
 
 CONTRACT = (
     "epoch", "step", "loss", "reconstruction", "penalty", "adversary_loss", "test_reconstruction",
@@ -15,7 +15,7 @@ CONTRACT = (
 
 
 def test_a_row_has_the_contracts_names_and_the_splits(tmp_path):
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     run.append_history({"epoch": 1, "step": 4, "train_loss": 1.5, "test_penalty": -0.5})
     with run.history.open() as file:
         (row,) = csv.DictReader(file)
@@ -26,7 +26,7 @@ def test_a_row_has_the_contracts_names_and_the_splits(tmp_path):
 
 
 def test_an_older_history_is_read_and_gone_on_with(tmp_path):
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     run.history.write_text("epoch,step,loss,penalty\n1,4,1.5,0.25\n2,8,1.25,0.125\n3,12,1.0,\n")
     assert run.read_history()["train_penalty"][:2] == [0.25, 0.125]
     run.cut_history(lambda step: step <= 8)
@@ -38,14 +38,14 @@ def test_an_older_history_is_read_and_gone_on_with(tmp_path):
 
 
 def test_a_head_that_was_cut_off_is_written_anew(tmp_path):
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     run.history.write_text("epoch,st")
     run.cut_history(lambda step: True)
     assert run.history.read_text().splitlines() == [",".join(HISTORY_COLUMNS)]
 
 
 def test_older_metrics_get_their_splits(tmp_path):
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     run.metrics.write_text(json.dumps({"loss": 2.0, "reconstruction": 1.0, "penalty": 0.5}))
     expected = {"train_loss": 2.0, "train_reconstruction": 1.0, "penalty": 0.5, "test_penalty": 0.5}
     assert run.read_metrics() == expected

@@ -20,7 +20,7 @@ from wae_tf.models import by_name
 from wae_tf.models.encoding import Noise
 from wae_tf.objective import priors
 from wae_tf.runs import checkpoints
-from wae_tf.runs.folder import Run
+from wae_tf.runs.folder import RunFolder
 from wae_tf.serving import export, other_runtimes, signatures
 from wae_tf.training import resuming, setup
 
@@ -621,7 +621,7 @@ def test_missing_tf2onnx_is_a_sentence(small, tmp_path, monkeypatch):
 
 
 def test_metrics_of_a_run_that_is_not_finite_refuse_it(small, tmp_path):
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     run.update_metrics({"test_reconstruction": float("nan")})
     with pytest.raises(RunError, match="test_reconstruction of the run"):
         export.export_run(run, small, Config(**TINY))

@@ -28,7 +28,7 @@ from wae_tf.models.step import schedules
 from wae_tf.runs import checkpoints
 from wae_tf.runs import folder as folder_module
 from wae_tf.runs.flags_file import flags_text
-from wae_tf.runs.folder import Run
+from wae_tf.runs.folder import RunFolder
 from wae_tf.training import (
     fitting,
     pretraining,
@@ -363,7 +363,7 @@ def begin(folder, prepared, overwrite=False, **changes):
     config, images = prepared
     config = dataclasses.replace(config, work_dir=str(folder))
     images = dataclasses.replace(images, **changes)
-    run = Run(folder)
+    run = RunFolder(folder)
     with run.locked():
         return resuming.begin(run, config, images, programs.Length(5, STEPS), overwrite)
 
@@ -384,7 +384,7 @@ def test_killed_while_the_folder_is_made(operation, path, after, prepared, tmp_p
     ):
         begin(folder, prepared)
     assert begin(folder, prepared) == -1
-    known = Run(folder).read_metrics()
+    known = RunFolder(folder).read_metrics()
     assert known["image_height"] == 28 and known["train_images"] == 200
     assert sorted(path.name for path in folder.iterdir()) == [
         ".lock", "checkpoints", "figures", "flags.flags", "metrics.json",
@@ -402,7 +402,7 @@ def test_killed_while_the_folder_is_made(operation, path, after, prepared, tmp_p
 def test_killed_while_a_run_is_removed(operation, path, after, prepared, tmp_path):
     folder = tmp_path / "run"
     begin(folder, prepared)
-    run = Run(folder)
+    run = RunFolder(folder)
     run.append_history({"epoch": 1, "step": 5})
     (run.checkpoints / "step-00000005").mkdir()
     run.events.mkdir()
@@ -443,23 +443,23 @@ def test_a_signal_while_going_on_says_what_is_saved(tmp_path, monkeypatch, capsy
 @pytest.mark.processes
 def test_two_processes_do_not_share_a_folder(tmp_path, capsys):
     folder = tmp_path / "run"
-    with Run(folder).locked():
+    with RunFolder(folder).locked():
         assert run(folder) == 1
     assert "is in use by another process" in capsys.readouterr().err
     assert not folder.exists()  # nothing was begun there
     program = (
-        "import os, sys\nfrom wae_tf.runs.folder import Run\n"
-        f"with Run({str(folder)!r}).locked():\n    os.kill(os.getpid(), 9)\n"
+        "import os, sys\nfrom wae_tf.runs.folder import RunFolder\n"
+        f"with RunFolder({str(folder)!r}).locked():\n    os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert (folder / ".lock").exists()
-    with Run(folder).locked():  # the lock died with its process
+    with RunFolder(folder).locked():  # the lock died with its process
         pass
 
 
 def test_the_lock_has_no_gap(tmp_path):
     folder = tmp_path / "run"
-    first, second, third = (Run(folder) for _ in range(3))
+    first, second, third = (RunFolder(folder) for _ in range(3))
     with first.locked():
         folder.joinpath("flags.flags").write_text("")
         waiting = second.lock.open("a")  # a process that has the file open before it is let go
@@ -477,7 +477,7 @@ def test_only_so_many_checkpoints_are_kept(tmp_path):
 
 
 def test_a_torn_row_of_history_is_dropped(tmp_path):
-    folder = Run(tmp_path)
+    folder = RunFolder(tmp_path)
     for step in (5, 10, 15):
         folder.append_history({"epoch": step // 5, "step": step, "loss": 1.5})
     with folder.history.open("a") as file:
@@ -490,7 +490,7 @@ def test_a_torn_row_of_history_is_dropped(tmp_path):
 def test_a_history_that_is_no_table_is_a_sentence(content, tmp_path):
     (tmp_path / "history.csv").write_bytes(content)
     with pytest.raises(RunError, match=r"history.csv cannot be read as a table of numbers; remove"):
-        Run(tmp_path).read_history()
+        RunFolder(tmp_path).read_history()
 
 
 def test_metrics_that_are_no_json_are_a_sentence(tmp_path, monkeypatch, capsys):
@@ -555,7 +555,7 @@ IMAGES = np.random.RandomState(0).rand(8, 4, 4, 1).astype(np.float32)
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     model = small(WaeMmd)
-    folder = Run(tmp_path)
+    folder = RunFolder(tmp_path)
     folder.checkpoints.mkdir()
     stop = Stop("x")
     saving = Checkpoints(wae_tf.Config(), folder, model, lambda step: True, dict, stop)

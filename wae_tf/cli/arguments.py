@@ -231,9 +231,9 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
         if run_flags.is_file():
             from wae_tf.console import progress
             from wae_tf.runs import integrity
-            from wae_tf.runs.folder import Run
+            from wae_tf.runs.folder import RunFolder
 
-            integrity.mend(Run(folder), progress)
+            integrity.mend(RunFolder(folder), progress)
             preset = flagfiles.Reader().read(run_flags)
             registry.load_plugins(_plugins(preset))
         elif not values.init_from_official:

@@ -26,12 +26,12 @@ def _evaluation_options(values: flags.FlagValues) -> Any:
 def _evaluate(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.console import progress
     from wae_tf.evaluation import full, report, tables
-    from wae_tf.runs.folder import Run
+    from wae_tf.runs.folder import RunFolder
     from wae_tf.training import resuming
 
     options = _evaluation_options(values)
     model, images = resuming.restore(config)
-    run = Run(config.folder)
+    run = RunFolder(config.folder)
     assessment = full.evaluate(model, config, images, options, run, progress=progress)
     page = report.write(run, config, assessment)
     print(f"\n{tables.text_table(assessment)}\n\nwrote {page} and {run.metrics}")
@@ -72,7 +72,7 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.files import replacing
     from wae_tf.models import passes
     from wae_tf.pixels import to_unit
-    from wae_tf.runs.folder import Run
+    from wae_tf.runs.folder import RunFolder
     from wae_tf.training import resuming
 
     if values.num_samples < 1:
@@ -84,7 +84,7 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
     memory.require(
         numbers * values.num_samples, f"--num_samples={values.num_samples}", "--num_samples"
     )
-    run = Run(config.folder)
+    run = RunFolder(config.folder)
     codes = samplers.draw_codes(
         model,
         values.sampler,
@@ -111,11 +111,11 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
 )
 def _interpolate(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.figures import of_model
-    from wae_tf.runs.folder import Run
+    from wae_tf.runs.folder import RunFolder
     from wae_tf.training import resuming
 
     model, images = resuming.restore(config)
-    folder = Run(config.folder).figures
+    folder = RunFolder(config.folder).figures
     of_model.draw_interpolations(model, folder / "interpolations.png", images.test)
     of_model.draw_traversals(model, folder / "traversals.png", images.test)
     print(f"wrote {folder / 'interpolations.png'} and {folder / 'traversals.png'}")
@@ -124,7 +124,7 @@ def _interpolate(config: Config, values: flags.FlagValues) -> None:
 @register("mode", "export", help="writes a SavedModel for TF Serving")
 def _export(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.console import progress
-    from wae_tf.runs.folder import Run
+    from wae_tf.runs.folder import RunFolder
     from wae_tf.serving import export
     from wae_tf.training import resuming
 
@@ -134,7 +134,7 @@ def _export(config: Config, values: flags.FlagValues) -> None:
             f"--export_dir={values.export_dir} is an address; give a folder, and copy it there."
         )
     model = resuming.restore_model(config)
-    run = Run(config.folder)
+    run = RunFolder(config.folder)
     export.export_run(
         run, model, config, values.export_dir, formats=values.export_formats, progress=progress
     )
@@ -159,21 +159,21 @@ def _train(config: Config, values: flags.FlagValues) -> None:
 
 def _adopt(config: Config) -> None:
     """Makes a run of an official checkpoint, unless that was done before."""
-    from wae_tf.runs.folder import Run
+    from wae_tf.runs.folder import RunFolder
     from wae_tf.training import setup
 
-    if not Run(config.folder).flags.is_file():
+    if not RunFolder(config.folder).flags.is_file():
         setup.adopt(config)
 
 
 @register("mode", "export_official", help="writes a checkpoint that the official code reads")
 def _export_official(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.official import weights
-    from wae_tf.runs.folder import Run
+    from wae_tf.runs.folder import RunFolder
     from wae_tf.training import resuming
 
     model = resuming.restore_model(config)
-    folder = Run(config.folder).folder / "official"
+    folder = RunFolder(config.folder).folder / "official"
     folder.mkdir(exist_ok=True)
     prefix = folder / f"trained-wae-{int(model.step.numpy())}"
     weights.write_checkpoint(model, str(prefix), pretrained=config.pretrain)

@@ -29,7 +29,7 @@ from wae_tf.figures import of_model
 from wae_tf.files import write_atomically
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
-from wae_tf.runs.folder import Run
+from wae_tf.runs.folder import RunFolder
 
 #: Samples whose nearest training images are shown.
 SHOWN = 20
@@ -40,7 +40,7 @@ def evaluate(
     config: Config,
     images: ImageSet,
     options: Options,
-    run: Run,
+    run: RunFolder,
     *,
     progress: Progress = console_progress,
 ) -> Assessment:
@@ -186,7 +186,7 @@ def _draw(
     config: Config,
     images: ImageSet,
     codes: np.ndarray,
-    run: Run,
+    run: RunFolder,
     tail: str,
     progress: Progress,
 ) -> None:

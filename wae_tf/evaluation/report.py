@@ -14,7 +14,7 @@ from wae_tf.config import Config
 from wae_tf.evaluation import page_parts, report_figures
 from wae_tf.evaluation.tables import Assessment, number
 from wae_tf.files import write_atomically
-from wae_tf.runs.folder import Run
+from wae_tf.runs.folder import RunFolder
 
 _PACKAGES = (
     "tensorflow",
@@ -89,7 +89,7 @@ def _flags(config: Config) -> str:
     return f'<ul class="flags">{"".join(items)}</ul>'
 
 
-def write(run: Run, config: Config, assessment: Assessment) -> Path:
+def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
     """Writes report.html into the run's folder and returns its path.
 
     Figures come from the run's folder as they are; one that is not there is left out.

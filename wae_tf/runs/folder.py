@@ -62,7 +62,7 @@ HISTORY_COLUMNS = (
 )
 
 
-class Run:
+class RunFolder:
     """A run's folder.
 
     Args:

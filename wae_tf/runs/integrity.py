@@ -19,15 +19,15 @@ from wae_tf.config import Config
 from wae_tf.errors import RunError, first_line
 from wae_tf.files import read_text, write_atomically
 from wae_tf.runs.flags_file import flags_text
-from wae_tf.runs.folder import HISTORY_COLUMNS, MAY_CHANGE, Run
+from wae_tf.runs.folder import HISTORY_COLUMNS, MAY_CHANGE, RunFolder
 
 
-def kept(run: Run, config: Config) -> dict[str, Any]:
+def kept(run: RunFolder, config: Config) -> dict[str, Any]:
     """What a checkpoint keeps of its run, JSON values."""
     return {"flags": flags_text(config), "history": _rows(_text(run.history))}
 
 
-def mend(run: Run, progress: Callable[[str], None]) -> None:
+def mend(run: RunFolder, progress: Callable[[str], None]) -> None:
     """Puts flags.flags and history.csv right, where the newest whole checkpoint knows them otherwise.
 
     What is replaced stays beside as `flags.flags.damaged` and `history.csv.damaged`.

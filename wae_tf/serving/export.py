@@ -25,7 +25,7 @@ from wae_tf.console import progress as console_progress
 from wae_tf.errors import FlagError, RunError, of_a_file
 from wae_tf.files import write_atomically
 from wae_tf.models.wae import Wae
-from wae_tf.runs.folder import Run
+from wae_tf.runs.folder import RunFolder
 from wae_tf.serving import model_card, other_runtimes, signatures
 from wae_tf.serving.signatures import Signature
 
@@ -245,7 +245,7 @@ def write_warmup(folder: Path, examples: Mapping[str, Mapping[str, np.ndarray]])
 
 
 def export_run(
-    run: Run,
+    run: RunFolder,
     model: Wae,
     config: Config,
     folder: str | os.PathLike | None = None,

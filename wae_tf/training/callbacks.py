@@ -24,7 +24,7 @@ from wae_tf.models.step.guard import finite
 from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_unit
 from wae_tf.runs import checkpoints, measures, remote
-from wae_tf.runs.folder import Run
+from wae_tf.runs.folder import RunFolder
 
 #: Points of the step curves that a run keeps.
 CURVE_POINTS = 2000
@@ -133,7 +133,9 @@ class Curves(keras.callbacks.Callback):
 class Report(keras.callbacks.Callback):
     """A line on the screen, a row in history.csv and TensorBoard scalars after each epoch."""
 
-    def __init__(self, config: Config, run: Run, images: ImageSet, curves: Curves, speed: Speed):
+    def __init__(
+        self, config: Config, run: RunFolder, images: ImageSet, curves: Curves, speed: Speed
+    ):
         super().__init__()
         self.config, self.run, self.images = config, run, images
         self.curves, self.speed = curves, speed
@@ -197,7 +199,7 @@ class Report(keras.callbacks.Callback):
 class Figures(keras.callbacks.Callback):
     """Draws the six-panel figure, curves, interpolations and traversals every N epochs."""
 
-    def __init__(self, config: Config, run: Run, images: ImageSet, report: Report):
+    def __init__(self, config: Config, run: RunFolder, images: ImageSet, report: Report):
         super().__init__()
         self.config, self.run, self.images, self.report = config, run, images, report
 
@@ -268,7 +270,7 @@ class Checkpoints(keras.callbacks.Callback):
     def __init__(
         self,
         config: Config,
-        run: Run,
+        run: RunFolder,
         model: Wae,
         ends: Callable[[int], bool],
         state: Callable[[], dict[str, Any]],

@@ -16,7 +16,7 @@ from wae_tf.interruption import Stop
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
-from wae_tf.runs.folder import Run
+from wae_tf.runs.folder import RunFolder
 from wae_tf.training import callbacks, distribution, resuming
 from wae_tf.training.callbacks import BadStep
 from wae_tf.training.feeding import Feed
@@ -34,7 +34,7 @@ class _Watchers:
         model: Wae,
         config: Config,
         images: ImageSet,
-        run: Run,
+        run: RunFolder,
         length: Length,
         stop: Stop,
         state: dict[str, Any],
@@ -85,7 +85,7 @@ def fit(
     config: Config,
     images: ImageSet,
     feed: Feed,
-    run: Run,
+    run: RunFolder,
     length: Length,
     stop: Stop,
     state: dict[str, Any],
@@ -153,7 +153,7 @@ def _save_the_end(model: Wae, length: Length, watchers: _Watchers) -> None:
         raise BadStep(length.total, "weights not finite")
 
 
-def _metrics(model: Wae, run: Run, length: Length, watchers: _Watchers) -> dict[str, float]:
+def _metrics(model: Wae, run: RunFolder, length: Length, watchers: _Watchers) -> dict[str, float]:
     history = run.read_history()
     row = watchers.report.row or {name: [math.nan, *column][-1] for name, column in history.items()}
     return {

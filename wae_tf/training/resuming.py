@@ -11,7 +11,7 @@ from wae_tf.errors import DataError, RunError
 from wae_tf.models import by_name
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
-from wae_tf.runs.folder import Run
+from wae_tf.runs.folder import RunFolder
 from wae_tf.training import distribution, setup
 from wae_tf.training.callbacks import BadStep
 from wae_tf.training.programs import Length
@@ -20,7 +20,7 @@ from wae_tf.training.programs import Length
 MOST_ROLLBACKS = 10
 
 
-def begin(run: Run, config: Config, images: ImageSet, length: Length, overwrite: bool) -> int:
+def begin(run: RunFolder, config: Config, images: ImageSet, length: Length, overwrite: bool) -> int:
     """Makes the folder ready; returns the step of the checkpoint to go on from, or -1."""
     if not overwrite:
         integrity.mend(run, progress)
@@ -58,7 +58,7 @@ def begin(run: Run, config: Config, images: ImageSet, length: Length, overwrite:
     return step
 
 
-def roll_back(model: Wae, config: Config, run: Run, bad: BadStep) -> dict[str, Any]:
+def roll_back(model: Wae, config: Config, run: RunFolder, bad: BadStep) -> dict[str, Any]:
     """Puts the last checkpoint back with half the learning rates; returns its state.
 
     Raises:
@@ -94,7 +94,7 @@ def restore(config: Config, images: ImageSet | None = None) -> tuple[Wae, ImageS
     Raises:
         RunError: no run or no checkpoint in the folder.
     """
-    Run(config.folder).require()
+    RunFolder(config.folder).require()
     images = images or setup.load_images(config)
     return _restored(config, setup.build(config, images)), images
 
@@ -105,7 +105,7 @@ def restore_model(config: Config) -> Wae:
     Raises:
         RunError: no run or no checkpoint in the folder.
     """
-    run = Run(config.folder)
+    run = RunFolder(config.folder)
     run.require()
     known = run.read_metrics()
     names = ("image_height", "image_width", "image_channels", "train_images")
@@ -116,7 +116,7 @@ def restore_model(config: Config) -> Wae:
 
 
 def _restored(config: Config, model: Wae) -> Wae:
-    run = Run(config.folder)
+    run = RunFolder(config.folder)
     model.compile()
     step = checkpoints.newest(run.checkpoints, progress)
     if step is None:

@@ -21,7 +21,7 @@ from wae_tf.models.wae import Wae
 from wae_tf.networks import official as networks
 from wae_tf.official import weights
 from wae_tf.runs import checkpoints, integrity
-from wae_tf.runs.folder import Run
+from wae_tf.runs.folder import RunFolder
 
 
 def load_images(config: Config) -> ImageSet:
@@ -140,7 +140,7 @@ def adopt(config: Config) -> None:
     Raises:
         UserError: bad data, a folder in use, no such checkpoint.
     """
-    run = Run(config.folder)
+    run = RunFolder(config.folder)
     images = load_images(config)
     model = build(config, images)
     read_official(model, config.init_from_official)
@@ -149,7 +149,7 @@ def adopt(config: Config) -> None:
     checkpoints.save(run.checkpoints, model, integrity.kept(run, config), config.keep_checkpoints)
 
 
-def create(run: Run, config: Config, images: ImageSet, overwrite: bool = False) -> None:
+def create(run: RunFolder, config: Config, images: ImageSet, overwrite: bool = False) -> None:
     """Makes the run's folder, and notes there what the model is built for."""
     run.create(config, overwrite)
     run.update_metrics(facts_of(images))

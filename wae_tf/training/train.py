@@ -17,7 +17,7 @@ from wae_tf.interruption import Stop
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
-from wae_tf.runs.folder import Run
+from wae_tf.runs.folder import RunFolder
 from wae_tf.training import (
     distribution,
     feeding,
@@ -40,7 +40,7 @@ def train(config: Config, *, overwrite: bool = False) -> dict[str, float]:
         UserError: bad data, a folder in use or with another run, a non-finite loss, a signal.
     """
     strategy = distribution.make_strategy(config)
-    run = Run(config.folder)
+    run = RunFolder(config.folder)
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(
             interruption.listening("training had not begun; the same command begins or goes on.")
@@ -66,7 +66,7 @@ def train(config: Config, *, overwrite: bool = False) -> dict[str, float]:
 def _train(
     config: Config,
     strategy: tf.distribute.Strategy,
-    run: Run,
+    run: RunFolder,
     stop: Stop,
     overwrite: bool,
 ) -> dict[str, float]:
@@ -134,7 +134,7 @@ def _first_weights(model: Wae, config: Config, images: ImageSet, stop: Stop) -> 
 
 
 def _evaluate(
-    model: Wae, config: Config, images: ImageSet, run: Run, metrics: dict[str, Any]
+    model: Wae, config: Config, images: ImageSet, run: RunFolder, metrics: dict[str, Any]
 ) -> dict[str, float]:
     if skipped := metrics.get("skipped_steps"):
         progress(f"{skipped} updates were left out: their gradients overflowed half precision")
