@@ -1,7 +1,7 @@
 """Wasserstein auto-encoders for TensorFlow 2 and Keras 3, equal to the official code number by number.
 
-TensorFlow is imported when a model is first named, so that the command line can answer at once and
-quiet TensorFlow's start.
+TensorFlow is imported when a model is first named or Keras is there, so that the command line can
+answer at once and quiet TensorFlow's start.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from wae_tf.config import Config
 from wae_tf.errors import DataError, FlagError, RunError, UserError
+from wae_tf.keras_classes import register_once_keras_is_there
 
 if TYPE_CHECKING:
     from wae_tf.models.by_name import from_config
@@ -59,4 +60,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)
+
+
+register_once_keras_is_there()
