@@ -8,7 +8,13 @@ from typing import Any
 from wae_tf import registry
 from wae_tf.errors import FlagError
 from wae_tf.lr_schedules import schedule_speed
-from wae_tf.setting_checks import check_divisions_by_scale, check_number, check_text, shown
+from wae_tf.setting_checks import (
+    check_divisions_by_scale,
+    check_idle,
+    check_number,
+    check_text,
+    shown,
+)
 
 PRIORS = ("normal", "sphere", "uniform")
 
@@ -293,6 +299,7 @@ class Settings:
             )
         if self.mmd_kernel == "rbf" and self.mmd_distances != "exact":
             raise FlagError("--mmd_distances=replication goes with --mmd_kernel=imq only.")
+        check_idle(self)
 
     def _check_needs(self, flag: str, kind: str) -> None:
         """Checks what an entry says it needs of other flags."""

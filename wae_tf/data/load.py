@@ -140,7 +140,9 @@ def _checked(
     if crop not in CROPS:
         raise FlagError(f"--crop={crop} is not one of {', '.join(CROPS)}.")
     Config(dataset=dataset, split=split)  # which split goes with which data set
-    for flag, value in {"image_size": image_size, "channels": channels}.items():
+    asked = {"image_size": image_size, "channels": channels}
+    asked["crop"] = None if crop == CROPS[0] else crop
+    for flag, value in asked.items():
         if value is not None and flag not in facts.get("flags", ()):
             those = [
                 name
