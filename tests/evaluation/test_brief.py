@@ -9,7 +9,7 @@ import wae_tf
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief, codes, full, picture_measures, tables
-from wae_tf.evaluation.feature_networks import Options
+from wae_tf.evaluation.options import Options
 from wae_tf.models import passes
 from wae_tf.runs.folder import RunFolder
 
