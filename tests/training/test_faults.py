@@ -560,7 +560,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     stop = Stop("x")
     saving = Checkpoints(wae_tf.Config(), folder, model, lambda step: True, dict, stop)
     saving.save()
-    assert stop.what_now.startswith("step 0 is saved")
+    assert stop.advice.startswith("step 0 is saved")
     model.train_on_batch(IMAGES)
     weight = model.encoder.trainable_variables[0]
     weight.assign(weight * float("nan"))
