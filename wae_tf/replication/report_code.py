@@ -104,7 +104,7 @@ class Report(object):
     def tensor(self, value):
         """Return a tensor of this precision."""
         dtype = self.torch.float64 if self.dtype == "float64" else self.torch.float32
-        return self.torch.astensor(np.ascontiguousarray(value)).to(dtype)
+        return self.torch.as_tensor(np.ascontiguousarray(value)).to(dtype)
 
     def images(self, made):
         """Return [n, C, H, W]."""
@@ -222,7 +222,7 @@ class Report(object):
         out["blur"] = code.calc_blur(x)
         code.calc_blur, code.calc_loss = real, whole
         return dict(
-            (name, np.asarray(v.detach().cpu().numpy() if torch.istensor(v) else v, np.float64))
+            (name, np.asarray(v.detach().cpu().numpy() if torch.is_tensor(v) else v, np.float64))
             for name, v in out.items()
         )
 
@@ -289,7 +289,7 @@ class Report(object):
         exec(compile(text, "utils.py", "exec"), utils.__dict__)
         made = inputs.make_bytes(meta)
         if meta["dataset"] == "mnist":
-            images = self.torch.astensor(made).float()
+            images = self.torch.as_tensor(made).float()
             return utils.normalize(images, self.torch.max(images)).numpy().astype(np.float32)
         from PIL import Image
 
