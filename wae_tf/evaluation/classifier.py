@@ -94,7 +94,7 @@ def train(
     schedule = keras.optimizers.schedules.CosineDecay(RATE, steps)
     optimizer = keras.optimizers.Adam(schedule)
     optimizer.build(model.trainable_variables)
-    held = tf.constant(labels, tf.int32)
+    label_tensor = tf.constant(labels, tf.int32)
     batch_size = min(BATCH, len(labels))
 
     @tf.function
@@ -107,12 +107,12 @@ def train(
         return loss
 
     # The same draws as the pictures': a batch is a function of (seed, step).
-    drawn = {"seed": seed, "batch_size": batch_size, "stream": "classifier/batches"}
+    drawn: dict[str, Any] = {"seed": seed, "batch_size": batch_size, "stream": "classifier/batches"}
     batches = image_batches(images.train, pixel_range="unit", **drawn)
     for index, batch in enumerate(batches.take(steps)):
         interruption.check()
         rows = batch_indices(step=index, size=len(labels), **drawn)
-        loss = step(batch, tf.gather(held, rows))
+        loss = step(batch, tf.gather(label_tensor, rows))
         if (index + 1) % 500 == 0 or index + 1 == steps:
             progress(f"classifier: step {index + 1} of {steps}, loss {float(loss):.4f}")
 

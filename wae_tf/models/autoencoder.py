@@ -70,7 +70,8 @@ class Autoencoder(keras.Model):
         # `auto` says nothing in a file, where no data set is named.
         settings = dataclasses.replace(settings, pixel_range=settings.pixel_range_of_data)
         super().__init__(name=name, dtype=settings.full_precision)
-        self.image_shape = tuple(image_shape)
+        height, width, channels = image_shape
+        self.image_shape = (height, width, channels)
         self.settings = settings
         self.data_size = data_size
         self.full_dtype = settings.full_precision

@@ -1,6 +1,6 @@
 """Pillow's and Python's work as TensorFlow ops, for models that are served without either.
 
-Pictures are decoded, cropped and scaled as in training (`pictures`), and a seed's key is that of
+Pictures are decoded, cropped and scaled as in training (`data.picture_files`), and a seed's key is that of
 `streams`: SavedModels hold these ops, so a server needs no code of this project.
 """
 
@@ -69,7 +69,7 @@ def picture(data: tf.Tensor, config: Config | None, image_shape: tuple[int, int,
     height, width, channels = image_shape
     found = size(data)
     fits = tf.reduce_all(found == [height, width])
-    dataset = None if config is None else config.dataset
+    dataset, crop = (None, "") if config is None else (config.dataset, config.crop)
     any_size = config is not None and dataset == "folder" and config.image_size is not None
     if any_size:
         guard = _few(_pixels(found))
@@ -91,7 +91,7 @@ def picture(data: tf.Tensor, config: Config | None, image_shape: tuple[int, int,
         pixels = lanczos(_centre_square(pixels), height, width, finished)
     elif dataset == "celeba":
         pixels = finished(pixels)
-        pixels = tf.cond(fits, lambda: pixels, lambda: _celeba(pixels, config.crop, height))
+        pixels = tf.cond(fits, lambda: pixels, lambda: _celeba(pixels, crop, height))
     else:
         pixels = finished(pixels)
     return tf.ensure_shape(pixels, image_shape)
@@ -158,7 +158,7 @@ def grey(pixels: tf.Tensor) -> tf.Tensor:
 
 
 def _celeba(pixels: tf.Tensor, crop: str, side: int) -> tf.Tensor:
-    # pictures.decode_celeba; official datahandler.py:188-208.
+    # picture_files.decode_celeba; official datahandler.py:188-208.
     if crop == "squash":
         return resized(pixels, side, side, _triangle, 1.0)
     if crop == "closecrop":
