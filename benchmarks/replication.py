@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-from wae_tf.cli.arguments import preset_folder
+from wae_tf.cli.presets import preset_folder
 
 PRESETS = {
     "mnist": [

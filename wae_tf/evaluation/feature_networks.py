@@ -10,6 +10,7 @@ from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import FlagError
 from wae_tf.evaluation import classifier, inception, samplers
 from wae_tf.evaluation.distances import FeatureNetwork
+from wae_tf.suggestions import did_you_mean
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,8 @@ class Options:
             raise FlagError(f"--eval_samples={self.eval_samples} is too small; accepted: 2 up.")
         if self.sampler not in samplers.SAMPLERS:
             raise FlagError(
-                f"--sampler={self.sampler} is not known; accepted: {', '.join(samplers.SAMPLERS)}."
+                f"--sampler={self.sampler} is not known; accepted: {', '.join(samplers.SAMPLERS)}"
+                + did_you_mean(self.sampler, samplers.SAMPLERS)
             )
         if self.inception_resize not in inception.RESIZES:
             raise FlagError(

@@ -17,6 +17,7 @@ from wae_tf.models import passes
 from wae_tf.models.encoding import Noise
 from wae_tf.models.wae import Wae
 from wae_tf.objective import costs
+from wae_tf.suggestions import did_you_mean
 
 SAMPLERS = ("prior", "gmm", "improved")
 
@@ -228,7 +229,10 @@ def draw_codes(
     if sampler == "gmm":
         return mixture(model, train, count, seed=seed)
     if sampler != "improved":
-        raise FlagError(f"--sampler={sampler} is not known; accepted: {', '.join(SAMPLERS)}.")
+        raise FlagError(
+            f"--sampler={sampler} is not known; accepted: {', '.join(SAMPLERS)}"
+            + did_you_mean(sampler, SAMPLERS)
+        )
     if registry.fact("cost", model.settings.cost, "logits"):
         raise FlagError(
             f"--sampler=improved needs a distance, and --cost={model.settings.cost} has none."

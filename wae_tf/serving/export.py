@@ -28,6 +28,7 @@ from wae_tf.models.wae import Wae
 from wae_tf.runs.folder import RunFolder
 from wae_tf.serving import model_card, other_runtimes, signatures
 from wae_tf.serving.signatures import Signature
+from wae_tf.suggestions import did_you_mean
 
 FORMATS = ("savedmodel", "litert", "onnx")
 #: The highest version.
@@ -160,7 +161,8 @@ def check_formats(formats: Sequence[str]) -> None:
     for name in formats:
         if name not in FORMATS:
             raise FlagError(
-                f"--export_formats={name} is not known; accepted: {', '.join(FORMATS)}."
+                f"--export_formats={name} is not known; accepted: {', '.join(FORMATS)}"
+                + did_you_mean(name, FORMATS)
             )
 
 
