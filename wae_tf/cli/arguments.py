@@ -15,7 +15,7 @@ from wae_tf.cli import flagfiles
 from wae_tf.config import Config
 from wae_tf.errors import FlagError, UserError
 from wae_tf.evaluation.options import Options
-from wae_tf.setting_checks import check_number, check_text, shown
+from wae_tf.settings.checks import check_number, check_text, shown
 
 
 def define(values: flags.FlagValues) -> None:

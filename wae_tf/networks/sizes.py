@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from wae_tf import memory
 from wae_tf.networks.builder import Builder
+from wae_tf.settings import memory
 
 
 class Sizes(Builder):
