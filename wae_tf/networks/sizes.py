@@ -46,7 +46,7 @@ class Sizes(Builder):
 
     def _counted(self, weights: int, shape: tuple[int, ...]):
         self.weights += weights
-        return keras.Input(shape, dtype=self.full)
+        return keras.Input(shape, dtype=self.full_dtype)
 
 
 def check(net: Builder, walk: Callable[[Builder], Any]) -> None:
