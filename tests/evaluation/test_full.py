@@ -209,7 +209,7 @@ def test_classifier_of_other_images_and_without_labels(folder, tmp_path, capsys)
     other.mkdir()
     del facts["sum"]  # as facts of before they had one
     (other / "classifier.json").write_text(json.dumps({**facts, "dataset": "mnist"}))
-    (other / "classifier.keras").write_bytes((folder / "classifier/classifier.keras").read_bytes())
+    (other / facts["network"]).write_bytes((folder / "classifier" / facts["network"]).read_bytes())
     assert evaluate(folder, f"--classifier={other}") == 1
     assert "knows mnist images" in capsys.readouterr().err
     images = np.full((40, 16, 16, 3), 99, np.uint8)

@@ -93,11 +93,13 @@ def test_command_line_starts_from_and_writes_official_checkpoints(tmp_path, caps
     run = f"--work_dir={tmp_path / 'sampled'}"
     assert main.main([run, "--mode=sample", "--num_samples=9", *start]) == 0
     samples = np.load(tmp_path / "sampled" / "samples.npy")
-    np.testing.assert_allclose(samples / 255.0, first.sample(9).numpy(), atol=0.5 / 255 + 1e-6)
+    np.testing.assert_allclose(
+        samples / 255.0, first.sample(9, seed=0).numpy(), atol=0.5 / 255 + 1e-6
+    )
     assert main.main([run, "--mode=export_official"]) == 0
     again = make(3, wae_tf.WaeMmd)
     weights.read_checkpoint(again, str(tmp_path / "sampled" / "official" / "trained-wae-0"))
-    np.testing.assert_array_equal(first.sample(4), again.sample(4))
+    np.testing.assert_array_equal(first.sample(4, seed=0), again.sample(4, seed=0))
 
     capsys.readouterr()
     run = f"--work_dir={tmp_path / 'trained'}"
