@@ -1,4 +1,4 @@
-"""Pictures of a model: runs it on images and hands the results to `figures`."""
+"""What a model makes of images, drawn: runs it, and hands arrays to `panels` and `six_panel`."""
 
 from __future__ import annotations
 
