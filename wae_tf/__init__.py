@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from wae_tf.config import Config
 from wae_tf.errors import DataError, FlagError, KeywordError, RunError, UserError
-from wae_tf.keras_classes import register_once_keras_is_there
+from wae_tf.models.keras_classes import register_once_keras_is_there
 
 if TYPE_CHECKING:
     from wae_tf.models.by_name import from_config

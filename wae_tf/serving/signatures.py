@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import tensorflow as tf
@@ -42,7 +42,7 @@ class Port(NamedTuple):
 class Signature(NamedTuple):
     """One way to call the served model: a tf.function that returns a dict of tensors."""
 
-    function: Callable[..., dict[str, tf.Tensor]]
+    function: Any  # a tf.function, which gives a dict of tensors
     meaning: str
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
@@ -158,7 +158,6 @@ def _of_int32(signature: Signature) -> Signature:
 
 def widened(signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
     """The signature's function, of int32 as of int64."""
-
     named = cast(Any, signature.function).python_function
 
     @functools.wraps(named)  # for the names of its arguments

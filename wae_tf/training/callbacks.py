@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from wae_tf.config import Config
 from wae_tf.console import progress
+from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief
 from wae_tf.figures import of_model
 from wae_tf.figures.curves import training_curves
-from wae_tf.interruption import Stop
 from wae_tf.models import passes
 from wae_tf.models.step.guard import finite
 from wae_tf.models.wae import Wae

@@ -11,8 +11,8 @@ import keras
 
 from wae_tf import console
 from wae_tf.config import Config
+from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
-from wae_tf.interruption import Stop
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity

@@ -7,13 +7,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from wae_tf import interruption
 from wae_tf.config import Config
-from wae_tf.console import progress
+from wae_tf.console import interruption, progress
+from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import RunError, of_a_file
 from wae_tf.evaluation import brief
-from wae_tf.interruption import Stop
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity

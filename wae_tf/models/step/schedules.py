@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf.lr_schedules import milestones, schedule_speed
 from wae_tf.models.step.state import State
 from wae_tf.settings import Settings
+from wae_tf.settings.lr_schedules import milestones, schedule_speed
 
 #: plateau (official wae.py:615-628): epochs before it starts, window of the minimum, patience, divisor,
 #: floor.

@@ -7,8 +7,8 @@ from typing import Any
 
 from wae_tf import registry
 from wae_tf.errors import FlagError
-from wae_tf.lr_schedules import schedule_speed
-from wae_tf.setting_checks import check_divisions_by_scale, check_number, check_text, shown
+from wae_tf.settings.checks import check_divisions_by_scale, check_number, check_text, shown
+from wae_tf.settings.lr_schedules import schedule_speed
 from wae_tf.suggestions import did_you_mean
 
 PRIORS = ("normal", "sphere", "uniform")
