@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wae_tf.models.gan import WaeGan
     from wae_tf.models.mmd import WaeMmd
     from wae_tf.models.mmdpp import WaeMmdpp, WaeMmdppp
+    from wae_tf.models.swd import WaeSwd
     from wae_tf.models.vae import Vae
     from wae_tf.models.wae import Wae
     from wae_tf.training.pretraining import pretrain
@@ -35,6 +36,7 @@ __all__ = [
     "WaeMmd",
     "WaeMmdpp",
     "WaeMmdppp",
+    "WaeSwd",
     "from_config",
     "pretrain",
 ]
@@ -48,6 +50,7 @@ _HOMES = {
     "WaeMmd": "models.mmd",
     "WaeMmdpp": "models.mmdpp",
     "WaeMmdppp": "models.mmdpp",
+    "WaeSwd": "models.swd",
     "from_config": "models.by_name",
     "pretrain": "training.pretraining",
 }

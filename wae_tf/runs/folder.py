@@ -134,7 +134,11 @@ class RunFolder:
             return False
         if self.events.exists() and not self.events.is_dir():
             raise RunError(f"{self.events} is no folder; move it away to go on with the run.")
-        there, now = (flags_by_name(text) for text in (self._flags_text(), flags_text(config)))
+        # A flag that there was not when the run began had what is its default now.
+        defaults = flags_by_name(flags_text(Config()))
+        there, now = (
+            defaults | flags_by_name(text) for text in (self._flags_text(), flags_text(config))
+        )
         for name in sorted({*there, *now} - {*MAY_CHANGE}):
             if there.get(name) != now.get(name):
                 raise RunError(
