@@ -231,6 +231,20 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     return values, Config(**fields)
 
 
+def preset(dataset: str = "digits", model: str = "wae_mmd", **fields: Any) -> Config:
+    """The Config that the command line has for a data set and a model: their preset's.
+
+    Args:
+        dataset: as --dataset.
+        model: as --model.
+        **fields: fields of `Config` to replace.
+
+    Raises:
+        FlagError: a name or value is not accepted.
+    """
+    return dataclasses.replace(parse([f"--dataset={dataset}", f"--model={model}"])[1], **fields)
+
+
 def address(arguments: Sequence[str]) -> str | None:
     """The address that --work_dir names, if it is one."""
     if not any("://" in argument or "flagfile" in argument for argument in arguments):
