@@ -20,7 +20,7 @@ from pathlib import Path
 
 import common
 
-from wae_tf.cli.arguments import preset_folder
+from wae_tf.cli.presets import preset_folder
 
 PRESETS = {
     "mnist": [

@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from wae_tf import quiet
 from wae_tf.errors import UserError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -146,6 +146,8 @@ def answering(name: str, leave: Callable[[int], Any] = os._exit) -> Iterator[Non
         name: of the command, before the sentence.
         leave: ends the process with a status.
     """
+    import socket  # a third of the time in which the command line answers --help
+
     stop = _listening[-1]
     ear, mouth = socket.socketpair()
     mouth.setblocking(False)
@@ -157,7 +159,10 @@ def answering(name: str, leave: Callable[[int], Any] = os._exit) -> Iterator[Non
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
         with contextlib.suppress(OSError):
-            os.write(2, f"{name}: {Interrupted(number, stop.advice)}\n".encode())
+            # A terminal has echoed Ctrl-C where the cursor was.
+            line = "\n" if number == signal.SIGINT and os.isatty(quiet.descriptor) else ""
+            line += f"{name}: {Interrupted(number, stop.advice)}\n"
+            os.write(quiet.descriptor, line.encode())
         leave(128 + number)
 
     def listen() -> None:

@@ -6,6 +6,7 @@ import dataclasses
 
 from wae_tf.errors import FlagError
 from wae_tf.settings import field
+from wae_tf.suggestions import did_you_mean
 
 #: Where samples' codes come from: see `samplers.draw_codes`.
 SAMPLERS = ("prior", "gmm", "improved")
@@ -21,22 +22,22 @@ class Options:
         FlagError: a value is not accepted.
     """
 
-    eval_samples: int = field(10_000, "evaluate: samples to measure")
-    sampler: str = field(
-        "prior", "evaluate, sample: where samples' codes come from", choices=SAMPLERS
-    )
+    eval_samples: int = field(10_000, "samples to measure")
+    sampler: str = field("prior", "where samples' codes come from", choices=SAMPLERS)
     sphere_axis: str = field(
         "code", "--sampler=improved: what is normalised on a sphere", choices=("code", "batch")
     )
     inception: str | None = field(
         None,
-        "evaluate: network of FID, KID and Inception Score: a TF-Hub handle, a SavedModel folder, or "
+        "network of FID, KID and Inception Score: a TF-Hub handle, a SavedModel folder, or "
         "the frozen graph of 2015-12-05",
     )
-    inception_resize: str = field("tf1_bilinear", "how to come to 299x299", choices=RESIZES)
+    inception_resize: str = field(
+        "tf1_bilinear", "how pictures come to 299x299 for it", choices=RESIZES
+    )
     classifier: str | None = field(
         None,
-        "evaluate: folder of a classifier (default: runs/<dataset>_classifier, where it is there)",
+        "folder of a classifier (default: runs/<dataset>_classifier, where it is there)",
     )
 
     def __post_init__(self) -> None:
@@ -47,5 +48,6 @@ class Options:
             value, choices = getattr(self, one.name), one.metadata["choices"]
             if choices and value not in choices:
                 raise FlagError(
-                    f"--{one.name}={value} is not known; accepted: {', '.join(choices)}."
+                    f"--{one.name}={value} is not known; accepted: {', '.join(choices)}"
+                    + did_you_mean(value, choices)
                 )

@@ -18,6 +18,7 @@ from wae_tf.models import passes
 from wae_tf.models.encoding import Noise
 from wae_tf.models.wae import Wae
 from wae_tf.objective import costs
+from wae_tf.suggestions import did_you_mean
 
 #: official improved_wae.py:19-23 and :98-103: steps at most, steps between looks, codes at once, the relative
 #: change of the loss that ends a batch, Adam's first decay (its rate is the model's lr).
@@ -227,7 +228,10 @@ def draw_codes(
     if sampler == "gmm":
         return mixture(model, train, count, seed=seed)
     if sampler != "improved":
-        raise FlagError(f"--sampler={sampler} is not known; accepted: {', '.join(SAMPLERS)}.")
+        raise FlagError(
+            f"--sampler={sampler} is not known; accepted: {', '.join(SAMPLERS)}"
+            + did_you_mean(sampler, SAMPLERS)
+        )
     if registry.fact("cost", model.settings.cost, "logits"):
         raise FlagError(
             f"--sampler=improved needs a distance, and --cost={model.settings.cost} has none."

@@ -16,7 +16,6 @@ from wae_tf.pixels import to_unit
 from wae_tf.serving.graph_checks import MOST_IMAGES
 from wae_tf.serving.graphs import Graphs
 
-
 #: Ends the names of the signatures that take int32 where others take int64.
 INT32 = "_int32"
 
@@ -160,7 +159,9 @@ def _of_int32(signature: Signature) -> Signature:
 def widened(signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
     """The signature's function, of int32 as of int64."""
 
-    @functools.wraps(signature.function.python_function)  # for the names of its arguments
+    named = cast(Any, signature.function).python_function
+
+    @functools.wraps(named)  # for the names of its arguments
     def call(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         pairs = zip(tensors, signature.inputs, strict=True)
         return signature.function(*(tf.cast(tensor, port.dtype) for tensor, port in pairs))
