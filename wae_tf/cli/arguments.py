@@ -51,6 +51,9 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "classifier_steps", 3000, "training steps of the classifier", flag_values=values
     )
+    flags.DEFINE_boolean(
+        "version", False, "print the versions of this and what it stands on", flag_values=values
+    )
     flags.DEFINE_integer(
         "verbosity",
         quiet.level_of_environment(),

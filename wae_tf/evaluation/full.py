@@ -58,6 +58,8 @@ def evaluate(
         UserError: a network that was named cannot be used.
     """
     networks, left_out = feature_networks.networks(options, config, images)
+    if networks or images.test_labels is None:
+        tfgan.require()
     for sentence in left_out:
         progress(sentence)
     test_codes = passes.codes(model, images.test, config.batch_size)
