@@ -110,6 +110,20 @@ class Config(Settings):
     )
     save_every: int = field(1, "checkpoint every N epochs, and at the end", minimum=1)
     keep_checkpoints: int = field(3, "newest checkpoints to keep", minimum=1)
+    keep_best: bool = field(False, "keep the checkpoint of the epoch that tested best, too")
+    best_by: str = field(
+        "val_loss",
+        "what --keep_best and --early_stopping_patience look at, the smaller the better, on the first "
+        "--epoch_test_size test images",
+        choices=("val_loss", "val_reconstruction", "val_penalty"),
+    )
+    early_stopping_patience: int | None = field(
+        None, "stop after N epochs that tested no better than the best (default: never)", minimum=1
+    )
+    checkpoint: str = field(
+        "newest",
+        "of the run that a mode works on: newest, best (see --keep_best), or the number of a step",
+    )
     epoch_test_size: int = field(
         1000, "test images for the line of each epoch; the end uses all", minimum=1
     )
@@ -155,6 +169,12 @@ class Config(Settings):
             raise FlagError(
                 "--batch_order=in_order goes with --distribute=none only: replicas cannot share a "
                 "partial batch."
+            )
+        known = self.checkpoint.isascii() and self.checkpoint.isdecimal()
+        if self.checkpoint not in ("newest", "best") and not known:
+            raise FlagError(
+                f"--checkpoint={self.checkpoint} is not known; accepted: newest, best, or the number "
+                "of a step."
             )
         if self.pictures % 2 or self.pictures % self.picture_columns:
             raise FlagError(

@@ -52,6 +52,9 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "classifier_steps", 3000, "training steps of the classifier", flag_values=values
     )
+    flags.DEFINE_boolean(
+        "version", False, "print the versions of this and what it stands on", flag_values=values
+    )
     flags.DEFINE_integer(
         "verbosity",
         quiet.level_of_environment(),
@@ -237,6 +240,20 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     except ValueError as error:
         raise FlagError("--mmd_scales takes numbers separated by commas.") from error
     return values, Config(**fields)
+
+
+def preset(dataset: str = "digits", model: str = "wae_mmd", **fields: Any) -> Config:
+    """The Config that the command line has for a data set and a model: their preset's.
+
+    Args:
+        dataset: as --dataset.
+        model: as --model.
+        **fields: fields of `Config` to replace.
+
+    Raises:
+        FlagError: a name or value is not accepted.
+    """
+    return dataclasses.replace(parse([f"--dataset={dataset}", f"--model={model}"])[1], **fields)
 
 
 def address(arguments: Sequence[str]) -> str | None:

@@ -123,6 +123,12 @@ class Settings:
         "none",
         above=0,
     )
+    swd_projections: int = field(
+        50,
+        "random directions a step, along which wae_swd compares codes and prior",
+        minimum=1,
+        maximum=10_000,
+    )
     penalty_codes: str = field(
         "same",
         "same: of the codes that are decoded; fresh: of a second pass of the encoder over the same "
