@@ -82,7 +82,7 @@ def sharpnesses(
 
 
 def test_line(model: Wae, images: np.ndarray, batch_size: int) -> dict[str, float]:
-    """The replication report's test: `loss` and `blur` over batches in order (replication wae.py:527-571).
+    """The replication report's test: `loss` and `blur` over batches in order (replication wae.py:527-570).
 
     Args:
         model: the model.

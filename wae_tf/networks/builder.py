@@ -45,7 +45,7 @@ class Builder:
 
         PyTorch's are uniform within 1 / sqrt(fan_in), weights and biases, from 1.0 to today; a
         transposed convolution's fan_in counts its outputs. An adversary's stay normal, as the
-        replication report makes them (replication wae.py:234-239).
+        replication report makes them (replication wae.py:236-240).
         """
         if self.settings.init != "normal" and self.scope != "adversary":
             bound = fan_in**-0.5

@@ -308,7 +308,7 @@ def build_decoder(settings: Settings, image_shape: tuple[int, int, int], **kwarg
 def build_adversary(settings: Settings) -> keras.Model:
     """The adversary (official models.py:325-338): codes [n, z] -> float32 logits [n, 1].
 
-    Or [n, 2], of which the second is the prior's (replication wae.py:224).
+    Or [n, 2], of which the second is the prior's (replication wae.py:233).
     """
     net = Builder(settings, "adversary")
     codes = keras.Input((settings.zdim,), name="codes", dtype=net.full_dtype)

@@ -30,7 +30,7 @@ def decay_table(schedule: str, epochs: int) -> np.ndarray:
     Args:
         schedule: `constant`, `manual`, `manual_smooth`, `plateau` (1 throughout: its decay
             depends on the losses), a number, or milestones: the product of the factors of those
-            reached (a MultiStepLR has one for all, replication wae.py:267-274).
+            reached (a MultiStepLR has one for all, replication wae.py:265-270).
         epochs: number of epochs; `manual_smooth` divides by 100 over all of them.
 
     Returns:
