@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +24,7 @@ from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_unit
 from wae_tf.runs import checkpoints, measures, remote
 from wae_tf.runs.folder import RunFolder
+from wae_tf.training import lines
 
 #: Points of the step curves that a run keeps.
 CURVE_POINTS = 2000
@@ -134,9 +134,16 @@ class Report(keras.callbacks.Callback):
     """A line on the screen, a row in history.csv and TensorBoard scalars after each epoch."""
 
     def __init__(
-        self, config: Config, run: RunFolder, images: ImageSet, curves: Curves, speed: Speed
+        self,
+        config: Config,
+        run: RunFolder,
+        images: ImageSet,
+        curves: Curves,
+        speed: Speed,
+        table: lines.Table,
     ):
         super().__init__()
+        self.table = table
         self.config, self.run, self.images = config, run, images
         self.curves, self.speed = curves, speed
         self.writer = tf.summary.create_file_writer(str(run.events))
@@ -179,13 +186,7 @@ class Report(keras.callbacks.Callback):
                 tf.summary.scalar(name, value)
             tf.summary.scalar("wae_lambda", model.wae_lambda.numpy())
             tf.summary.scalar("learning_rate", float(model.optimizer.learning_rate.numpy()))
-        rate = self.speed.images_per_second
-        speed = "" if math.isnan(rate) else f", {rate:.0f} images/s"  # the first call compiles
-        progress(
-            f"epoch {epoch + 1}: step {step}, test reconstruction "
-            f"{measured['test_reconstruction']:.4f}, test penalty {measured['test_penalty']:.4f}, "
-            f"sharpness {sharpness:.5f}{speed}"
-        )
+        self.table.row(self.row, self.speed.images_per_second)
         advice = model.advice()
         if advice is not None and advice != self.advised:
             progress(f"since step {advice[0]} {advice[1]}")

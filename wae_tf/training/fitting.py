@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from typing import Any
 
 import keras
 
-from wae_tf import console
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
 from wae_tf.interruption import Stop
@@ -17,7 +15,7 @@ from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
-from wae_tf.training import callbacks, distribution, resuming
+from wae_tf.training import callbacks, distribution, lines, resuming
 from wae_tf.training.callbacks import BadStep
 from wae_tf.training.feeding import Feed
 from wae_tf.training.programs import Length
@@ -47,7 +45,11 @@ class _Watchers:
         self.all: list[keras.callbacks.Callback] = [callbacks.StopOnBadStep(), self.speed]
         if not self.chief:
             return
-        self.report = callbacks.Report(config, run, images, self.curves, self.speed)
+        self.bar = lines.Bar(length)
+        tested = min(len(images.test), config.epoch_test_size)
+        samples = min(config.pictures, 100)
+        table = lines.Table(length, "adversary_loss" in model.terms, tested, samples)
+        self.report = callbacks.Report(config, run, images, self.curves, self.speed, table)
         self.report.row = state.get("row", {})  # history.csv has it rounded
         self.figures = callbacks.Figures(config, run, images, self.report)
         self.checkpoints = callbacks.Checkpoints(
@@ -63,9 +65,7 @@ class _Watchers:
             },
             stop=stop,
         )
-        # Keras's bar after the speed that it shows, before the line that the report prints below.
-        bar = keras.callbacks.ProgbarLogger()
-        self.all += [bar, self.curves, self.report, self.figures, self.checkpoints]
+        self.all += [self.bar, self.curves, self.report, self.figures, self.checkpoints]
         for watcher in self.all:
             watcher.set_model(model)  # there may be no step left to fit, and still a figure to draw
 
@@ -74,10 +74,10 @@ class _Watchers:
         """Of the run until now, without the time between its parts."""
         return time.perf_counter() - self._began
 
-    @property
-    def verbose(self) -> int:
-        """Keras's bar on a terminal, a line an epoch elsewhere, nothing where nobody listens."""
-        return (1 if sys.stdout.isatty() else 2) if self.chief and console.shown() else 0
+    def close(self) -> None:
+        """Ends what is shown of a step that is under way."""
+        if self.chief:
+            self.bar.close()
 
 
 def fit(
@@ -119,6 +119,8 @@ def fit(
             watchers.curves.restore(state.get("curves", {}))
             if watchers.chief:
                 watchers.report.row = state.get("row", {})
+        finally:
+            watchers.close()
     if not watchers.chief:
         return {"steps": length.total, "epochs": length.epochs}
     every = config.figure_every
@@ -137,7 +139,7 @@ def _fit_what_is_left(model: Wae, feed: Feed, length: Length, watchers: _Watcher
             epochs=last_epoch,
             steps_per_epoch=steps,
             callbacks=[callbacks.Means(means), *watchers.all],
-            verbose=watchers.verbose,
+            verbose=0,  # the bar and the table are ours
             shuffle=False,
         )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import Any
 
 import tensorflow as tf
 
-from wae_tf import interruption
+from wae_tf import console, interruption
 from wae_tf.config import Config
 from wae_tf.console import progress
 from wae_tf.data.image_set import ImageSet
@@ -20,6 +21,7 @@ from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
 from wae_tf.training import (
     distribution,
+    expectation,
     feeding,
     fitting,
     pretraining,
@@ -71,6 +73,7 @@ def _train(
     overwrite: bool,
 ) -> dict[str, float]:
     chief = distribution.is_chief(strategy)
+    began = console.began()
     images = setup.load_images(config)
     stop.check()
     length = Length.of(config, len(images.train))
@@ -78,7 +81,12 @@ def _train(
         model = setup.build(config, images)
     start = resuming.begin(run, config, images, length, overwrite) if chief else 0
     start = distribution.from_chief(strategy, start)
+    if start == resuming.FINISHED:
+        return run.read_metrics()
     _introduce(model, config, strategy)
+    if chief and console.shown():
+        for line in expectation.lines(model, config, length, max(start, 0)):
+            progress(line)
 
     together, most = programs.steps_per_call(model, config, length, max(start, 0))
     with strategy.scope():  # not around the rest: what the chief makes alone is its own
@@ -109,7 +117,7 @@ def _train(
         progress("done; the chief evaluates")
         return metrics
     stop.what_now = "all steps are done and saved; the same command evaluates them."
-    return _evaluate(model, config, images, run, metrics)
+    return _evaluate(model, config, images, run, metrics, began)
 
 
 def _introduce(model: Wae, config: Config, strategy: tf.distribute.Strategy) -> None:
@@ -134,7 +142,12 @@ def _first_weights(model: Wae, config: Config, images: ImageSet, stop: Stop) -> 
 
 
 def _evaluate(
-    model: Wae, config: Config, images: ImageSet, run: RunFolder, metrics: dict[str, Any]
+    model: Wae,
+    config: Config,
+    images: ImageSet,
+    run: RunFolder,
+    metrics: dict[str, Any],
+    began: float,
 ) -> dict[str, float]:
     if skipped := metrics.get("skipped_steps"):
         progress(f"{skipped} updates were left out: their gradients overflowed half precision")
@@ -142,7 +155,7 @@ def _evaluate(
     metrics |= brief.evaluate(model, images.test, batch_size=config.batch_size)
     metrics = run.update_metrics(metrics)
     progress(
-        f"done in {metrics['seconds']:.0f} s: test reconstruction "
+        f"done in {console.duration(time.monotonic() - began)}: test reconstruction "
         f"{metrics['test_reconstruction']:.4f}, sharpness of samples "
         f"{metrics['sharpness_samples']:.5f} (data {metrics['sharpness_data']:.5f}); "
         f"look at {run.figures}"
