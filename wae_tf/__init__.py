@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from wae_tf.config import Config
-from wae_tf.errors import DataError, FlagError, RunError, UserError
+from wae_tf.errors import DataError, FlagError, KeywordError, RunError, UserError
 from wae_tf.keras_classes import register_once_keras_is_there
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "Config",
     "DataError",
     "FlagError",
+    "KeywordError",
     "RunError",
     "UserError",
     "Vae",

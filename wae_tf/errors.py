@@ -68,6 +68,10 @@ class FlagError(UserError):
     status = 2
 
 
+class KeywordError(FlagError, ValueError):
+    """The same of a library's call: the sentence names keywords."""
+
+
 class DataError(UserError):
     """A file or folder of images cannot be used."""
 

@@ -22,7 +22,7 @@ from wae_tf.cli import modes
 from wae_tf.errors import UserError, of_a_file, printable
 
 #: What a signal means for a mode that says nothing else.
-_WHAT_NOW = "the work was not done; the same command begins it again."
+_ADVICE = "the work was not done; the same command begins it again."
 
 
 def _run(arguments: Sequence[str]) -> None:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     console.to_stdout()
     try:
-        with interruption.listening(_WHAT_NOW):
+        with interruption.listening(_ADVICE):
             _dispatch(arguments)
     except UserError as error:
         console.leave_line()
@@ -73,7 +73,7 @@ def program() -> int:
     """`main` as a process of its own, which a signal ends within seconds, whatever runs then."""
     quiet.start(cli_arguments.verbosity(sys.argv[1:]))
     try:
-        with interruption.listening(_WHAT_NOW) as stop, interruption.answering("wae_tf"):
+        with interruption.listening(_ADVICE) as stop, interruption.answering("wae_tf"):
             status = main()
             stop.number = None  # `main` has answered
     except interruption.Interrupted as error:

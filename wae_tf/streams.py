@@ -75,6 +75,14 @@ def key(seed: int | tf.Tensor, stream: str, step: Any) -> tf.Tensor:
     return tf.stack([_first_entry(int(seed) % 2**64, STREAMS[stream]), _int32(step)])
 
 
+def fresh_key() -> tf.Tensor:
+    """A key of no seed, int32 [2]: another at each call.
+
+    It comes from TensorFlow's global generator, so that keras.utils.set_random_seed fixes it.
+    """
+    return tf.random.uniform([2], tf.int32.min, tf.int32.max, tf.int32)
+
+
 def number(seed: int, stream: str, index: int) -> int:
     """An int in [0, 2^31) that follows from seed, stream and index, for what takes a number as a seed."""
     with tf.init_scope():

@@ -5,9 +5,9 @@ import sys
 import time
 
 import pytest
-from factory import tiny_model
 
 import wae_tf
+from tests.factory import tiny_model
 from wae_tf import console
 from wae_tf.config import Config
 from wae_tf.training import expectation, lines
@@ -48,7 +48,8 @@ def test_the_table_has_a_head_and_a_line_an_epoch(shown, monkeypatch):
         clock[0] += 30
     told, head, *rows = capsys.readouterr().out.splitlines()
     assert "297 test images" in told and "blurriest of 100 samples" in told
-    assert head.split() == "epoch step loss cost penalty adversary sharpness images/s left".split()
+    names = "epoch step loss cost penalty adversary sharpness images/s left"
+    assert head.split() == [*names.split()]
     assert [row.split()[:2] for row in rows] == [["1/3", "15"], ["2/3", "30"], ["3/3", "40"]]
     assert rows[1].split()[2:] == ["2.72e+05", "12.3457", "-0.00123", "0.6900", "0.00123",
                                    "12346", "20", "s"]  # fmt: skip

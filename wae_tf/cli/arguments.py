@@ -14,30 +14,14 @@ from wae_tf import quiet, registry
 from wae_tf.cli import flagfiles, help, mistakes, mode_flags, presets
 from wae_tf.config import Config
 from wae_tf.errors import FlagError, UserError
+from wae_tf.evaluation.options import Options
 from wae_tf.setting_checks import check_number, check_text
 
 
 def define(values: flags.FlagValues) -> None:
-    """Defines every flag: the fields of Config, then those of the modes."""
-    types = typing.get_type_hints(Config)
-    for field in dataclasses.fields(Config):
-        kind, text = types[field.name], field.metadata["help"]
-        default: Any = field.default
-        if bool in (kind, *typing.get_args(kind)):
-            flags.DEFINE_boolean(field.name, default, text, flag_values=values)
-        elif int in (kind, *typing.get_args(kind)):
-            flags.DEFINE_integer(field.name, default, text, flag_values=values)
-        elif typing.get_origin(kind) is tuple:
-            flags.DEFINE_list(field.name, list(map(str, default)), text, flag_values=values)
-        elif float in (kind, *typing.get_args(kind)):
-            flags.DEFINE_float(field.name, default, text, flag_values=values)
-        else:
-            # Choices are checked by Config, whose sentence is the same for library users.
-            choices = field.metadata["choices"]
-            text = f"{text} ({'|'.join(choices)})" if choices else text
-            if field.metadata["kind"]:
-                text = f"{text}: {_told(field.metadata['kind'])}"
-            flags.DEFINE_string(field.name, default, text, flag_values=values)
+    """Defines every flag: the fields of Config and of an evaluation's Options, those of the modes."""
+    _define_fields(Config, values)
+    _define_fields(Options, values)
     modes = registry.names("mode")
     flags.DEFINE_string("mode", "train", f"what to do: {_told('mode')}", flag_values=values)
     for mode in modes:
@@ -58,13 +42,44 @@ def define(values: flags.FlagValues) -> None:
         "savedmodel, and besides litert, onnx",
         flag_values=values,
     )
-    _define_evaluation(values)
+    flags.DEFINE_boolean(
+        "evaluate_at_end",
+        False,
+        "after training, evaluate as --mode=evaluate does",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "classifier_steps", 3000, "training steps of the classifier", flag_values=values
+    )
     flags.DEFINE_integer(
         "verbosity",
         quiet.level_of_environment(),
         "what TensorFlow itself may print on stderr: -2 errors, -1 warnings too, 0 everything",
         flag_values=values,
     )
+
+
+def _define_fields(cls: type, values: flags.FlagValues) -> None:
+    """Defines a flag for each field of a dataclass of `settings.field`s."""
+    types = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        kind, text = types[field.name], field.metadata["help"]
+        default: Any = field.default
+        if bool in (kind, *typing.get_args(kind)):
+            flags.DEFINE_boolean(field.name, default, text, flag_values=values)
+        elif int in (kind, *typing.get_args(kind)):
+            flags.DEFINE_integer(field.name, default, text, flag_values=values)
+        elif typing.get_origin(kind) is tuple:
+            flags.DEFINE_list(field.name, list(map(str, default)), text, flag_values=values)
+        elif float in (kind, *typing.get_args(kind)):
+            flags.DEFINE_float(field.name, default, text, flag_values=values)
+        else:
+            # Choices are checked by the class, whose sentence is the same for library users.
+            choices = field.metadata["choices"]
+            text = f"{text} ({'|'.join(choices)})" if choices else text
+            if field.metadata["kind"]:
+                text = f"{text}: {_told(field.metadata['kind'])}"
+            flags.DEFINE_string(field.name, default, text, flag_values=values)
 
 
 def _told(kind: str) -> str:
@@ -79,40 +94,6 @@ def _define_of_mode(mode: str, values: flags.FlagValues) -> None:
         kinds = {bool: "boolean", int: "integer", float: "float", list: "list"}
         make = getattr(flags, f"DEFINE_{kinds.get(type(default), 'string')}")
         make(name, default, text, flag_values=values)
-
-
-def _define_evaluation(values: flags.FlagValues) -> None:
-    def text(name: str, default: str | None, help_text: str) -> None:
-        flags.DEFINE_string(name, default, help_text, flag_values=values)
-
-    flags.DEFINE_boolean(
-        "evaluate_at_end",
-        False,
-        "after training, evaluate as --mode=evaluate does",
-        flag_values=values,
-    )
-    flags.DEFINE_integer("eval_samples", 10_000, "samples to measure", flag_values=values)
-    text("sampler", "prior", "where samples' codes come from (prior|gmm|improved)")
-    text("sphere_axis", "code", "--sampler=improved: what is normalised on a sphere (code|batch)")
-    text(
-        "inception",
-        None,
-        "network of FID, KID and Inception Score: a TF-Hub handle, a SavedModel folder, or "
-        "the frozen graph of 2015-12-05",
-    )
-    text(
-        "inception_resize",
-        "tf1_bilinear",
-        "how pictures come to 299x299 for it (tf1_bilinear|bilinear|bicubic)",
-    )
-    text(
-        "classifier",
-        None,
-        "folder of a classifier (default: runs/<dataset>_classifier, where it is there)",
-    )
-    flags.DEFINE_integer(
-        "classifier_steps", 3000, "training steps of the classifier", flag_values=values
-    )
 
 
 def split_flagfiles(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -40,6 +40,7 @@ class Wae(Autoencoder):
 
     #: The parts of the objective.
     terms: tuple[str, ...] = ("reconstruction", "penalty")
+    train_function: Any  # Keras's
 
     def __init__(
         self,

@@ -77,11 +77,21 @@ def save(
     # The variables and functions alone: Keras objects would bring their own way of saving.
     module.weights = [v.value for v in (*model.encoder.variables, *model.decoder.variables)]
     for name, signature in made.items():
-        if name != "serving_default":
-            setattr(module, name, signature.function)
+        if name != "serving_default" and not name.endswith(signatures.INT32):
+            setattr(module, name, _of_any_int(name, made))
     functions = {name: signature.function for name, signature in made.items()}
     tf.saved_model.save(module, str(folder), signatures=functions)
     return made
+
+
+def _of_any_int(name: str, made: Mapping[str, Signature]) -> Any:
+    """The function of a signature; where it has one of int32, a function of either."""
+    if name + signatures.INT32 not in made:
+        return made[name].function
+    either = tf.function(signatures.widened(made[name]))
+    for one in (name, name + signatures.INT32):
+        either.get_concrete_function(*(port.spec for port in made[one].inputs))
+    return either
 
 
 def export(

@@ -92,7 +92,7 @@ def lines(model: Wae, config: Config, length: Length, start: int) -> list[str]:
         narrow = dataclasses.replace(
             config, encoder_filters=_NARROW, decoder_filters=_NARROW, work_dir=config.work_dir
         )
-        small = by_name.from_config(narrow, model.image_shape, model.data_size)
+        small = by_name.from_config(narrow, model.image_shape, model.data_size or 1)
         less = steps * seconds_a_step(operations.operations(small, config.batch_size))
         found.append(
             f"--encoder_filters={_NARROW} --decoder_filters={_NARROW} would take about "
