@@ -194,6 +194,10 @@ def test_a_run_leaves_what_it_promises(model, tmp_path, capsys):
     assert main.main(["--mode=sample", f"--work_dir={folder}", "--num_samples=7"]) == 0
     samples = np.load(folder / "samples.npy")
     assert samples.shape == (7, 28, 28, 1)
+    with Image.open(folder / "samples.png") as picture:  # that of these numbers, enlarged twice
+        np.testing.assert_array_equal(
+            np.asarray(picture.convert("L"))[:56:2, :56:2], samples[0, ..., 0]
+        )
     assert samples.std() > 0
     (folder / "figures" / "interpolations.png").unlink()
     assert main.main(["--mode=interpolate", f"--work_dir={folder}"]) == 0
