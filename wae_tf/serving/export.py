@@ -76,7 +76,7 @@ def save(
     module = tf.Module(name="wae")
     # The variables and functions alone: Keras objects would bring their own way of saving.
     module.weights = [v.value for v in (*model.encoder.variables, *model.decoder.variables)]
-    for name, signature in made.items():
+    for name in made:
         if name != "serving_default" and not name.endswith(signatures.INT32):
             setattr(module, name, _of_any_int(name, made))
     functions = {name: signature.function for name, signature in made.items()}

@@ -159,7 +159,9 @@ def _of_int32(signature: Signature) -> Signature:
 def widened(signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
     """The signature's function, of int32 as of int64."""
 
-    @functools.wraps(signature.function.python_function)  # for the names of its arguments
+    named = cast(Any, signature.function).python_function
+
+    @functools.wraps(named)  # for the names of its arguments
     def call(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         pairs = zip(tensors, signature.inputs, strict=True)
         return signature.function(*(tf.cast(tensor, port.dtype) for tensor, port in pairs))
