@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import tensorflow as tf
@@ -158,7 +158,6 @@ def _of_int32(signature: Signature) -> Signature:
 
 def widened(signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
     """The signature's function, of int32 as of int64."""
-
     named = cast(Any, signature.function).python_function
 
     @functools.wraps(named)  # for the names of its arguments

@@ -198,20 +198,22 @@ class Report(keras.callbacks.Callback):
 
 
 class Figures(keras.callbacks.Callback):
-    """Draws the six-panel figure, curves, interpolations and traversals every N epochs."""
+    """Draws the six-panel figure, curves, interpolations and traversals after the first epoch and every N."""
 
     def __init__(self, config: Config, run: RunFolder, images: ImageSet, report: Report):
         super().__init__()
         self.config, self.run, self.images, self.report = config, run, images, report
+        self.drawn = 0  # the last epoch that was
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Draws if it is this epoch's turn."""
         every = self.config.figure_every
-        if every and (epoch + 1) % every == 0:
+        if every and (epoch == 0 or (epoch + 1) % every == 0):  # the first: something to look at
             self.draw(epoch + 1)
 
     def draw(self, epoch: int) -> None:
         """Draws everything, named by the epoch where it is worth keeping."""
+        self.drawn = epoch
         model: Wae = self.model
         config, folder = self.config, self.run.figures
         step = int(model.step.numpy())

@@ -124,7 +124,8 @@ def fit(
     if not watchers.chief:
         return {"steps": length.total, "epochs": length.epochs}
     every = config.figure_every
-    if every and (length.total % length.steps_per_epoch or length.epochs % every):
+    due = length.total % length.steps_per_epoch or length.epochs % every if every else 0
+    if due and watchers.figures.drawn != length.epochs:
         watchers.figures.draw(length.epochs)
     return _metrics(model, run, length, watchers)
 
