@@ -102,7 +102,9 @@ class Config(Settings):
     )
 
     # What it shows and leaves.
-    figure_every: int = field(10, "figures every N epochs, and at the end; 0: none", minimum=0)
+    figure_every: int = field(
+        10, "figures after the first epoch, every N, and at the end; 0: none", minimum=0
+    )
     save_every_steps: int | None = field(
         None,
         "also checkpoint every N steps (at the end of the execution that reaches them)",

@@ -334,12 +334,14 @@ def test_other_flags_are_refused_and_the_difference_named(tmp_path, monkeypatch,
     assert history(folder)[-1][:2] == ["4", "20"]
 
 
-def test_a_finished_run_is_refused_and_can_be_lengthened(tmp_path, capsys):
+def test_a_finished_run_says_so_and_can_be_lengthened(tmp_path, capsys):
     folder = tmp_path / "run"
     assert run(folder, "--epochs=1") == 0
     capsys.readouterr()
-    assert run(folder, "--epochs=1") == 1
-    assert "finished at step 5; raise --epochs to go on" in capsys.readouterr().err
+    assert run(folder, "--epochs=1") == 0
+    shown = capsys.readouterr()
+    assert "nothing to do: " in shown.out and "finished at step 5; raise --epochs" in shown.out
+    assert shown.err == ""
     assert run(folder, "--epochs=2") == 0
     assert [row[1] for row in history(folder)] == ["5", "10"]
 

@@ -1,5 +1,27 @@
 """The person at the terminal: lines of progress, and signals to stop."""
 
-from wae_tf.console.lines import leave_line, logger, progress, shown, to_stdout
+from wae_tf.console.lines import (
+    began,
+    duration,
+    leave_line,
+    logger,
+    on_terminal,
+    progress,
+    shown,
+    to_stdout,
+    under_way,
+    working,
+)
 
-__all__ = ["leave_line", "logger", "progress", "shown", "to_stdout"]
+__all__ = [
+    "began",
+    "duration",
+    "leave_line",
+    "logger",
+    "on_terminal",
+    "progress",
+    "shown",
+    "to_stdout",
+    "under_way",
+    "working",
+]

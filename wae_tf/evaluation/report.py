@@ -187,7 +187,10 @@ def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
     if progress:
         parts.append(
             page_parts.picture_of_file(
-                progress[-1], "The official code's figure", progress[-1].name, pixels=False
+                progress[-1],
+                "The last figure of training",
+                f"{progress[-1].name}, laid out as the official code's.",
+                pixels=False,
             )
         )
     parts += [

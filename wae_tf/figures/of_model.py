@@ -131,7 +131,11 @@ def draw_traversals(model: Wae, path: Path, test: np.ndarray) -> None:
         grid[i, :, i] = scale * np.asarray(TRAVERSAL_VALUES)
     decoded = passes.decoded(model, grid.reshape(-1, model.settings.zdim))
     decoded = decoded.reshape(count, len(TRAVERSAL_VALUES), *decoded.shape[1:])
-    panels.traversals(path, _pictures(model, decoded), TRAVERSAL_VALUES)
+    image = _shown(model, test[:1])
+    unmoved = np.concatenate([image, passes.reconstructions(model, image)])
+    panels.traversals(
+        path, _pictures(model, decoded), TRAVERSAL_VALUES, unmoved=_pictures(model, unmoved)
+    )
 
 
 def draw_reconstructions(model: Wae, path: Path, test: np.ndarray, seed: int = 0) -> None:

@@ -9,8 +9,8 @@ from wae_tf import registry
 from wae_tf.errors import FlagError
 from wae_tf.settings.checks import (
     check_divisions_by_scale,
-    check_idle,
     check_number,
+    check_report_options,
     check_text,
     shown,
 )
@@ -300,14 +300,7 @@ class Settings:
                 f"--penalty_codes=fresh does not go with --model={self.model}, whose penalty is not "
                 "of the codes that are decoded."
             )
-        if self.penalty_codes == "fresh" and self.encoder_noise not in ("gaussian", "implicit"):
-            raise FlagError(
-                "--penalty_codes=fresh needs --encoder_noise=gaussian or implicit, not "
-                f"{self.encoder_noise}: other codes of an image do not change."
-            )
-        if self.mmd_kernel == "rbf" and self.mmd_distances != "exact":
-            raise FlagError("--mmd_distances=replication goes with --mmd_kernel=imq only.")
-        check_idle(self)
+        check_report_options(self)
 
     def _check_needs(self, flag: str, kind: str) -> None:
         """Checks what an entry says it needs of other flags."""
