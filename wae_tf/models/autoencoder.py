@@ -39,7 +39,7 @@ class Autoencoder(keras.Model):
             keras.mixed_precision.set_global_policy.
 
     Raises:
-        FlagError: settings that contradict each other or do not fit the images.
+        FlagError: settings that contradict each other or do not fit the images; a ValueError.
         ValueError: data_size is missing where it is needed.
     """
 
@@ -48,6 +48,7 @@ class Autoencoder(keras.Model):
     #: Codes of each image that the penalty draws besides (MMD++).
     codes_per_image = 0
 
+    @arguments.checked
     def __init__(
         self,
         image_shape: tuple[int, int, int],
