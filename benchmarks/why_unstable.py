@@ -21,6 +21,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import common
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
@@ -146,14 +148,6 @@ def trained(
     }
 
 
-def write(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Writes rows as a table."""
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def read(path: Path) -> list[dict[str, Any]]:
     """The rows of a table, numbers as numbers; none where there is no file."""
     if not path.is_file():
@@ -211,9 +205,7 @@ def draw(path: Path, alone: list[dict[str, Any]], training: list[dict[str, Any]]
 
 def main() -> None:
     """Runs both parts and draws them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.parser(__doc__)
     parser.add_argument("--out", required=True, help="folder of the tables and the figure")
     parser.add_argument(
         "--data_dir", help="folder of MNIST's four idx files; without: part 1 alone"
@@ -229,7 +221,7 @@ def main() -> None:
     alone = read(out / "isolated.csv")
     if not alone:
         alone = isolated(options.draws)
-        write(out / "isolated.csv", alone)
+        common.write_rows(out / "isolated.csv", alone)
     training = read(out / "training.csv")
     done = {(row["variant"], row["lr"], int(row["seed"])) for row in training}
     if options.data_dir:
@@ -241,7 +233,7 @@ def main() -> None:
                         continue
                     training.append(trained(variant, lr, seed, images, options))
                     print(training[-1], flush=True)
-                    write(out / "training.csv", training)
+                    common.write_rows(out / "training.csv", training)
     draw(out / "why_unstable.png", alone, training)
 
 

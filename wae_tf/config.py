@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from wae_tf import registry
 from wae_tf.errors import FlagError
@@ -173,6 +174,21 @@ class Config(Settings):
         """Steps that go through so many training images once."""
         partial = self.batch_order == "in_order" and images % self.batch_size > 0
         return images // self.batch_size + partial
+
+    @property
+    def of_data(self) -> dict[str, Any]:
+        """The settings that say which images: what `data.load.load` and `check` take, by name."""
+        names = (
+            "data_dir",
+            "crop",
+            "split",
+            "image_size",
+            "channels",
+            "train_size",
+            "test_size",
+            "skip_bad_images",
+        )
+        return {name: getattr(self, name) for name in names}
 
     @property
     def folder(self) -> str:

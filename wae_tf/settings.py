@@ -9,6 +9,7 @@ from wae_tf import registry
 from wae_tf.errors import FlagError
 from wae_tf.lr_schedules import schedule_speed
 from wae_tf.setting_checks import check_divisions_by_scale, check_number, check_text, plain, shown
+from wae_tf.suggestions import did_you_mean
 
 PRIORS = ("normal", "sphere", "uniform")
 
@@ -231,7 +232,8 @@ class Settings:
                 check_text(field.name, text)
         if meta["choices"] and value not in meta["choices"]:
             raise FlagError(
-                f"--{field.name}={shown(value)} is not known; accepted: {', '.join(meta['choices'])}."
+                f"--{field.name}={shown(value)} is not known; accepted: {', '.join(meta['choices'])}"
+                + did_you_mean(value, meta["choices"])
             )
         if meta["kind"]:
             registry.entry(meta["kind"], value)

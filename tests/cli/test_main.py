@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.factory import tiny_run
 from wae_tf import main
 from wae_tf.cli.arguments import parse
 from wae_tf.config import Config
@@ -18,24 +19,7 @@ from wae_tf.models import operations as operations_module
 from wae_tf.training import callbacks, programs
 from wae_tf.training.callbacks import Speed
 
-TINY = [
-    "--encoder_arch=mlp",
-    "--decoder_arch=mlp",
-    "--encoder_filters=16",
-    "--decoder_filters=16",
-    "--encoder_layers=1",
-    "--decoder_layers=1",
-    "--adversary_filters=8",
-    "--adversary_layers=1",
-    "--zdim=3",
-    "--train_size=200",
-    "--test_size=60",
-    "--batch_size=50",
-    "--pretrain_size=100",
-    "--pretrain_steps=5",
-    "--pictures=20",
-    "--picture_columns=5",
-]
+TINY = tiny_run()
 
 
 def config_of(*arguments):

@@ -10,6 +10,7 @@ from PIL import Image
 from wae_tf.figures import curves, drawing, six_panel
 from wae_tf.figures import panels as panels_module
 from wae_tf.figures.panels import _traversals_figure, interpolations, traversals
+from wae_tf.figures.six_panel import SixPanels
 
 
 def flat_images(values, height=3, width=5, channels=1):
@@ -103,7 +104,7 @@ def test_wrong_arrays(call, words):
 
 def test_six_panel_layout_and_titles():
     arguments = six_panel_arguments()
-    figure = six_panel._six_panel_figure(**arguments, title="a run")
+    figure = six_panel.figure_of(SixPanels(**arguments, title="a run"))
     titles = [ax.get_title() for ax in figure.axes]
     assert titles == [
         "train reconstruction",
@@ -134,7 +135,7 @@ def test_six_panel_layout_and_titles():
 
 
 def test_six_panel_scatter_limits_come_from_the_codes():
-    ax = six_panel._six_panel_figure(**six_panel_arguments()).axes[3]
+    ax = six_panel.figure_of(SixPanels(**six_panel_arguments())).axes[3]
     assert ax.get_xlim() == pytest.approx((0 - 3.0, 10 + 3.0))  # width 10, margin 0.3 of it
     assert ax.get_ylim() == pytest.approx((-1 - 1.2, 3 + 1.2))
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
@@ -151,7 +152,7 @@ def test_six_panel_curves_are_logs_of_absolute_values():
         "sharpness": [0.0, 0.02],
         "sharpness_step": [100, 200],
     }
-    ax = six_panel._six_panel_figure(**arguments).axes[4]
+    ax = six_panel.figure_of(SixPanels(**arguments)).axes[4]
     lines = {line.get_label(): line.get_xydata() for line in ax.lines}
     assert list(lines) == [
         "log(|rec loss|)",
@@ -168,15 +169,15 @@ def test_six_panel_curves_are_logs_of_absolute_values():
 
 def test_six_panel_file(tmp_path):
     path = tmp_path / "new folder" / "figure.png"
-    six_panel.six_panel(path, **six_panel_arguments())
+    six_panel.write(path, SixPanels(**six_panel_arguments()))
     assert pixels(path).shape == (1000, 1500, 3)
     assert [p.name for p in path.parent.iterdir()] == ["figure.png"]
 
 
 def test_six_panel_grows_with_its_grids_up_to_twice(tmp_path):
-    figure = six_panel._six_panel_figure(**six_panel_arguments(height=170, width=20))
+    figure = six_panel.figure_of(SixPanels(**six_panel_arguments(height=170, width=20)))
     assert figure.dpi == 160  # 4 rows of 170 in a panel of 425
-    figure = six_panel._six_panel_figure(**six_panel_arguments(height=900, width=20))
+    figure = six_panel.figure_of(SixPanels(**six_panel_arguments(height=900, width=20)))
     assert figure.dpi == 200
 
 
@@ -185,14 +186,14 @@ def test_six_panel_any_channels_odd_sizes_one_image(tmp_path, channels):
     arguments = six_panel_arguments(n=1, columns=3, height=9, width=4, channels=channels)
     arguments["codes_train"] = arguments["codes_test"] = np.zeros((1, 2))
     arguments["curves"] = {"step": [1], "reconstruction": [2.0], "penalty": [np.nan]}
-    six_panel.six_panel(tmp_path / "figure.png", **arguments)
+    six_panel.write(tmp_path / "figure.png", SixPanels(**arguments))
     assert pixels(tmp_path / "figure.png").shape == (1000, 1500, 3)
 
 
 def test_six_panel_before_the_first_step():
     arguments = six_panel_arguments()
     arguments["curves"] = {"step": [], "reconstruction": [], "penalty": []}
-    assert six_panel._six_panel_figure(**arguments).axes[4].lines[:] == []
+    assert six_panel.figure_of(SixPanels(**arguments)).axes[4].lines[:] == []
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_six_panel_wrong_arguments_keep_the_old_file(tmp_path, changed, words):
     path = tmp_path / "figure.png"
     path.write_bytes(b"old")
     with pytest.raises(ValueError, match=words):
-        six_panel.six_panel(path, **(six_panel_arguments() | changed))
+        six_panel.write(path, SixPanels(**(six_panel_arguments() | changed)))
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["figure.png"]
 
@@ -225,7 +226,7 @@ def test_old_file_is_kept_when_drawing_fails_half_way(tmp_path, monkeypatch):
         file.write(b"half a picture")
         raise OSError(errno.ENOSPC, "no space left")
 
-    monkeypatch.setattr(panels_module.FigureCanvasAgg, "print_png", fail)
+    monkeypatch.setattr(drawing.FigureCanvasAgg, "print_png", fail)
     with pytest.raises(OSError, match="no space left"):
         curves.training_curves(path, {"epoch": [1], "reconstruction": [1.0]})
     assert path.read_bytes() == b"old"
@@ -360,7 +361,7 @@ def test_threads_draw_the_same_picture(tmp_path):
     arguments = six_panel_arguments()
     paths = [tmp_path / f"{i}.png" for i in range(3)]
     threads = [
-        threading.Thread(target=six_panel.six_panel, args=(path,), kwargs=arguments)
+        threading.Thread(target=six_panel.write, args=(path, SixPanels(**arguments)))
         for path in paths
     ]
     for thread in threads:

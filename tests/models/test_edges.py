@@ -4,21 +4,12 @@ import numpy as np
 import pytest
 
 import wae_tf
+from tests.factory import tiny
 from wae_tf.evaluation import codes
 from wae_tf.models.passes import prior_std
 from wae_tf.objective import priors
 
-SMALL = {
-    "encoder_arch": "mlp",
-    "decoder_arch": "mlp",
-    "encoder_filters": 8,
-    "decoder_filters": 8,
-    "encoder_layers": 1,
-    "decoder_layers": 1,
-    "adversary_filters": 8,
-    "adversary_layers": 1,
-    "zdim": 2,
-}
+SMALL = tiny(8, zdim=2)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 import wae_tf
-from tests.factory import tiny_run
+from tests.factory import tiny, tiny_model, tiny_run
 from tests.faults import Killed, fault, fault_in
 from wae_tf import interruption, main
 from wae_tf.cli.arguments import parse
@@ -541,13 +541,8 @@ def test_rollback_counts_and_lasts(tmp_path, monkeypatch, capsys):
 
 
 def small(cls, **fields):
-    model = cls(
-        (4, 4, 1), encoder_arch="mlp", decoder_arch="mlp", encoder_filters=4, decoder_filters=4,
-        encoder_layers=1, decoder_layers=1, adversary_filters=4, adversary_layers=1, zdim=2,
-        batch_norm=False, **fields,
-    )  # fmt: skip
-    model.compile()
-    return model
+    settings = tiny(4, adversary_filters=4, zdim=2, batch_norm=False) | fields
+    return tiny_model(cls, (4, 4, 1), data_size=None, **settings)
 
 
 IMAGES = np.random.RandomState(0).rand(8, 4, 4, 1).astype(np.float32)
@@ -560,7 +555,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     stop = Stop("x")
     saving = Checkpoints(wae_tf.Config(), folder, model, lambda step: True, dict, stop)
     saving.save()
-    assert stop.what_now.startswith("step 0 is saved")
+    assert stop.advice.startswith("step 0 is saved")
     model.train_on_batch(IMAGES)
     weight = model.encoder.trainable_variables[0]
     weight.assign(weight * float("nan"))

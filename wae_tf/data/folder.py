@@ -59,7 +59,7 @@ def check(data_dir: Path, image_size: int | None, skip_bad_images: bool) -> None
     looks = decoding.look_at_some(files, names, picture_files.look, skip_bad_images)
     if image_size is None and not skip_bad_images:  # else some may be missing
         sizes = [size for _, size in looks]
-        own_pictures.check_sizes(files, decoding.spread(names), sizes)
+        own_pictures.check_sizes(files, decoding.some_of(names), sizes)
 
 
 @register(

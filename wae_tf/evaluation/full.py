@@ -23,7 +23,7 @@ from wae_tf.evaluation import (
     tfgan,
 )
 from wae_tf.evaluation.distances import FeatureNetwork, Progress
-from wae_tf.evaluation.feature_networks import Options
+from wae_tf.evaluation.options import Options
 from wae_tf.evaluation.picture_measures import SEARCHED, Pictures, decoded_bytes
 from wae_tf.evaluation.tables import Assessment, Row
 from wae_tf.figures import of_model

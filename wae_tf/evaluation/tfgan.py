@@ -60,7 +60,7 @@ def _eval() -> Any:
         package, python = "tensorflow_gan", "tensorflow_gan.python"
         sys.modules[package] = _stub(package, folder)
         sys.modules[python] = _stub(python, folder / "python")
-        sys.modules[package].python = sys.modules[python]
+        vars(sys.modules[package])["python"] = sys.modules[python]
     try:
         return importlib.import_module("tensorflow_gan.python.eval")
     except ImportError as error:

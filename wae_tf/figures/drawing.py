@@ -6,9 +6,11 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 from PIL import Image
@@ -128,7 +130,7 @@ def points(points: np.ndarray, name: str) -> np.ndarray:
     return points
 
 
-def numbers(values: Sequence[float]) -> np.ndarray:
+def numbers(values: Sequence[float] | np.ndarray) -> np.ndarray:
     """Returns a column as float64, what is absent as NaN, and infinities too."""
     column = np.array([np.nan if v is None or v == "" else float(v) for v in values], np.float64)
     column[~np.isfinite(column)] = np.nan
@@ -166,11 +168,23 @@ def enlarge(images: np.ndarray, zoom: int) -> np.ndarray:
 # Files
 
 
+def new_figure(width: float, height: float, **options: Any) -> Figure:
+    """A figure of so many inches, drawn by Agg: no window, no global state."""
+    figure = Figure(figsize=(width, height), **{"dpi": DPI, **options})
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def write_png(file: BinaryIO, figure: Figure) -> None:
+    """Writes a figure into an open file."""
+    FigureCanvasAgg(figure).print_png(file)
+
+
 def write_figure(path: str | os.PathLike, figure: Figure) -> None:
     """Writes a figure as PNG, whole or not at all."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, durable=False) as file:
-        figure.canvas.print_png(file)
+        write_png(file, figure)
 
 
 def write_pixels(path: str | os.PathLike, picture: np.ndarray) -> None:

@@ -57,7 +57,7 @@ def draw_progress(
         path: PNG to write.
         train: uint8 [n, H, W, C].
         test: uint8 [m, H, W, C].
-        curves: as `figures.six_panel` takes them.
+        curves: as `six_panel.SixPanels` has them.
         title: above the figure.
         pictures: images in each panel, at most.
         columns: of each panel.
@@ -84,8 +84,7 @@ def draw_progress(
             np.concatenate([codes, np.zeros_like(codes)], axis=1)
             for codes in (codes_train, codes_test, prior_codes)
         )
-    six_panel.six_panel(
-        path,
+    shown = six_panel.SixPanels(
         train=_pictures(model, train),
         train_reconstructions=_pictures(model, passes.reconstructions(model, train)),
         test=_pictures(model, test),
@@ -99,6 +98,7 @@ def draw_progress(
         columns=columns,
         title=title,
     )
+    six_panel.write(path, shown)
 
 
 def draw_samples(model: Wae, path: Path, images: np.ndarray, pictures: int, columns: int) -> None:

@@ -14,7 +14,6 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from wae_tf.figures import drawing
@@ -94,7 +93,6 @@ def traversals(path: str | os.PathLike, grid: np.ndarray, values: Sequence[float
 def _traversals_figure(grid: np.ndarray, values: Sequence[float]) -> Figure:
     grid = drawing.grid_of_images(grid, "grid")
     zdims, k, height, width, channels = grid.shape
-    values = drawing.numbers(values)
     if len(values) != k:
         raise ValueError(f"grid has {k} pictures a row and values {len(values)} numbers.")
     gap = 2
@@ -105,8 +103,7 @@ def _traversals_figure(grid: np.ndarray, values: Sequence[float]) -> Figure:
     left, top, edge = 44, 50, 12
     total_width = max(left + picture.shape[1] + edge, 360)
     total_height = top + picture.shape[0] + edge
-    figure = Figure(figsize=(total_width / DPI, total_height / DPI), dpi=DPI)
-    FigureCanvasAgg(figure)
+    figure = drawing.new_figure(total_width / DPI, total_height / DPI)
     ax = figure.add_axes(
         (
             left / total_width,
@@ -120,7 +117,7 @@ def _traversals_figure(grid: np.ndarray, values: Sequence[float]) -> Figure:
     cell_height, cell_width = height * zoom, width * zoom
     ax.set_xticks(
         np.arange(k) * (cell_width + gap) + (cell_width - 1) / 2,
-        [f"{v + 0.0:.3g}".replace("-", "\N{MINUS SIGN}") for v in values],
+        [f"{v + 0.0:.3g}".replace("-", "\N{MINUS SIGN}") for v in drawing.numbers(values)],
     )
     ax.set_yticks(
         np.arange(zdims) * (cell_height + gap) + (cell_height - 1) / 2,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -16,80 +17,66 @@ from wae_tf.figures import drawing
 from wae_tf.figures.drawing import BLUE, DPI, GREEN, LABEL, ORANGE, RED, TICK, TITLE
 
 
-def six_panel(
-    path: str | os.PathLike,
-    *,
-    train: np.ndarray,
-    train_reconstructions: np.ndarray,
-    test: np.ndarray,
-    test_reconstructions: np.ndarray,
-    samples: np.ndarray,
-    data: np.ndarray,
-    codes_train: np.ndarray,
-    codes_test: np.ndarray,
-    prior_codes: np.ndarray,
-    curves: Mapping[str, Sequence[float]],
-    columns: int,
-    title: str | None = None,
-) -> None:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SixPanels:
+    """What the figure shows: images float [n, H, W, C] in [0, 1], codes [n, 2] already projected.
+
+    Pictures run down the columns of the grids, so an image stands above its reconstruction; of N
+    images, the first N // 2 are shown with theirs.
+
+    Attributes:
+        train, train_reconstructions, test, test_reconstructions: the first two panels.
+        samples, data: the third and the last.
+        codes_train, codes_test, prior_codes: Pz against Qz.
+        curves: 'step', 'reconstruction' and 'penalty', one value each time, and perhaps 'sharpness'
+            (with 'sharpness_step', if not those steps).
+        columns: of each grid.
+        title: above the figure.
+    """
+
+    train: np.ndarray
+    train_reconstructions: np.ndarray
+    test: np.ndarray
+    test_reconstructions: np.ndarray
+    samples: np.ndarray
+    data: np.ndarray
+    codes_train: np.ndarray
+    codes_test: np.ndarray
+    prior_codes: np.ndarray
+    curves: Mapping[str, Sequence[float]]
+    columns: int
+    title: str | None = None
+
+
+def write(path: str | os.PathLike, shown: SixPanels) -> None:
     """Writes the official code's figure of a run.
 
         train reconstruction | test reconstruction | generated samples
         Pz vs Qz             | loss curves         | data points
 
-    Pictures run down the columns of the grids, so an image stands above its reconstruction; of N
-    images, the first N // 2 are shown with theirs. `codes_*` and `prior_codes` [n, 2] are already
-    projected. `curves` holds 'step', 'reconstruction' and 'penalty', one value each time, and may
-    hold 'sharpness' (with 'sharpness_step', if not those steps). The file is 1500 x 1000 pixels, up to
-    3000 x 2000 where the grids have so much to show.
+    The file is 1500 x 1000 pixels, up to 3000 x 2000 where the grids have so much to show.
     """
-    figure = _six_panel_figure(
-        train=train,
-        train_reconstructions=train_reconstructions,
-        test=test,
-        test_reconstructions=test_reconstructions,
-        samples=samples,
-        data=data,
-        codes_train=codes_train,
-        codes_test=codes_test,
-        prior_codes=prior_codes,
-        curves=curves,
-        columns=columns,
-        title=title,
-    )
-    drawing.write_figure(path, figure)
+    drawing.write_figure(path, figure_of(shown))
 
 
-# The six panels
+def figure_of(shown: SixPanels) -> Figure:
+    """The figure that `write` writes.
 
-
-def _six_panel_figure(
-    *,
-    train: np.ndarray,
-    train_reconstructions: np.ndarray,
-    test: np.ndarray,
-    test_reconstructions: np.ndarray,
-    samples: np.ndarray,
-    data: np.ndarray,
-    codes_train: np.ndarray,
-    codes_test: np.ndarray,
-    prior_codes: np.ndarray,
-    curves: Mapping[str, Sequence[float]],
-    columns: int,
-    title: str | None = None,
-) -> Figure:
+    Raises:
+        ValueError: arrays or curves that are not as SixPanels says.
+    """
+    columns, title = shown.columns, shown.title
     if columns < 1:
         raise ValueError(f"columns must be at least 1, got {columns}.")
     grids = [
-        _paired_grid(train, train_reconstructions, columns),
-        _paired_grid(test, test_reconstructions, columns),
-        drawing.image_grid(drawing.checked_images(samples, "samples"), columns, order="down"),
-        drawing.image_grid(drawing.checked_images(data, "data"), columns, order="down"),
+        _paired_grid(shown.train, shown.train_reconstructions, columns),
+        _paired_grid(shown.test, shown.test_reconstructions, columns),
+        drawing.image_grid(drawing.checked_images(shown.samples, "samples"), columns, order="down"),
+        drawing.image_grid(drawing.checked_images(shown.data, "data"), columns, order="down"),
     ]
     # A panel is about 450 x 425 pixels: where a grid has more, so has the figure, up to twice that.
     detail = max(max(grid.shape[1] / 450, grid.shape[0] / 425) for grid in grids)
-    figure = Figure(figsize=(15, 10), dpi=math.ceil(DPI * min(2, max(1, detail))))
-    FigureCanvasAgg(figure)
+    figure = drawing.new_figure(15, 10, dpi=math.ceil(DPI * min(2, max(1, detail))))
     axes = figure.subplots(2, 3)
     figure.subplots_adjust(
         left=0.035,
@@ -109,26 +96,30 @@ def _six_panel_figure(
         ax.set_xticks([])
         ax.set_yticks([])
         ax.set_anchor("N")  # flat grids stay under one line of titles
-    _draw_codes(axes[1, 0], codes_train, codes_test, prior_codes)
-    _draw_log_curves(axes[1, 1], curves)
+    _draw_codes(axes[1, 0], shown)
+    _draw_log_curves(axes[1, 1], shown.curves)
     return figure
 
 
 def _paired_grid(images: np.ndarray, reconstructions: np.ndarray, columns: int) -> np.ndarray:
     """Returns the grid of pairs, going down columns of an even height so that none is split."""
-    shown = drawing.pairs(images, reconstructions, max(2, len(images)))
-    rows = math.ceil(len(shown) / columns)
+    both = drawing.pairs(images, reconstructions, max(2, len(images)))
+    rows = math.ceil(len(both) / columns)
     rows += rows % 2
-    return drawing.image_grid(shown, math.ceil(len(shown) / rows), order="down")
+    return drawing.image_grid(both, math.ceil(len(both) / rows), order="down")
 
 
-def _draw_codes(ax: Axes, train: np.ndarray, test: np.ndarray, prior: np.ndarray) -> None:
-    prior = drawing.points(prior, "prior_codes")
-    train = drawing.points(train, "codes_train")
-    test = drawing.points(test, "codes_test")
-    ax.scatter(*prior.T, c=RED, s=70, marker="*", linewidths=0, label="Pz")
-    ax.scatter(*train.T, c=BLUE, s=20, marker="x", linewidths=1, label="Qz train")
-    ax.scatter(*test.T, c=GREEN, s=20, marker="x", linewidths=1, label="Qz test")
+def _draw_codes(ax: Axes, shown: SixPanels) -> None:
+    prior = drawing.points(shown.prior_codes, "prior_codes")
+    train = drawing.points(shown.codes_train, "codes_train")
+    test = drawing.points(shown.codes_test, "codes_test")
+    for places, colour, size, marker, width, label in (
+        (prior, RED, 70, "*", 0, "Pz"),
+        (train, BLUE, 20, "x", 1, "Qz train"),
+        (test, GREEN, 20, "x", 1, "Qz test"),
+    ):
+        x, y = places.T
+        ax.scatter(x, y, c=colour, s=size, marker=marker, linewidths=width, label=label)
     codes = np.concatenate([train, test])
     codes = codes[np.isfinite(codes).all(axis=1)]
     if len(codes):
@@ -149,7 +140,7 @@ def _draw_log_curves(ax: Axes, curves: Mapping[str, Sequence[float]]) -> None:
                 f"curves must hold 'step', 'reconstruction' and 'penalty': {name!r} is missing."
             )
     steps = drawing.numbers(curves["step"])
-    lines = [
+    lines: list[tuple[str, str, Any, Any]] = [
         ("log(|rec loss|)", RED, steps, curves["reconstruction"]),
         ("log(|match loss|)", BLUE, steps, curves["penalty"]),
     ]

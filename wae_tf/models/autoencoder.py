@@ -13,13 +13,14 @@ from wae_tf.config import Config
 from wae_tf.models import arguments
 from wae_tf.models import encoding as encodings
 from wae_tf.models.encoding import Encoding, Noise
+from wae_tf.models.keras_ways import KerasWays
 from wae_tf.networks import official
 from wae_tf.objective import priors
 from wae_tf.pixels import to_float
 from wae_tf.settings import Settings
 
 
-class Autoencoder(keras.Model):
+class Autoencoder(KerasWays):
     """Encoder, decoder and the prior between them, as a model whose call is the reconstruction.
 
     `encode` and `decode` take and give pictures. The networks themselves are what the objective
@@ -71,7 +72,8 @@ class Autoencoder(keras.Model):
         # `auto` says nothing in a file, where no data set is named.
         settings = dataclasses.replace(settings, pixel_range=settings.pixel_range_of_data)
         super().__init__(name=name, dtype=settings.full_precision)
-        self.image_shape = tuple(image_shape)
+        height, width, channels = image_shape
+        self.image_shape = (height, width, channels)
         self.settings = settings
         self.data_size = data_size
         self.full_dtype = settings.full_precision
@@ -86,12 +88,13 @@ class Autoencoder(keras.Model):
             settings, self.image_shape, **replica_options
         )
         self.adversary = adversary
-        self.built = True
+        self.is_built()
 
     # Making and saving.
 
     def get_config(self) -> dict[str, Any]:
         """What `keras.saving` needs to make this model again."""
+        self.refuse_hdf5()
         serialize = keras.saving.serialize_keras_object
         return {
             "image_shape": list(self.image_shape),

@@ -41,6 +41,7 @@ class Wae(Autoencoder):
 
     #: The parts of the objective.
     terms: tuple[str, ...] = ("reconstruction", "penalty")
+    train_function: Any  # Keras's
 
     def __init__(
         self,
@@ -326,8 +327,10 @@ class Wae(Autoencoder):
             )
             self.tied_rates = rates.TiedRates(self.optimizer, self.adversary_optimizer)
 
-    def get_compile_config(self) -> dict[str, Any]:
-        """Both optimizers, with their settings."""
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Both optimizers, with their settings; None before `compile`."""
+        if not self.compiled:
+            return None
         if self.tied_rates is not None and not self.schedules.set_rates:
             self.tied_rates.follow()
         serialize = keras.saving.serialize_keras_object

@@ -285,10 +285,11 @@ class Checkpoints(keras.callbacks.Callback):
         """Saves within an epoch, if it is time."""
         self.stop.patient = True  # from now on steps are worth waiting for; `fit` ends it
         every = self.config.save_every_steps
-        if self.stop.number is None and not every:
+        if self.stop.number is None and every is None:
             return
         step = int(self.model.step.numpy())
-        if not self.ends(step) and (self.stop.number or step - self.saved >= every):
+        due = self.stop.number or (every and step - self.saved >= every)
+        if due and not self.ends(step):
             self.save()
             self.leave()
 
@@ -308,7 +309,7 @@ class Checkpoints(keras.callbacks.Callback):
         checkpoints.save(self.run.checkpoints, self.model, self.state(), keep)
         remote.push(self.run.folder)
         self.saved = int(self.model.step.numpy())
-        self.stop.what_now = f"step {self.saved} is saved; the same command goes on from there."
+        self.stop.advice = f"step {self.saved} is saved; the same command goes on from there."
 
     def leave(self) -> None:
         """Ends training if a signal asked for it.

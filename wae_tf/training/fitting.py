@@ -89,7 +89,7 @@ def fit(
     length: Length,
     stop: Stop,
     state: dict[str, Any],
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Trains up to the last step, a last epoch cut short if need be.
 
     Args:
@@ -110,7 +110,7 @@ def fit(
     watchers = _Watchers(model, config, images, run, length, stop, state)
     while True:
         try:
-            with stop.waits(patient=False):  # until a step has come to its end
+            with stop.deferring(patient=False):  # until a step has come to its end
                 _fit_what_is_left(model, feed, length, watchers)
                 _save_the_end(model, length, watchers)
             break
@@ -153,7 +153,7 @@ def _save_the_end(model: Wae, length: Length, watchers: _Watchers) -> None:
         raise BadStep(length.total, "weights not finite")
 
 
-def _metrics(model: Wae, run: RunFolder, length: Length, watchers: _Watchers) -> dict[str, float]:
+def _metrics(model: Wae, run: RunFolder, length: Length, watchers: _Watchers) -> dict[str, Any]:
     history = run.read_history()
     row = watchers.report.row or {name: [math.nan, *column][-1] for name, column in history.items()}
     return {

@@ -109,10 +109,11 @@ def restore_model(config: Config) -> Wae:
     run.require()
     known = run.read_metrics()
     names = ("image_height", "image_width", "image_channels", "train_images")
-    if not all(isinstance(known.get(name), int) and known[name] > 0 for name in names):
+    noted = [int(known[name] or 0) for name in names if isinstance(known.get(name), int)]
+    if len(noted) < len(names) or min(noted) < 1:
         return restore(config)[0]  # a run of before they were noted
-    *shape, data_size = (known[name] for name in names)
-    return _restored(config, by_name.from_config(config, tuple(shape), data_size))
+    height, width, channels, data_size = noted
+    return _restored(config, by_name.from_config(config, (height, width, channels), data_size))
 
 
 def _restored(config: Config, model: Wae) -> Wae:

@@ -33,15 +33,8 @@ def load_images(config: Config) -> ImageSet:
     """
     images = load.load(
         config.dataset,
-        data_dir=config.data_dir,
+        **config.of_data,
         cache_dir=config.cache_dir,
-        crop=config.crop,
-        split=config.split,
-        image_size=config.image_size,
-        channels=config.channels,
-        train_size=config.train_size,
-        test_size=config.test_size,
-        skip_bad_images=config.skip_bad_images,
         accept=functools.partial(_check_shape, config),
     )
     if len(images.test) < 2:
@@ -135,8 +128,8 @@ def read_official(model: Wae, prefix: str) -> None:
     progress(f"took the weights of the official checkpoint {prefix}")
 
 
-def adopt(config: Config) -> None:
-    """Makes a run folder of an official checkpoint, so that every mode can work on it.
+def adopt(config: Config, prefix: str) -> None:
+    """Makes a run folder of the official checkpoint of this prefix, so that every mode can work on it.
 
     Raises:
         UserError: bad data, a folder in use, no such checkpoint.
@@ -144,7 +137,7 @@ def adopt(config: Config) -> None:
     run = RunFolder(config.folder)
     images = load_images(config)
     model = build(config, images)
-    read_official(model, config.init_from_official)
+    read_official(model, prefix)
     create(run, config, images)
     model.compile()
     checkpoints.save(run.checkpoints, model, integrity.kept(run, config), config.keep_checkpoints)
@@ -166,5 +159,5 @@ def facts_of(images: ImageSet) -> dict[str, int]:
     return {
         **shape,
         "train_images": len(images.train),
-        "train_sum": zlib.crc32(np.ascontiguousarray(some)),
+        "train_sum": zlib.crc32(np.ascontiguousarray(some).data),
     }

@@ -30,7 +30,7 @@ from wae_tf.training import (
 from wae_tf.training.programs import Length
 
 
-def train(config: Config, *, overwrite: bool = False) -> dict[str, float]:
+def train(config: Config, *, overwrite: bool = False) -> dict[str, float | None]:
     """A whole run into its folder, or the rest of one that was stopped there; returns its metrics.
 
     A run goes on from its newest whole checkpoint as if nothing had happened: data order, noise and
@@ -69,7 +69,7 @@ def _train(
     run: RunFolder,
     stop: Stop,
     overwrite: bool,
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     chief = distribution.is_chief(strategy)
     images = setup.load_images(config)
     stop.check()
@@ -80,35 +80,35 @@ def _train(
     start = distribution.from_chief(strategy, start)
     _introduce(model, config, strategy)
 
-    together, most = programs.steps_per_call(model, config, length, max(start, 0))
+    steps_per_call, most = programs.steps_per_call(model, config, length, max(start, 0))
     with strategy.scope():  # not around the rest: what the chief makes alone is its own
-        model.compile(steps_per_execution=together)
+        model.compile(steps_per_execution=steps_per_call)
     if start >= 0:
         state = checkpoints.restore(run.checkpoints, start, model)
         progress(f"going on from step {start} of {length.total}")
     else:
         state = {}
-        stop.what_now = "nothing of this run is saved yet; the same command begins it again."
-        with stop.waits(patient=False):  # `check` asks before each step
+        stop.advice = "nothing of this run is saved yet; the same command begins it again."
+        with stop.deferring(patient=False):  # `check` asks before each step
             _first_weights(model, config, images, stop)
         stop.check()
         if chief:
             checkpoints.save(
                 run.checkpoints, model, integrity.kept(run, config), config.keep_checkpoints
             )
-    stop.what_now = f"step {max(start, 0)} is saved; the same command goes on from there."
+    stop.advice = f"step {max(start, 0)} is saved; the same command goes on from there."
 
     one_program = model.jit_compile and most > 1 and strategy.num_replicas_in_sync == 1
     # A partial batch is of another shape than the batches that one program takes together.
     one_program = one_program and config.batch_order == "random"
     if one_program:
         programs.make_one_program(model, most)
-    feed = feeding.Feed(model, images.train, config, together if one_program else None)
+    feed = feeding.Feed(model, images.train, config, steps_per_call if one_program else None)
     metrics = fitting.fit(model, config, images, feed, run, length, stop, state)
     if not chief:
         progress("done; the chief evaluates")
         return metrics
-    stop.what_now = "all steps are done and saved; the same command evaluates them."
+    stop.advice = "all steps are done and saved; the same command evaluates them."
     return _evaluate(model, config, images, run, metrics)
 
 
@@ -135,7 +135,7 @@ def _first_weights(model: Wae, config: Config, images: ImageSet, stop: Stop) -> 
 
 def _evaluate(
     model: Wae, config: Config, images: ImageSet, run: RunFolder, metrics: dict[str, Any]
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     if skipped := metrics.get("skipped_steps"):
         progress(f"{skipped} updates were left out: their gradients overflowed half precision")
     progress("evaluating on all test images")
