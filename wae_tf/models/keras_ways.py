@@ -11,7 +11,7 @@ try:  # what keras.saving sets while it writes an HDF5 file
     from keras.src.backend.common.global_state import get_global_attribute as _attribute
 except ImportError:
 
-    def _attribute(name: str) -> Any:  # type: ignore[misc]
+    def _attribute(name: str) -> Any:
         return None
 
 
@@ -25,7 +25,7 @@ class KerasWays(keras.Model):
     """A model that is built by its constructor, whose call takes images of one shape."""
 
     #: Of the images.
-    image_shape: tuple[int, ...]
+    image_shape: Any
 
     def is_built(self) -> None:
         """Tells Keras, from the constructor, that all is built and what a call takes.
