@@ -299,3 +299,25 @@ def test_arrays_of_objects_and_channels_first(tmp_path, rng):
     refused("has no array of images", tmp_path)
     np.savez(tmp_path / "x.npz", a=noise(rng, 4, 8, 8), b=noise(rng, 4, 8, 8))
     refused(r"has 2 arrays of images \(`a` uint8 \[4, 8, 8\], `b`", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("train", "test"), [("seg_train", "seg_test"), ("train", "dev"), ("cat-train", "cat-test")]
+)
+def test_folders_with_a_word_before_train_and_test(train, test, tmp_path, rng):
+    made = split_folders(tmp_path, rng, (train, test))
+    loaded = folder(tmp_path)
+    np.testing.assert_array_equal(loaded.train, of(made, train))
+    np.testing.assert_array_equal(loaded.test, of(made, test))
+    assert sorted(set(loaded.train_labels)) == [0, 1]  # cat and dog, not the parts
+
+
+def test_pictures_without_endings_are_told(tmp_path, rng):
+    for i in range(3):
+        write(tmp_path / f"a{i}", encoded(noise(rng, 4, 4, 3), "PNG"))
+    refused(r"a0 is a picture without an ending: name it a0\.png", tmp_path)
+
+
+def test_one_picture_is_not_an_array_of_narrow_ones(tmp_path, rng):
+    np.save(tmp_path / "x.npy", noise(rng, 16, 16, 3))
+    refused(r"holds uint8 \[16, 16, 3\]: .* this looks like one picture", tmp_path / "x.npy")
