@@ -321,3 +321,15 @@ def test_pictures_without_endings_are_told(tmp_path, rng):
 def test_one_picture_is_not_an_array_of_narrow_ones(tmp_path, rng):
     np.save(tmp_path / "x.npy", noise(rng, 16, 16, 3))
     refused(r"holds uint8 \[16, 16, 3\]: .* this looks like one picture", tmp_path / "x.npy")
+
+
+def test_shapes_and_pictures_whose_meaning_is_not_known_are_refused(tmp_path, rng):
+    for shape in ((5, 8, 8, 4), (5, 8, 8, 2), (5, 64), (5, 2, 8, 8, 3)):
+        np.save(tmp_path / "x.npy", noise(rng, *shape))
+        refused(r"images are numbers of shape \[N, H, W\] or \[N, H, W, C\]", tmp_path / "x.npy")
+    np.savez(tmp_path / "x.npz", x_train=noise(rng, 4, 8, 8), x_test=noise(rng, 2, 8, 8))
+    refused("2 arrays of images .*: one of shape", tmp_path / "x.npz")
+    for i in range(2):
+        image = Image.fromarray(rng.rand(4, 4).astype(np.float32))
+        image.save(tmp_path / f"{i}.tif")
+    refused("has pixels of mode F: 8 or 16 bits a channel are accepted", tmp_path)
