@@ -333,3 +333,15 @@ def test_shapes_and_pictures_whose_meaning_is_not_known_are_refused(tmp_path, rn
         image = Image.fromarray(rng.rand(4, 4).astype(np.float32))
         image.save(tmp_path / f"{i}.tif")
     refused("has pixels of mode F: 8 or 16 bits a channel are accepted", tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["gif", "tif", "webp", "png"])
+def test_the_first_of_several_frames_is_taken_and_said(ending, tmp_path, rng):
+    frames = [Image.fromarray(noise(rng, 6, 6)).convert("RGB") for _ in range(3)]
+    lossless = {"lossless": True} if ending == "webp" else {}
+    for i in range(2):
+        frames[i].save(tmp_path / f"{i}.{ending}", save_all=True, append_images=frames, **lossless)
+    png(tmp_path / "2.png", np.asarray(frames[2]))
+    loaded = folder(tmp_path)
+    np.testing.assert_array_equal(both(loaded), official_order([np.asarray(f) for f in frames]))
+    assert "of 2 with several frames or pages the first" in loaded.source

@@ -70,7 +70,7 @@ def check(data_dir: Path, image_size: int | None, skip_bad_images: bool) -> None
     files, names = found
     looks = decoding.look_at_some(files, names, picture_files.look, skip_bad_images)
     if image_size is None and not skip_bad_images:  # else some may be missing
-        sizes = [size for _, size in looks]
+        sizes = [look.size for look in looks]
         own_pictures.check_sizes(files, decoding.some_of(names), sizes)
 
 
