@@ -16,9 +16,10 @@ from collections.abc import Sequence
 # Before TensorFlow is imported: on a machine without a GPU it would report that as an error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from wae_tf import console, interruption, quiet
+from wae_tf import console
 from wae_tf.cli import arguments as cli_arguments
-from wae_tf.cli import modes
+from wae_tf.cli import modes, version
+from wae_tf.console import interruption, quiet
 from wae_tf.errors import UserError, of_a_file, printable
 
 #: What a signal means for a mode that says nothing else.
@@ -26,6 +27,9 @@ _ADVICE = "the work was not done; the same command begins it again."
 
 
 def _run(arguments: Sequence[str]) -> None:
+    if version.asked(arguments):
+        print(version.text())
+        return
     text = cli_arguments.help_text(arguments)
     if text is not None:
         print(text)
@@ -35,7 +39,7 @@ def _run(arguments: Sequence[str]) -> None:
 
 
 def _dispatch(arguments: Sequence[str]) -> None:
-    address = cli_arguments.address(arguments)
+    address = None if version.asked(arguments) else cli_arguments.address(arguments)
     if address is None:
         _run(arguments)
         return

@@ -46,6 +46,9 @@ STREAMS = {
     # the encoder's second pass of penalty_codes=fresh
     "autoencoder/again": 28,
     "test/again": 29,
+    # what a penalty draws for itself
+    "autoencoder/penalty": 30,
+    "test/penalty": 31,
 }
 
 

@@ -44,6 +44,7 @@ cases = {
                 fixed_point_weight=0.1),
     "mmdpp": dict(model="wae_mmdpp", encoder_noise="gaussian", lr_schedule="plateau", epochs=5),
     "vae": dict(model="vae", encoder_noise="gaussian", pretrain=False),
+    "swd": dict(model="wae_swd", swd_projections=20),
     "double": dict(model="wae_mmd", encoder_noise="add_noise", precision="float64"),
 }
 if many == "multi_worker":

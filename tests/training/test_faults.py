@@ -16,11 +16,12 @@ import tensorflow as tf
 import wae_tf
 from tests.factory import tiny, tiny_model, tiny_run
 from tests.faults import Killed, fault, fault_in
-from wae_tf import interruption, main
+from wae_tf import main
 from wae_tf.cli.arguments import parse
+from wae_tf.console import interruption
+from wae_tf.console.interruption import Stop
 from wae_tf.errors import DataError, RunError
 from wae_tf.evaluation import brief
-from wae_tf.interruption import Stop
 from wae_tf.models import pretraining as pretraining_step
 from wae_tf.models.gan import WaeGan
 from wae_tf.models.mmd import WaeMmd

@@ -10,12 +10,13 @@ from typing import Any
 
 from absl import flags
 
-from wae_tf import quiet, registry
+from wae_tf import registry
 from wae_tf.cli import flagfiles, help, mistakes, mode_flags, presets
 from wae_tf.config import Config
+from wae_tf.console import quiet
 from wae_tf.errors import FlagError, UserError
 from wae_tf.evaluation.options import Options
-from wae_tf.setting_checks import check_number, check_text
+from wae_tf.settings.checks import check_number, check_text
 
 
 def define(values: flags.FlagValues) -> None:
@@ -50,6 +51,9 @@ def define(values: flags.FlagValues) -> None:
     )
     flags.DEFINE_integer(
         "classifier_steps", 3000, "training steps of the classifier", flag_values=values
+    )
+    flags.DEFINE_boolean(
+        "version", False, "print the versions of this and what it stands on", flag_values=values
     )
     flags.DEFINE_integer(
         "verbosity",
@@ -236,6 +240,20 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     except ValueError as error:
         raise FlagError("--mmd_scales takes numbers separated by commas.") from error
     return values, Config(**fields)
+
+
+def preset(dataset: str = "digits", model: str = "wae_mmd", **fields: Any) -> Config:
+    """The Config that the command line has for a data set and a model: their preset's.
+
+    Args:
+        dataset: as --dataset.
+        model: as --model.
+        **fields: fields of `Config` to replace.
+
+    Raises:
+        FlagError: a name or value is not accepted.
+    """
+    return dataclasses.replace(parse([f"--dataset={dataset}", f"--model={model}"])[1], **fields)
 
 
 def address(arguments: Sequence[str]) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from wae_tf.errors import FlagError
-from wae_tf.setting_checks import check_text, shown
+from wae_tf.settings.checks import check_text, shown
 
 #: Files that one command line may read, lines that they may have, and bytes of one.
 MOST_FILES, MOST_LINES, MOST_BYTES = 100, 10_000, 1_000_000

@@ -8,7 +8,7 @@ from absl import flags
 
 from wae_tf import registry, suggestions
 from wae_tf.errors import FlagError
-from wae_tf.setting_checks import shown
+from wae_tf.settings.checks import shown
 
 #: Flags that other programs have and this one answers by something else.
 _INSTEAD = {

@@ -10,13 +10,13 @@ from absl import flags
 from wae_tf import registry
 from wae_tf.config import Config
 from wae_tf.errors import FlagError
-from wae_tf.setting_checks import shown
+from wae_tf.settings.checks import shown
 
 _OF_CONFIG = tuple(field.name for field in dataclasses.fields(Config))
 #: Where a run and its images are: of every mode.
 _PLACES = ("plugins", "dataset", "model", "work_dir", "data_dir", "cache_dir", "skip_bad_images")
 #: What may be other than the run's without changing its model.
-_COMPUTES = ("seed", "precision", "jit", "init_from_official")
+_COMPUTES = ("seed", "precision", "jit", "init_from_official", "checkpoint")
 _IMAGES = ("train_size", "test_size", "split", "crop", "image_size", "channels")
 #: The settings that a mode uses, besides those that the run has noted anyway.
 _SETTINGS = {

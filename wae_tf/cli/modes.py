@@ -9,10 +9,11 @@ from typing import Any
 
 from absl import flags
 
-from wae_tf import memory, registry
+from wae_tf import registry
 from wae_tf.config import Config
 from wae_tf.errors import FlagError
 from wae_tf.registry import register
+from wae_tf.settings import memory
 
 
 def _evaluation_options(values: flags.FlagValues) -> Any:

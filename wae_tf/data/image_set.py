@@ -114,8 +114,13 @@ def fetched(name: str, read: Callable[[Path], Parts]) -> ImageSet:
     Raises:
         DataError: neither has it, and it cannot be downloaded.
     """
-    builder = tfds_source.prepared_at_home(name)
-    kept = None if builder else keras_files.kept(name)
+    try:
+        builder = tfds_source.prepared_at_home(name)
+        kept = None if builder else keras_files.kept(name)
+    except tfds_source.NotThere:
+        if (kept := keras_files.kept(name)) is None:
+            raise
+        builder = None
     if builder is None and kept is None:
         try:
             builder = tfds_source.prepare(name, layout(name))

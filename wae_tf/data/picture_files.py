@@ -105,7 +105,7 @@ def decode_celeba(data: bytes, crop: str, side: int = 64) -> np.ndarray:
 
     `closecrop` cuts the box (19, 39, 159, 179) and resizes it to 64x64; `resizecrop` resizes all
     to 64x78 and keeps rows 7 to 71. Lanczos in both. `squash` resizes all to 64x64, bilinear, as
-    the replication report did (its preprocess.py:19; it wrote a JPEG of the result once more, which
+    the replication report did (its preprocess.py:20; it wrote a JPEG of the result once more, which
     this does not). The resizing is the official one to the byte; the JPEG decoder is Pillow's, whose
     releases of the time carried another libjpeg. For another `side` the same lines are followed with
     it in place of 64.

@@ -162,13 +162,14 @@ def _hash_folder(folder: Path) -> str:
 def _download(handle: str) -> Path:
     try:
         import tensorflow_hub
-
-        return Path(tensorflow_hub.resolve(handle))
-    except ImportError as error:
+    except Exception as error:  # missing, or broken in any way
         raise Unreachable(
-            f"--inception={handle} needs tensorflow-hub, which cannot be imported ({error}); give "
-            "a SavedModel folder or a frozen graph instead."
+            f"--inception={handle} needs tensorflow-hub, which cannot be imported "
+            f"({type(error).__name__}: {first_line(error)}); give a SavedModel folder or a frozen graph "
+            "instead."
         ) from error
+    try:
+        return Path(tensorflow_hub.resolve(handle))
     except Exception as error:  # urllib's, tarfile's and TensorFlow's own
         raise Unreachable(
             f"--inception={handle} cannot be downloaded ({type(error).__name__}): fetch it where "

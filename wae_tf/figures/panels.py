@@ -1,4 +1,4 @@
-"""Pictures of a run, as PNG files made from arrays.
+"""Arrays as PNG files: grids of samples, blocks side by side, interpolations, traversals.
 
 Images are floats in [0, 1] of shape [n, H, W, C]; values outside are clipped. One channel is shown
 as grey, zero black and one white (the official figure plots 1 - x with a colour map from white to

@@ -15,8 +15,8 @@ import keras
 from wae_tf import registry, suggestions
 from wae_tf.config import Config
 from wae_tf.errors import FlagError, KeywordError, UnknownKeywordError
-from wae_tf.setting_checks import plain, shown
 from wae_tf.settings import Settings
+from wae_tf.settings.checks import plain, shown
 
 #: Keras's policies that are a `precision` too.
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16", "float64")

@@ -49,7 +49,7 @@ class WaeGan(Wae):
         """
         logits = self.adversary(codes, training=True)
         if self.settings.adversary_outputs == 2:
-            # A softmax over two classes is a sigmoid of the difference (replication wae.py:311-321).
+            # A softmax over two classes is a sigmoid of the difference (replication wae.py:323-335).
             logits = logits[:, 1:] - logits[:, :1]
         logits = tf.split(logits, parts)
         if self.settings.gan_trick == "off":

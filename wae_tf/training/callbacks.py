@@ -14,17 +14,19 @@ import tensorflow as tf
 
 from wae_tf.config import Config
 from wae_tf.console import progress
+from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief
 from wae_tf.figures import of_model
 from wae_tf.figures.curves import training_curves
-from wae_tf.interruption import Stop
 from wae_tf.models import passes
 from wae_tf.models.step.guard import finite
 from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_unit
 from wae_tf.runs import checkpoints, measures, remote
 from wae_tf.runs.folder import RunFolder
+from wae_tf.training import hparams
+from wae_tf.training.best import Best
 
 #: Points of the step curves that a run keeps.
 CURVE_POINTS = 2000
@@ -75,12 +77,14 @@ class Speed(keras.callbacks.Callback):
         self.seconds = 0.0
         self.steps = 0
         self._compiling = True  # the very first call, which is left out of the clock
-        self._epoch_start = 0.0
+        self._epoch_start = self._epoch_begin = 0.0
         self._epoch_steps = self._left_out = 0
+        self.of_epoch = 0.0  # images/s
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Starts the epoch's clock."""
-        self._epoch_start, self._epoch_steps, self._left_out = time.perf_counter(), 0, 0
+        self._epoch_start = self._epoch_begin = time.perf_counter()
+        self._epoch_steps = self._left_out = 0
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Counts, and shows the epoch's speed so far."""
@@ -96,8 +100,14 @@ class Speed(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Adds the epoch to the total."""
-        self.seconds += time.perf_counter() - self._epoch_start
+        seconds = time.perf_counter() - self._epoch_start
+        self.seconds += seconds
         self.steps += self._epoch_steps
+        if self._epoch_steps:
+            self.of_epoch = self._epoch_steps * self.batch_size / max(seconds, 1e-9)
+        else:  # one call, which compiled
+            whole = time.perf_counter() - self._epoch_begin
+            self.of_epoch = self._left_out * self.batch_size / max(whole, 1e-9)
 
     @property
     def images_per_second(self) -> float:
@@ -140,6 +150,7 @@ class Report(keras.callbacks.Callback):
         self.config, self.run, self.images = config, run, images
         self.curves, self.speed = curves, speed
         self.writer = tf.summary.create_file_writer(str(run.events))
+        hparams.write(self.writer, config)
         self.row: dict[str, Any] = {}
         self.advised: tuple[int, str] | None = None
 
@@ -157,7 +168,7 @@ class Report(keras.callbacks.Callback):
         samples = passes.samples(model, count, seed=config.seed)
         sharpness = float(brief.sharpness(samples).min())
         step = int(model.step.numpy())
-        logs = logs or {}
+        logs = {} if logs is None else logs
         self.row = {
             "epoch": epoch + 1,
             "step": step,
@@ -168,6 +179,9 @@ class Report(keras.callbacks.Callback):
             "rollbacks": int(model.schedules.rollbacks.numpy()),
             "skipped_steps": model.skipped_steps(),
         }
+        # For the callbacks after this one: the dict is the same for all.
+        logs.update({f"val_{name.removeprefix('test_')}": measured[name] for name in measured})
+        logs["images_per_second"] = self.speed.of_epoch
         self.run.append_history(self.row)
         if config.test_line:
             line = brief.test_line(model, test, min(config.batch_size, len(test)))
@@ -261,6 +275,7 @@ class Checkpoints(keras.callbacks.Callback):
         ends: whether an epoch ends at a step: its row of history must come before its checkpoint.
         state: gives what else to save, JSON values.
         stop: notes signals.
+        best: whose epoch's checkpoint may have to stay.
 
     Raises:
         Interrupted: from `fit`, when a signal came and all is saved.
@@ -275,10 +290,12 @@ class Checkpoints(keras.callbacks.Callback):
         ends: Callable[[int], bool],
         state: Callable[[], dict[str, Any]],
         stop: Stop,
+        best: Best,
     ):
         super().__init__()
         self.set_model(model)
         self.config, self.run, self.ends, self.state, self.stop = config, run, ends, state, stop
+        self.best = best
         self.saved = int(model.step.numpy())
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
@@ -297,6 +314,7 @@ class Checkpoints(keras.callbacks.Callback):
         """Saves if it is this epoch's turn; after a bad step training has stopped before this."""
         every = self.config.save_every_steps
         due = every and int(self.model.step.numpy()) - self.saved >= every
+        due = due or (self.config.keep_best and self.best.now)
         if due or self.stop.number or (epoch + 1) % self.config.save_every == 0:
             self.save()
         self.leave()
@@ -306,7 +324,8 @@ class Checkpoints(keras.callbacks.Callback):
         if not finite((self.model.encoder, self.model.decoder, self.model.adversary)):
             return
         keep = self.config.keep_checkpoints
-        checkpoints.save(self.run.checkpoints, self.model, self.state(), keep)
+        besides = [self.best.step] if self.config.keep_best else []
+        checkpoints.save(self.run.checkpoints, self.model, self.state(), keep, besides)
         remote.push(self.run.folder)
         self.saved = int(self.model.step.numpy())
         self.stop.advice = f"step {self.saved} is saved; the same command goes on from there."

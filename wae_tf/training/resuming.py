@@ -12,7 +12,7 @@ from wae_tf.models import by_name
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
-from wae_tf.training import distribution, setup
+from wae_tf.training import best, distribution, setup
 from wae_tf.training.callbacks import BadStep
 from wae_tf.training.programs import Length
 
@@ -45,6 +45,15 @@ def begin(run: RunFolder, config: Config, images: ImageSet, length: Length, over
             f"--work_dir={run.folder} holds a run already, finished at step {step}; raise --epochs "
             "to go on, give another --work_dir, or --overwrite to remove it and start anew."
         )
+    if step is not None and known.get("steps") == step:
+        state = checkpoints.state_of(run.checkpoints, step).get("best", {})
+        if best.is_over(state, config):
+            raise RunError(
+                f"--work_dir={run.folder} holds a run already, ended at step {step}: "
+                f"{state['waited']} epochs were no better than epoch {state['epoch']}; raise "
+                "--early_stopping_patience to go on, give another --work_dir, or --overwrite to "
+                "remove it and start anew."
+            )
     run.write_flags(config)
     for folder in (run.figures, run.checkpoints):
         folder.mkdir(parents=True, exist_ok=True)
@@ -119,9 +128,35 @@ def restore_model(config: Config) -> Wae:
 def _restored(config: Config, model: Wae) -> Wae:
     run = RunFolder(config.folder)
     model.compile()
-    step = checkpoints.newest(run.checkpoints, progress)
-    if step is None:
-        raise RunError(f"--work_dir={run.folder} has no whole checkpoint; train first.")
+    step = _step_of(run, config.checkpoint)
     checkpoints.restore(run.checkpoints, step, model)
     progress(f"restored step {step} of {run.folder}")
     return model
+
+
+def _step_of(run: RunFolder, checkpoint: str) -> int:
+    """The step that --checkpoint names.
+
+    Raises:
+        RunError: the run has no such checkpoint.
+    """
+    newest = checkpoints.newest(run.checkpoints, progress)
+    if newest is None:
+        raise RunError(f"--work_dir={run.folder} has no whole checkpoint; train first.")
+    if checkpoint == "newest":
+        return newest
+    there = checkpoints.steps(run.checkpoints)
+    if checkpoint == "best":
+        known = checkpoints.state_of(run.checkpoints, newest).get("best", {})
+        if known.get("step") and known["step"] in there:
+            progress(f"step {known['step']} is best: {known['by']} {known['value']:.4f}")
+            return known["step"]
+        raise RunError(
+            f"--checkpoint=best: {run.folder} has not kept its best one; train with --keep_best."
+        )
+    if int(checkpoint) not in there:
+        raise RunError(
+            f"--checkpoint={checkpoint}: {run.folder} has no checkpoint of that step; it has those of "
+            f"{', '.join(map(str, sorted(there)))}."
+        )
+    return int(checkpoint)

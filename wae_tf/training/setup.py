@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import memory, registry
+from wae_tf import registry
 from wae_tf.config import Config
 from wae_tf.console import progress
 from wae_tf.data import batches, load
@@ -22,6 +22,7 @@ from wae_tf.networks import official as networks
 from wae_tf.official import weights
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
+from wae_tf.settings import memory
 
 
 def load_images(config: Config) -> ImageSet:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
-from wae_tf import interruption
 from wae_tf.config import Config
-from wae_tf.console import progress
+from wae_tf.console import interruption, progress
+from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
-from wae_tf.errors import RunError, of_a_file
+from wae_tf.errors import FlagError, RunError, of_a_file
 from wae_tf.evaluation import brief, off_prior
-from wae_tf.interruption import Stop
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
@@ -30,15 +31,34 @@ from wae_tf.training import (
 from wae_tf.training.programs import Length
 
 
-def train(config: Config, *, overwrite: bool = False) -> dict[str, float | None]:
+def train(
+    config: Config,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    *,
+    overwrite: bool = False,
+) -> dict[str, float | None]:
     """A whole run into its folder, or the rest of one that was stopped there; returns its metrics.
 
     A run goes on from its newest whole checkpoint as if nothing had happened: data order, noise and
     schedules follow from (seed, step), the rest is in the checkpoint.
 
+    Args:
+        config: of the run.
+        callbacks: any of Keras's, or your own. The logs at an epoch's end have val_loss,
+            val_reconstruction, val_penalty (of the first --epoch_test_size test images) and
+            images_per_second besides the training terms. What callbacks remember of earlier epochs
+            is theirs to keep: a run that goes on begins them anew. With several workers the chief's
+            are called.
+        overwrite: remove the run that the folder holds.
+
     Raises:
         UserError: bad data, a folder in use or with another run, a non-finite loss, a signal.
     """
+    if config.checkpoint != "newest":
+        raise FlagError(
+            f"--checkpoint={config.checkpoint} is for what works on a run; training goes on from the "
+            "newest."
+        )
     strategy = distribution.make_strategy(config)
     run = RunFolder(config.folder)
     with contextlib.ExitStack() as stack:
@@ -49,7 +69,7 @@ def train(config: Config, *, overwrite: bool = False) -> dict[str, float | None]
         if distribution.is_chief(strategy):
             stack.enter_context(run.locked())
         try:
-            metrics = _train(config, strategy, run, stop, overwrite)
+            metrics = _train(config, strategy, run, stop, overwrite, callbacks)
         except (OSError, tf.errors.OpError) as error:
             found = of_a_file(error)
             if found is None and not isinstance(error, OSError):
@@ -69,6 +89,7 @@ def _train(
     run: RunFolder,
     stop: Stop,
     overwrite: bool,
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> dict[str, float | None]:
     chief = distribution.is_chief(strategy)
     images = setup.load_images(config)
@@ -104,7 +125,7 @@ def _train(
     if one_program:
         programs.make_one_program(model, most)
     feed = feeding.Feed(model, images.train, config, steps_per_call if one_program else None)
-    metrics = fitting.fit(model, config, images, feed, run, length, stop, state)
+    metrics = fitting.fit(model, config, images, feed, run, length, stop, state, callbacks)
     if not chief:
         progress("done; the chief evaluates")
         return metrics

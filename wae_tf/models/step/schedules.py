@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf.lr_schedules import milestones, schedule_speed
 from wae_tf.models.step.state import State
 from wae_tf.settings import Settings
+from wae_tf.settings.lr_schedules import milestones, schedule_speed
 
 #: plateau (official wae.py:615-628): epochs before it starts, window of the minimum, patience, divisor,
 #: floor.
@@ -30,7 +30,7 @@ def decay_table(schedule: str, epochs: int) -> np.ndarray:
     Args:
         schedule: `constant`, `manual`, `manual_smooth`, `plateau` (1 throughout: its decay
             depends on the losses), a number, or milestones: the product of the factors of those
-            reached (a MultiStepLR has one for all, replication wae.py:267-274).
+            reached (a MultiStepLR has one for all, replication wae.py:265-270).
         epochs: number of epochs; `manual_smooth` divides by 100 over all of them.
 
     Returns:

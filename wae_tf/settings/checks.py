@@ -138,3 +138,24 @@ def check_divisions_by_scale(settings: Any) -> None:
                 f"--prior_scale=0 makes the prior a point, and {what} divides by its scale; "
                 "accepted: any other number."
             )
+
+
+#: Built-in models to which a setting says nothing.
+_MMD = ("vae", "wae_gan", "wae_mmdpp", "wae_mmdppp")
+_ADVERSARY = ("vae", "wae_mmd", "wae_mmdpp", "wae_mmdppp")
+_IDLE = dict.fromkeys(("mmd_distances", "mmd_clamp"), _MMD) | dict.fromkeys(
+    ("adversary_codes", "adversary_outputs", "adversary_weight"), _ADVERSARY
+)
+
+
+def check_idle(settings: Any) -> None:
+    """Checks that an option of the replication report's is not asked of a model that has no such thing.
+
+    Raises:
+        FlagError: it is.
+    """
+    for name in settings.changes():
+        if settings.model in _IDLE.get(name, ()):
+            raise FlagError(
+                f"--{name} does not go with --model={settings.model}: it has no such part."
+            )
