@@ -8,6 +8,7 @@ from typing import Any
 from wae_tf import registry
 from wae_tf.errors import FlagError
 from wae_tf.settings import Settings, field
+from wae_tf.settings.checks import plain
 
 #: How CelebA comes to 64x64, official datahandler.py:194-207, replication preprocess.py:20.
 CROPS = ("closecrop", "resizecrop", "squash")
@@ -140,7 +141,7 @@ class Config(Settings):
 
     def __post_init__(self) -> None:
         """Imports the plugins, then checks every value."""
-        object.__setattr__(self, "plugins", tuple(self.plugins))
+        object.__setattr__(self, "plugins", plain("plugins", self.plugins, "tuple[str, ...]"))
         registry.load_plugins(self.plugins)
         super().__post_init__()
 

@@ -86,5 +86,7 @@ def _text(path: Path) -> str:
         raise FlagError(
             f"--flagfile={shown(path)} cannot be read: {error.strerror or error}."
         ) from error
+    except FlagError:  # a ValueError too
+        raise
     except ValueError as error:  # UnicodeDecodeError, or a path with a NUL
         raise FlagError(f"--flagfile={shown(path)} cannot be read: it is no UTF-8 text.") from error

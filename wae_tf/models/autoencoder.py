@@ -13,13 +13,14 @@ from wae_tf.config import Config
 from wae_tf.models import arguments
 from wae_tf.models import encoding as encodings
 from wae_tf.models.encoding import Encoding, Noise
+from wae_tf.models.keras_ways import KerasWays
 from wae_tf.networks import official
 from wae_tf.objective import priors
 from wae_tf.pixels import to_float
 from wae_tf.settings import Settings
 
 
-class Autoencoder(keras.Model):
+class Autoencoder(KerasWays):
     """Encoder, decoder and the prior between them, as a model whose call is the reconstruction.
 
     `encode` and `decode` take and give pictures. The networks themselves are what the objective
@@ -39,7 +40,7 @@ class Autoencoder(keras.Model):
             keras.mixed_precision.set_global_policy.
 
     Raises:
-        FlagError: settings that contradict each other or do not fit the images.
+        FlagError: settings that contradict each other or do not fit the images; a ValueError.
         ValueError: data_size is missing where it is needed.
     """
 
@@ -48,6 +49,7 @@ class Autoencoder(keras.Model):
     #: Codes of each image that the penalty draws besides (MMD++).
     codes_per_image = 0
 
+    @arguments.checked
     def __init__(
         self,
         image_shape: tuple[int, int, int],
@@ -86,12 +88,13 @@ class Autoencoder(keras.Model):
             settings, self.image_shape, **replica_options
         )
         self.adversary = adversary
-        self.built = True
+        self.is_built()
 
     # Making and saving.
 
     def get_config(self) -> dict[str, Any]:
         """What `keras.saving` needs to make this model again."""
+        self.refuse_hdf5()
         serialize = keras.saving.serialize_keras_object
         return {
             "image_shape": list(self.image_shape),

@@ -21,13 +21,13 @@ def check(settings: Settings, image_shape: tuple[int, int, int]) -> None:
     Raises:
         FlagError: they do not; the sentence says what would.
     """
+    height, width, _ = image_shape
+    if min(height, width) < 3:
+        raise FlagError(f"images of {height}x{width} are too small; accepted: 3x3 up.")
     for side, arch in (("encoder", settings.encoder_arch), ("decoder", settings.decoder_arch)):
         checks = registry.load(side, arch).facts.get("check")
         if checks is not None:
             checks(settings, image_shape, side)
-    height, width, _ = image_shape
-    if min(height, width) < 3:
-        raise FlagError(f"images of {height}x{width} are too small; accepted: 3x3 up.")
 
 
 def _check_halving_filters(

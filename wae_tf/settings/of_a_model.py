@@ -12,6 +12,7 @@ from wae_tf.settings.checks import (
     check_number,
     check_report_options,
     check_text,
+    plain,
     shown,
 )
 from wae_tf.settings.lr_schedules import schedule_speed
@@ -219,6 +220,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Turns sequences into tuples and checks every value."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None:
+                object.__setattr__(self, field.name, plain(field.name, value, str(field.type)))
         object.__setattr__(self, "mmd_scales", tuple(float(s) for s in self.mmd_scales))
         if self.encoder_clip == "std":
             raise FlagError(

@@ -94,6 +94,7 @@ def build(config: Config, images: ImageSet) -> Wae:
         FlagError: networks and images do not fit, or a batch does not fit into memory.
     """
     model = by_name.from_config(config, images.image_shape, len(images.train))
+    model.schedules.length_given = True  # the run's, in whatever parts it is fitted
     if not tf.config.list_physical_devices("GPU"):
         _check_memory(config, model)
     return model

@@ -16,7 +16,7 @@ from wae_tf.console import interruption, progress
 from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import FlagError, RunError, of_a_file
-from wae_tf.evaluation import brief
+from wae_tf.evaluation import brief, off_prior
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
@@ -182,4 +182,6 @@ def _evaluate(
         f"{metrics['sharpness_samples']:.5f} (data {metrics['sharpness_data']:.5f}); "
         f"look at {run.figures}"
     )
+    if off := off_prior.sentence(metrics, config):
+        progress(off)
     return metrics
