@@ -27,6 +27,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import common
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
@@ -273,9 +275,8 @@ def number(value: Any) -> str:
 
 
 def table(head: list[str], rows: list[list[Any]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *([number(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    """A Markdown table, numbers for people."""
+    return common.markdown(head, [map(number, row) for row in rows]) + "\n"
 
 
 def loss_table(runs: list[Run], options: argparse.Namespace) -> str:
@@ -374,20 +375,9 @@ def draw_strips(path: Path, strips: dict[str, list[np.ndarray]]) -> None:
     pyplot.close(figure)
 
 
-def write(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Rows as a table; those of other data sets have other columns."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def main() -> None:
     """Trains what is left, then measures, tabulates and draws what there is."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.parser(__doc__)
     parser.add_argument("--out", required=True, help="folder of the runs, tables and figures")
     parser.add_argument("--data_dir", help="folder of MNIST's four idx files")
     parser.add_argument("--celeba_dir", help="CelebA's pictures, a folder or the zip")
@@ -426,8 +416,11 @@ def main() -> None:
     ]
     text = loss_table(runs, options)
     if numbers:
-        write(out / "curves.csv", lines)
-        write(out / "measures.csv", numbers)
+        common.write_rows(out / "curves.csv", lines)
+        columns = dict.fromkeys(
+            name for row in numbers for name in row
+        )  # each data set has its own
+        common.write_rows(out / "measures.csv", numbers, columns)
         for dataset in dict.fromkeys(run.dataset for run in runs):
             rows = [row for row in numbers if row["run"].startswith(dataset)]
             if rows:

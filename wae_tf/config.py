@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from wae_tf import registry
 from wae_tf.errors import FlagError
 from wae_tf.settings import Settings, field
+from wae_tf.settings.checks import plain
 
 #: How CelebA comes to 64x64, official datahandler.py:194-207, replication preprocess.py:20.
 CROPS = ("closecrop", "resizecrop", "squash")
@@ -101,7 +103,9 @@ class Config(Settings):
     )
 
     # What it shows and leaves.
-    figure_every: int = field(10, "figures every N epochs, and at the end; 0: none", minimum=0)
+    figure_every: int = field(
+        10, "figures after the first epoch, every N, and at the end; 0: none", minimum=0
+    )
     save_every_steps: int | None = field(
         None,
         "also checkpoint every N steps (at the end of the execution that reaches them)",
@@ -109,6 +113,20 @@ class Config(Settings):
     )
     save_every: int = field(1, "checkpoint every N epochs, and at the end", minimum=1)
     keep_checkpoints: int = field(3, "newest checkpoints to keep", minimum=1)
+    keep_best: bool = field(False, "keep the checkpoint of the epoch that tested best, too")
+    best_by: str = field(
+        "val_loss",
+        "what --keep_best and --early_stopping_patience look at, the smaller the better, on the first "
+        "--epoch_test_size test images",
+        choices=("val_loss", "val_reconstruction", "val_penalty"),
+    )
+    early_stopping_patience: int | None = field(
+        None, "stop after N epochs that tested no better than the best (default: never)", minimum=1
+    )
+    checkpoint: str = field(
+        "newest",
+        "of the run that a mode works on: newest, best (see --keep_best), or the number of a step",
+    )
     epoch_test_size: int = field(
         1000, "test images for the line of each epoch; the end uses all", minimum=1
     )
@@ -123,7 +141,7 @@ class Config(Settings):
 
     def __post_init__(self) -> None:
         """Imports the plugins, then checks every value."""
-        object.__setattr__(self, "plugins", tuple(self.plugins))
+        object.__setattr__(self, "plugins", plain("plugins", self.plugins, "tuple[str, ...]"))
         registry.load_plugins(self.plugins)
         super().__post_init__()
 
@@ -155,6 +173,12 @@ class Config(Settings):
                 "--batch_order=in_order goes with --distribute=none only: replicas cannot share a "
                 "partial batch."
             )
+        known = self.checkpoint.isascii() and self.checkpoint.isdecimal()
+        if self.checkpoint not in ("newest", "best") and not known:
+            raise FlagError(
+                f"--checkpoint={self.checkpoint} is not known; accepted: newest, best, or the number "
+                "of a step."
+            )
         if self.pictures % 2 or self.pictures % self.picture_columns:
             raise FlagError(
                 f"--pictures={self.pictures} must be even and a multiple of "
@@ -172,6 +196,21 @@ class Config(Settings):
         """Steps that go through so many training images once."""
         partial = self.batch_order == "in_order" and images % self.batch_size > 0
         return images // self.batch_size + partial
+
+    @property
+    def of_data(self) -> dict[str, Any]:
+        """The settings that say which images: what `data.load.load` and `check` take, by name."""
+        names = (
+            "data_dir",
+            "crop",
+            "split",
+            "image_size",
+            "channels",
+            "train_size",
+            "test_size",
+            "skip_bad_images",
+        )
+        return {name: getattr(self, name) for name in names}
 
     @property
     def folder(self) -> str:

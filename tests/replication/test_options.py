@@ -12,12 +12,12 @@ from wae_tf.cli import arguments
 from wae_tf.config import Config
 from wae_tf.data import batches, load, picture_files
 from wae_tf.errors import FlagError
-from wae_tf.lr_schedules import milestones
 from wae_tf.models.step import schedules
 from wae_tf.networks import official
 from wae_tf.objective import costs, penalties
 from wae_tf.pixels import to_float
 from wae_tf.settings import Settings
+from wae_tf.settings.lr_schedules import milestones
 from wae_tf.training import train
 
 

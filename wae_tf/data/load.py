@@ -140,7 +140,7 @@ def _checked(
     if crop not in CROPS:
         raise FlagError(f"--crop={crop} is not one of {', '.join(CROPS)}.")
     Config(dataset=dataset, split=split)  # which split goes with which data set
-    asked = {"image_size": image_size, "channels": channels}
+    asked: dict[str, Any] = {"image_size": image_size, "channels": channels}
     asked["crop"] = None if crop == CROPS[0] else crop
     for flag, value in asked.items():
         if value is not None and flag not in facts.get("flags", ()):

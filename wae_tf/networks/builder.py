@@ -23,7 +23,7 @@ class Builder:
         self.synchronized = synchronized
         self.policy = settings.precision
         # Heads and the decoder's last layer stay full under mixed precision.
-        self.full = settings.full_precision
+        self.full_dtype = settings.full_precision
         self.convolutions = layers if settings.jit else convolution
         self._drawn = itertools.count()
 
@@ -62,7 +62,7 @@ class Builder:
             units,
             **self._initial(x.shape[-1], self._normal(), self._bias()),
             name=name,
-            dtype=self.full if last else self.policy,
+            dtype=self.full_dtype if last else self.policy,
         )(x)
 
     def conv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
@@ -78,7 +78,7 @@ class Builder:
             padding=padding,
             **self._initial(size * size * x.shape[-1], kernel, self._bias()),
             name=name,
-            dtype=self.full if last else self.policy,
+            dtype=self.full_dtype if last else self.policy,
         )(x)
 
     def deconv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
@@ -91,7 +91,7 @@ class Builder:
             padding=padding,
             **self._initial(size * size * filters, self._normal(), "zeros"),
             name=name,
-            dtype=self.full if last else self.policy,
+            dtype=self.full_dtype if last else self.policy,
         )(x)
 
     def norm(self, x, name: str, unbiased: bool = False, epsilon: float | None = None):

@@ -80,7 +80,7 @@ def _decoder(net: Builder, codes, image_shape: tuple[int, int, int]):
         depth = channels if last else filters // 2 ** (i + 1)
         x = net.deconv(x, depth, name, size, padding="valid", last=last)
         # PyTorch's padding of 1 takes as much off each side of the result.
-        x = layers.Cropping2D(1, dtype=net.full if last else net.policy)(x)
+        x = layers.Cropping2D(1, dtype=net.full_dtype if last else net.policy)(x)
         if not last:
             x = net.norm(x, f"h{i}_bn", unbiased=True, epsilon=DECODER_EPS)
             x = layers.LeakyReLU(negative_slope=SLOPE, dtype=net.policy)(x)

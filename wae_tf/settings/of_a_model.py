@@ -7,14 +7,16 @@ from typing import Any
 
 from wae_tf import registry
 from wae_tf.errors import FlagError
-from wae_tf.lr_schedules import schedule_speed
-from wae_tf.setting_checks import (
+from wae_tf.settings.checks import (
     check_divisions_by_scale,
-    check_idle,
     check_number,
+    check_report_options,
     check_text,
+    plain,
     shown,
 )
+from wae_tf.settings.lr_schedules import schedule_speed
+from wae_tf.suggestions import did_you_mean
 
 PRIORS = ("normal", "sphere", "uniform")
 
@@ -128,6 +130,12 @@ class Settings:
         "none",
         above=0,
     )
+    swd_projections: int = field(
+        50,
+        "random directions a step, along which wae_swd compares codes and prior",
+        minimum=1,
+        maximum=10_000,
+    )
     penalty_codes: str = field(
         "same",
         "same: of the codes that are decoded; fresh: of a second pass of the encoder over the same "
@@ -212,6 +220,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Turns sequences into tuples and checks every value."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None:
+                object.__setattr__(self, field.name, plain(field.name, value, str(field.type)))
         object.__setattr__(self, "mmd_scales", tuple(float(s) for s in self.mmd_scales))
         if self.encoder_clip == "std":
             raise FlagError(
@@ -233,7 +245,8 @@ class Settings:
                 check_text(field.name, text)
         if meta["choices"] and value not in meta["choices"]:
             raise FlagError(
-                f"--{field.name}={shown(value)} is not known; accepted: {', '.join(meta['choices'])}."
+                f"--{field.name}={shown(value)} is not known; accepted: {', '.join(meta['choices'])}"
+                + did_you_mean(value, meta["choices"])
             )
         if meta["kind"]:
             registry.entry(meta["kind"], value)
@@ -292,14 +305,7 @@ class Settings:
                 f"--penalty_codes=fresh does not go with --model={self.model}, whose penalty is not "
                 "of the codes that are decoded."
             )
-        if self.penalty_codes == "fresh" and self.encoder_noise not in ("gaussian", "implicit"):
-            raise FlagError(
-                "--penalty_codes=fresh needs --encoder_noise=gaussian or implicit, not "
-                f"{self.encoder_noise}: other codes of an image do not change."
-            )
-        if self.mmd_kernel == "rbf" and self.mmd_distances != "exact":
-            raise FlagError("--mmd_distances=replication goes with --mmd_kernel=imq only.")
-        check_idle(self)
+        check_report_options(self)
 
     def _check_needs(self, flag: str, kind: str) -> None:
         """Checks what an entry says it needs of other flags."""
