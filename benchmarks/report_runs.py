@@ -37,7 +37,7 @@ import tensorflow as tf
 
 from wae_tf import console
 from wae_tf.cli import arguments
-from wae_tf.cli.arguments import preset_folder
+from wae_tf.cli.presets import preset_folder
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import RunError, UserError
@@ -168,9 +168,12 @@ def test_lines(path: Path) -> dict[int, tuple[float, float]]:
         return {}
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    # The report's count from 0; one of them has the line of an epoch twice.
-    first = 1 if "fid" in rows[0] else 0
-    return {int(row["epoch"]) + first: (float(row["loss"]), float(row["blur"])) for row in rows}
+    first = 1 if "fid" in rows[0] else 0  # the report's count from 0
+    return {
+        int(row["epoch"]) + first: (float(row["loss"]), float(row["blur"]))
+        for row in rows
+        if row["blur"]  # celeb_wae-gan_stats.csv ends in a piece of a line
+    }
 
 
 def measures(
