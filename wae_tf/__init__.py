@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wae_tf.models.mmdpp import WaeMmdpp, WaeMmdppp
     from wae_tf.models.vae import Vae
     from wae_tf.models.wae import Wae
+    from wae_tf.training.loading import load
     from wae_tf.training.pretraining import pretrain
 
 __version__ = "0.1.0"
@@ -37,6 +38,7 @@ __all__ = [
     "WaeMmdpp",
     "WaeMmdppp",
     "from_config",
+    "load",
     "pretrain",
 ]
 
@@ -50,6 +52,7 @@ _HOMES = {
     "WaeMmdpp": "models.mmdpp",
     "WaeMmdppp": "models.mmdpp",
     "from_config": "models.by_name",
+    "load": "training.loading",
     "pretrain": "training.pretraining",
 }
 

@@ -58,14 +58,16 @@ class Settings:
     pixel_range: str = field(
         "auto",
         "symmetric: pixels in [-1, 1], tanh decoder; unit: [0, 1], sigmoid; stretched: each image's "
-        "own smallest value to -1, largest to 1 (replication utils.py:28-30), tanh; auto: the data "
-        "set's (symmetric for celeba and folder, unit for the others here)",
-        choices=("auto", "symmetric", "unit", "stretched"),
+        "own smallest value to -1, largest to 1 (replication utils.py:28-30), tanh; any: no pixels, "
+        "numbers as they are; auto: the data set's (symmetric for celeba and folder, unit for the "
+        "others here)",
+        choices=("auto", "symmetric", "unit", "stretched", "any"),
     )
     decoder_output: str = field(
         "auto",
-        "tanh; sigmoid, whatever the pixel range (replication wae.py:147, :159); auto: as it says",
-        choices=("auto", "tanh", "sigmoid"),
+        "tanh; sigmoid, whatever the pixel range (replication wae.py:147, :159); linear: as it is; "
+        "auto: as the pixel range says",
+        choices=("auto", "tanh", "sigmoid", "linear"),
     )
 
     # Optimisation.
@@ -308,15 +310,15 @@ class Settings:
 
     @property
     def pixel_range_of_data(self) -> str:
-        """`symmetric`, `unit` or `stretched`; `auto` is unit where no data set says otherwise."""
+        """`symmetric`, `unit`, `stretched` or `any`; `auto` is unit where no data set says otherwise."""
         return "unit" if self.pixel_range == "auto" else self.pixel_range
 
     @property
     def output_of_decoder(self) -> str:
-        """`tanh` or `sigmoid`: what `auto` stands for."""
+        """`tanh`, `sigmoid` or `linear`: what `auto` stands for."""
         if self.decoder_output != "auto":
             return self.decoder_output
-        return "sigmoid" if self.pixel_range_of_data == "unit" else "tanh"
+        return {"unit": "sigmoid", "any": "linear"}.get(self.pixel_range_of_data, "tanh")
 
     @property
     def full_precision(self) -> str:

@@ -46,6 +46,10 @@ STREAMS = {
     # the encoder's second pass of penalty_codes=fresh
     "autoencoder/again": 28,
     "test/again": 29,
+    # layers that draw, such as dropout; folded with the layer's place in its network
+    "encoder/layers": 30,
+    "decoder/layers": 31,
+    "adversary/layers": 32,
 }
 
 

@@ -11,7 +11,8 @@ import tensorflow as tf
 from wae_tf import streams
 from wae_tf.models.autoencoder import Autoencoder
 from wae_tf.models.encoding import Encoding, Noise
-from wae_tf.models.step import replicas, updates
+from wae_tf.models.own_networks import NETWORKS
+from wae_tf.models.step import layer_seeds, replicas, updates
 from wae_tf.models.step.guard import Guard
 from wae_tf.models.step.running_means import RunningMeans
 from wae_tf.models.step.schedules import Schedules
@@ -26,7 +27,7 @@ class Wae(Autoencoder):
     every step is drawn from stateless generators, so the same seed gives the same numbers.
 
     Args:
-        image_shape: (H, W, C).
+        image_shape: of a row of data, (H, W, C) of pictures; None: that of the networks given.
         *args: of `Autoencoder`: settings.
         schedule_length: (steps an epoch, epochs) that a learning rate which is not constant follows;
             None: those of each `fit`.
@@ -43,7 +44,7 @@ class Wae(Autoencoder):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int],
+        image_shape: tuple[int, ...] | None = None,
         *args: Any,
         schedule_length: tuple[int, int] | None = None,
         **kwargs: Any,
@@ -111,8 +112,10 @@ class Wae(Autoencoder):
     ) -> tuple[dict[str, tf.Tensor], Encoding]:
         """`losses`, and the encoding that the penalty saw."""
         encoding = self.encoding(images, noise.of_own_rows(), training)
-        logits = self.decoder(encoding.codes, training=training)
-        reconstruction = replicas.mean(self.cost(images, self.squash(logits), logits))
+        logits = self.logits(encoding.codes, training=training)
+        reconstruction = replicas.mean(
+            self.cost(images, self.squash(logits), self.unsquashed(logits))
+        )
         if self.settings.penalty_codes == "fresh":
             fresh = noise._replace(code=noise.again)
             encoding = self.encoding(images, fresh.of_own_rows(), training)
@@ -137,10 +140,10 @@ class Wae(Autoencoder):
 
         def cycle(images: tf.Tensor) -> tf.Tensor:
             codes = self.encoding(images, Noise(), training).codes
-            logits = self.decoder(codes, training=training)
-            return self.cost(images, self.squash(logits), logits)
+            logits = self.logits(codes, training=training)
+            return self.cost(images, self.squash(logits), self.unsquashed(logits))
 
-        generated = self.squash(self.decoder(prior_sample, training=training))
+        generated = self.squash(self.logits(prior_sample, training=training))
         whole = cycle(generated)
         return tf.stop_gradient(whole) + whole - cycle(tf.stop_gradient(generated))
 
@@ -169,6 +172,7 @@ class Wae(Autoencoder):
             for update in self.updates:
                 update.set_rate(self.schedules.rate(step))
         autoencoder = self.updates[0]
+        layer_seeds.set_to(self.settings.seed, step, self.networks)
         with tf.GradientTape() as tape:
             terms, encoding = self.losses_and_encoding(images, prior_sample, noise)
             scaled = autoencoder.scaled(terms["loss"])
@@ -219,7 +223,7 @@ class Wae(Autoencoder):
     def _images_of(self, batch: Any) -> tf.Tensor:
         first = keras.utils.unpack_x_y_sample_weight(batch)[0]
         images = (self.batch_to_images or self.as_pixels)(first)
-        if images.shape.rank != 4 or tuple(images.shape[1:]) != self.image_shape:
+        if images.shape.rank is None or tuple(images.shape[1:]) != self.image_shape:
             raise ValueError(
                 f"images of shape {tuple(images.shape)} do not fit: this model takes "
                 f"[n, {', '.join(map(str, self.image_shape))}]."
@@ -323,6 +327,12 @@ class Wae(Autoencoder):
     def autoencoder_variables(self) -> list[keras.Variable]:
         """Trainable variables of encoder and decoder."""
         return self.encoder.trainable_variables + self.decoder.trainable_variables
+
+    @property
+    def networks(self) -> dict[str, keras.layers.Layer]:
+        """Encoder, decoder, and the adversary where there is one."""
+        found = {name: getattr(self, name) for name in NETWORKS}
+        return {name: network for name, network in found.items() if network is not None}
 
     @property
     def wae_lambda(self) -> keras.Variable:

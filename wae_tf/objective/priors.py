@@ -42,6 +42,18 @@ def into_support(prior: str, codes: tf.Tensor) -> tf.Tensor:
     return codes
 
 
+def line(prior: str, first: tf.Tensor, last: tf.Tensor, steps: int) -> tf.Tensor:
+    """Codes [n, steps, z] on the way from each first to each last [n, z], both ends included.
+
+    Straight, at even distances; for `sphere` the straight line seen from the centre.
+    """
+    share = tf.linspace(tf.zeros([], first.dtype), tf.ones([], first.dtype), steps)[:, None]
+    codes = first[:, None] * (1 - share) + last[:, None] * share
+    if prior == "sphere":
+        return tf.math.l2_normalize(codes, axis=2)
+    return codes
+
+
 def unit(scale: float) -> float:
     """What sizes of codes are measured in: the prior's scale without its sign; 1 where it is 0.
 
