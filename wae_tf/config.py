@@ -6,6 +6,7 @@ import dataclasses
 
 from wae_tf import registry
 from wae_tf.errors import FlagError
+from wae_tf.setting_checks import plain
 from wae_tf.settings import Settings, field
 
 #: How CelebA comes to 64x64, official datahandler.py:194-207, replication preprocess.py:19.
@@ -123,7 +124,7 @@ class Config(Settings):
 
     def __post_init__(self) -> None:
         """Imports the plugins, then checks every value."""
-        object.__setattr__(self, "plugins", tuple(self.plugins))
+        object.__setattr__(self, "plugins", plain("plugins", self.plugins, "tuple[str, ...]"))
         registry.load_plugins(self.plugins)
         super().__post_init__()
 

@@ -8,7 +8,7 @@ from typing import Any
 from wae_tf import registry
 from wae_tf.errors import FlagError
 from wae_tf.lr_schedules import schedule_speed
-from wae_tf.setting_checks import check_divisions_by_scale, check_number, check_text, shown
+from wae_tf.setting_checks import check_divisions_by_scale, check_number, check_text, plain, shown
 
 PRIORS = ("normal", "sphere", "uniform")
 
@@ -208,6 +208,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Turns sequences into tuples and checks every value."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None:
+                object.__setattr__(self, field.name, plain(field.name, value, str(field.type)))
         object.__setattr__(self, "mmd_scales", tuple(float(s) for s in self.mmd_scales))
         if self.encoder_clip == "std":
             raise FlagError(

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 import wae_tf
 from tests.factory import tiny_model
-from wae_tf.errors import KeywordError
 
 
 @pytest.fixture
@@ -64,12 +63,6 @@ def test_the_global_policy_is_the_precision_of_who_says_none(global_policy, imag
     explicit = tiny_model(precision="float32")
     assert explicit.train_step(images) == plain
     assert tiny_model(settings=wae_tf.Config()).settings.precision == "float32"  # a run's own
-
-
-def test_a_policy_of_half_weights_is_refused(global_policy):
-    global_policy("float16")
-    with pytest.raises(KeywordError, match=r"global policy is float16, .* by precision=\.$"):
-        tiny_model()
 
 
 def test_a_saved_model_keeps_its_precision_under_another_policy(global_policy, tmp_path):

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from wae_tf import streams
 from wae_tf.config import Config
-from wae_tf.models import batching, own_networks
+from wae_tf.models import arguments, batching, own_networks
 from wae_tf.models import encoding as encodings
 from wae_tf.models.encoding import Encoding, Noise
 from wae_tf.networks import official
@@ -48,7 +48,7 @@ class Autoencoder(keras.Model):
             keras.mixed_precision.set_global_policy.
 
     Raises:
-        FlagError: settings that contradict each other or do not fit the data.
+        FlagError: settings that contradict each other or do not fit the data; a ValueError.
         ValueError: networks that are not built or do not fit; data_size is missing where it is needed.
     """
 
@@ -57,6 +57,7 @@ class Autoencoder(keras.Model):
     #: Codes of each image that the penalty draws besides (MMD++).
     codes_per_image = 0
 
+    @arguments.checked
     def __init__(
         self,
         image_shape: tuple[int, ...] | None = None,

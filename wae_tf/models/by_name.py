@@ -21,7 +21,7 @@ def from_config(config: Config, image_shape: tuple[int, int, int], data_size: in
     """
     return registry.get("model", config.model)(
         image_shape,
-        config.settings,
+        config,
         data_size=data_size,
         schedule_length=(config.steps_an_epoch(data_size), config.epochs),
     )

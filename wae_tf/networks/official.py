@@ -22,6 +22,9 @@ def check(settings: Settings, image_shape: tuple[int, int, int]) -> None:
         FlagError: they do not; the sentence says what would.
     """
     pictures = len(image_shape) == 3
+    height, width = image_shape[:2] if pictures else (3, 3)
+    if min(height, width) < 3:
+        raise FlagError(f"images of {height}x{width} are too small; accepted: 3x3 up.")
     for side, arch in (("encoder", settings.encoder_arch), ("decoder", settings.decoder_arch)):
         facts = registry.load(side, arch).facts
         if facts.get("pictures") and not pictures:
@@ -31,9 +34,6 @@ def check(settings: Settings, image_shape: tuple[int, int, int]) -> None:
             )
         if "check" in facts:
             facts["check"](settings, image_shape, side)
-    height, width = image_shape[:2] if pictures else (3, 3)
-    if min(height, width) < 3:
-        raise FlagError(f"images of {height}x{width} are too small; accepted: 3x3 up.")
 
 
 def _check_halving_filters(

@@ -12,7 +12,7 @@ from wae_tf.config import Config
 from wae_tf.console import progress
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import RunError, of_a_file
-from wae_tf.evaluation import brief
+from wae_tf.evaluation import brief, off_prior
 from wae_tf.interruption import Stop
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
@@ -147,4 +147,6 @@ def _evaluate(
         f"{metrics['sharpness_samples']:.5f} (data {metrics['sharpness_data']:.5f}); "
         f"look at {run.figures}"
     )
+    if off := off_prior.sentence(metrics, config):
+        progress(off)
     return metrics
