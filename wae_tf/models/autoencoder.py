@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from wae_tf import streams
 from wae_tf.config import Config
-from wae_tf.models import arguments, batching, own_networks
+from wae_tf.models import arguments, batching, network_shapes, own_networks
 from wae_tf.models import encoding as encodings
 from wae_tf.models.encoding import Encoding, Noise
 from wae_tf.networks import official
@@ -96,7 +96,7 @@ class Autoencoder(keras.Model):
         if decoder is None:
             decoder = official.build_decoder(settings, self.image_shape, **replica_options)
         if adversary is not None:
-            own_networks.check_adversary(self, adversary)
+            network_shapes.check_adversary(adversary, settings.zdim, settings.adversary_outputs)
         self.encoder, self.decoder, self.adversary = encoder, decoder, adversary
         self.built = True
 

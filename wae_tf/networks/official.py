@@ -337,22 +337,3 @@ def _adversary_logits(net: Builder, x):
         units = net.settings.adversary_filters
         x = net.activation(net.linear(x, units, f"h{i + 1}_lin"), "relu")
     return net.linear(x, net.settings.adversary_outputs, "hfinal_lin", last=True)
-
-
-def operations(network: keras.Model) -> list[float]:
-    """Floating-point operations of each layer's product for one input, two a multiply-add.
-
-    Padding counts as pixels; what is no matrix product or convolution is left out.
-    """
-    found = []
-    for layer in network.layers:
-        kernel = getattr(layer, "kernel", None)
-        if kernel is None:
-            continue
-        places = 1
-        if len(kernel.shape) == 4:
-            # A transposed convolution multiplies at every place of its input.
-            transposed = isinstance(layer, layers.Conv2DTranspose)
-            places = math.prod((layer.input if transposed else layer.output).shape[1:3])
-        found.append(2.0 * math.prod(kernel.shape) * places)
-    return found
