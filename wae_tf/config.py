@@ -8,8 +8,9 @@ from typing import Any
 from wae_tf import registry
 from wae_tf.errors import FlagError
 from wae_tf.settings import Settings, field
+from wae_tf.settings.checks import plain
 
-#: How CelebA comes to 64x64, official datahandler.py:194-207, replication preprocess.py:19.
+#: How CelebA comes to 64x64, official datahandler.py:194-207, replication preprocess.py:20.
 CROPS = ("closecrop", "resizecrop", "squash")
 SPLITS = ("official", "own", "listing")
 
@@ -42,22 +43,22 @@ class Config(Settings):
     split: str = field(
         "official",
         "train and test as the official code shuffles and cuts; own: as the data set's files have "
-        "them (mnist, fashion_mnist, cifar10); listing: the first --train_size and the first "
-        "--test_size by number, which overlap, as the replication report's (celeba; replication "
-        "utils.py:19-22)",
+        "them (mnist, fashion_mnist, cifar10; replication utils.py:66-88); listing: the first "
+        "--train_size and the first --test_size by number, which overlap, as the replication report's "
+        "(celeba; replication utils.py:16-19)",
         choices=SPLITS,
     )
     batch_order: str = field(
         "random",
         "random: afresh each step; in_order: through the training images once an epoch, the last "
-        "batch a partial one (replication utils.py:51, :83, a DataLoader's default)",
+        "batch a partial one (replication utils.py:52, :85, a DataLoader's default)",
         choices=("random", "in_order"),
     )
     skip_bad_images: bool = field(False, "count and skip unreadable images instead of stopping")
     crop: str = field(
         "closecrop",
         "CelebA: how to come to 64x64; squash: the whole picture, bilinear (replication "
-        "preprocess.py:19)",
+        "preprocess.py:20)",
         choices=CROPS,
     )
     image_size: int | None = field(
@@ -102,7 +103,9 @@ class Config(Settings):
     )
 
     # What it shows and leaves.
-    figure_every: int = field(10, "figures every N epochs, and at the end; 0: none", minimum=0)
+    figure_every: int = field(
+        10, "figures after the first epoch, every N, and at the end; 0: none", minimum=0
+    )
     save_every_steps: int | None = field(
         None,
         "also checkpoint every N steps (at the end of the execution that reaches them)",
@@ -131,14 +134,14 @@ class Config(Settings):
         False,
         "also test_line.csv, as the replication report has it: after each epoch the mean of the total "
         "loss over the test batches, and of the last one's reconstructions the blur, one variance "
-        "over all their Laplacians (replication wae.py:281-302, :527-571)",
+        "over all their Laplacians (replication wae.py:277-299, :527-570)",
     )
     pictures: int = field(100, "images in each panel of the figure, an even number", minimum=2)
     picture_columns: int = field(10, "columns of each panel", minimum=1)
 
     def __post_init__(self) -> None:
         """Imports the plugins, then checks every value."""
-        object.__setattr__(self, "plugins", tuple(self.plugins))
+        object.__setattr__(self, "plugins", plain("plugins", self.plugins, "tuple[str, ...]"))
         registry.load_plugins(self.plugins)
         super().__post_init__()
 

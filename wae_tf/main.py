@@ -16,9 +16,10 @@ from collections.abc import Sequence
 # Before TensorFlow is imported: on a machine without a GPU it would report that as an error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from wae_tf import console, interruption, quiet
+from wae_tf import console
 from wae_tf.cli import arguments as cli_arguments
 from wae_tf.cli import modes, version
+from wae_tf.console import interruption, quiet
 from wae_tf.errors import UserError, of_a_file, printable
 
 #: What a signal means for a mode that says nothing else.

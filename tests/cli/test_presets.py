@@ -11,7 +11,7 @@ from wae_tf import registry
 from wae_tf.cli import arguments, presets
 from wae_tf.models import by_name
 from wae_tf.networks import official
-from wae_tf.replication import cases, options, record
+from wae_tf.replication import cases, inputs, options
 
 GOLDENS = Path(__file__).parent.parent / "goldens" / "replication"
 FLAGS = presets.preset_folder()
@@ -66,7 +66,7 @@ def test_preset_is_built_and_stepped(name):
 @pytest.mark.parametrize("name", list(cases.REVISIONS))
 def test_replication_presets_are_the_recorded_constants(name):
     """Every field but the ones of data and figures is what the constants of the report's code mean."""
-    meta, _ = record.load(str(GOLDENS / f"{name}.npz"))
+    meta, _ = inputs.load(str(GOLDENS / f"{name}.npz"))
     constants = {**meta["settings"], "BATCH": 64 if meta["dataset"] == "celeb" else 100}
     run = {key: meta[key] for key in ("dataset", "loss", "revision")}
     expected = options.config_of(constants, **run, filters=128, hidden=512)

@@ -32,8 +32,8 @@ def test_killed_while_it_is_retrained_there_is_the_old_or_the_new(
 ):
     (old, old_facts), (new, new_facts) = two
     classifier._save(tmp_path, old, old_facts)
-    killing = faults.fault(operation, f"{tmp_path}*", faults.Killed(), time=time, after=after)
-    with contextlib.suppress(faults.Killed), killing:
+    killed = faults.fault(operation, f"{tmp_path}*", faults.Killed(), time=time, after=after)
+    with contextlib.suppress(faults.Killed), killed:
         classifier._save(tmp_path, new, new_facts)
     known = json.loads((tmp_path / classifier.FACTS_FILE).read_text())
     network = classifier.load(tmp_path, Config(dataset="digits"), (8, 8, 1))

@@ -16,11 +16,12 @@ import tensorflow as tf
 import wae_tf
 from tests.factory import tiny, tiny_model, tiny_run
 from tests.faults import Killed, fault, fault_in
-from wae_tf import interruption, main
+from wae_tf import main
 from wae_tf.cli.arguments import parse
+from wae_tf.console import interruption
+from wae_tf.console.interruption import Stop
 from wae_tf.errors import DataError, RunError
 from wae_tf.evaluation import brief
-from wae_tf.interruption import Stop
 from wae_tf.models import pretraining as pretraining_step
 from wae_tf.models.gan import WaeGan
 from wae_tf.models.mmd import WaeMmd
@@ -333,12 +334,14 @@ def test_other_flags_are_refused_and_the_difference_named(tmp_path, monkeypatch,
     assert history(folder)[-1][:2] == ["4", "20"]
 
 
-def test_a_finished_run_is_refused_and_can_be_lengthened(tmp_path, capsys):
+def test_a_finished_run_says_so_and_can_be_lengthened(tmp_path, capsys):
     folder = tmp_path / "run"
     assert run(folder, "--epochs=1") == 0
     capsys.readouterr()
-    assert run(folder, "--epochs=1") == 1
-    assert "finished at step 5; raise --epochs to go on" in capsys.readouterr().err
+    assert run(folder, "--epochs=1") == 0
+    shown = capsys.readouterr()
+    assert "nothing to do: " in shown.out and "finished at step 5; raise --epochs" in shown.out
+    assert shown.err == ""
     assert run(folder, "--epochs=2") == 0
     assert [row[1] for row in history(folder)] == ["5", "10"]
 

@@ -10,12 +10,13 @@ from typing import Any
 
 from absl import flags
 
-from wae_tf import quiet, registry
+from wae_tf import registry
 from wae_tf.cli import flagfiles, help, mistakes, mode_flags, presets
 from wae_tf.config import Config
+from wae_tf.console import quiet
 from wae_tf.errors import FlagError, UserError
 from wae_tf.evaluation.options import Options
-from wae_tf.setting_checks import check_number, check_text
+from wae_tf.settings.checks import check_number, check_text
 
 
 def define(values: flags.FlagValues) -> None:

@@ -10,7 +10,7 @@ from absl import flags
 from wae_tf import registry
 from wae_tf.config import Config
 from wae_tf.errors import FlagError
-from wae_tf.setting_checks import shown
+from wae_tf.settings.checks import shown
 
 _OF_CONFIG = tuple(field.name for field in dataclasses.fields(Config))
 #: Where a run and its images are: of every mode.

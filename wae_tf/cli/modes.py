@@ -9,10 +9,11 @@ from typing import Any
 
 from absl import flags
 
-from wae_tf import memory, registry
+from wae_tf import registry
 from wae_tf.config import Config
 from wae_tf.errors import FlagError
 from wae_tf.registry import register
+from wae_tf.settings import memory
 
 
 def _evaluation_options(values: flags.FlagValues) -> Any:
@@ -98,11 +99,12 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
     pixels = to_unit(samples, config.pixel_range_of_data)
     with replacing(run.folder / "samples.npy") as file:
         np.save(file, np.round(pixels * 255).astype(np.uint8))
+    # Beside the numbers that it shows; that of the figures is of the run's end.
     of_model.draw_samples(
-        model, run.figures / "samples.png", samples, config.pictures, config.picture_columns
+        model, run.folder / "samples.png", samples, config.pictures, config.picture_columns
     )
     print(
-        f"wrote {run.folder / 'samples.npy'} (uint8 {list(samples.shape)}) and {run.figures / 'samples.png'}"
+        f"wrote {run.folder / 'samples.npy'} (uint8 {list(samples.shape)}) and {run.folder / 'samples.png'}"
     )
 
 

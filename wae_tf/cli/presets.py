@@ -8,7 +8,7 @@ from pathlib import Path
 from wae_tf import registry
 from wae_tf.cli import flagfiles
 from wae_tf.errors import FlagError
-from wae_tf.setting_checks import check_text, shown
+from wae_tf.settings.checks import check_text, shown
 
 
 def preset_folder() -> Path:

@@ -20,7 +20,7 @@ try:
     import fcntl
 except ImportError:
     fcntl = None  # type: ignore[assignment]  # not on Windows
-from wae_tf import interruption
+from wae_tf.console import interruption
 from wae_tf.errors import DataError
 from wae_tf.files import cache_folder, open_regular, read_text
 

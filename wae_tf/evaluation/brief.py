@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from wae_tf.evaluation import codes
+from wae_tf.evaluation import codes, off_prior
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.objective import costs
@@ -82,7 +82,7 @@ def sharpnesses(
 
 
 def test_line(model: Wae, images: np.ndarray, batch_size: int) -> dict[str, float]:
-    """The replication report's test: `loss` and `blur` over batches in order (replication wae.py:527-571).
+    """The replication report's test: `loss` and `blur` over batches in order (replication wae.py:527-570).
 
     Args:
         model: the model.
@@ -130,7 +130,8 @@ def evaluate(
         progress: is called with a line before each part.
 
     Returns:
-        What `test_terms`, `sharpnesses` and, of the codes of all test images, `codes.moments` give.
+        What `test_terms`, `sharpnesses` and, of the codes of all test images, `codes.moments` and
+        `off_prior.flag` give.
     """
     progress(f"reconstructing {len(test)} test images")
     terms = test_terms(model, test, batch_size)
@@ -138,4 +139,5 @@ def evaluate(
     sharp = sharpnesses(model, test, batch_size=batch_size, sample_count=sample_count)
     if test_codes is None:
         test_codes = passes.codes(model, test, batch_size)
-    return {**terms, **sharp, **codes.moments(test_codes, passes.prior_std(model))}
+    moments = codes.moments(test_codes, passes.prior_std(model))
+    return {**terms, **sharp, **moments, **off_prior.flag(moments, len(test_codes))}

@@ -14,8 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import interruption
 from wae_tf.config import Config
+from wae_tf.console import interruption
 from wae_tf.console import progress as console_progress
 from wae_tf.data.batches import batch_indices, image_batches
 from wae_tf.data.image_set import ImageSet

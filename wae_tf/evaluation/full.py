@@ -16,6 +16,7 @@ from wae_tf.evaluation import (
     codes,
     distances,
     feature_networks,
+    off_prior,
     picture_measures,
     samplers,
     tables,
@@ -123,8 +124,11 @@ def evaluate(
     of_model.draw_neighbours(
         run.figures / f"neighbours{tail}.png", pictures.samples[:SHOWN], images.train, where[:SHOWN]
     )
+    metrics = run.update_metrics(numbers)
+    if off := off_prior.sentence(metrics, config):
+        progress(off)
     assessment = Assessment(
-        metrics=run.update_metrics(numbers),
+        metrics=metrics,
         rows=rows,
         model_rows=tables.model_rows(numbers),
         facts=_facts(config, images, options, pictures, networks, int(model.step.numpy())),

@@ -30,7 +30,7 @@ def codes_figure(codes: tuple[Sequence[float], Sequence[float]]) -> bytes:
         means,
         stds,
         fmt="o",
-        color="#1f5fbf",
+        color=drawing.BLUE,
         markersize=4,
         capsize=3,
         label="codes, ± 1 std",

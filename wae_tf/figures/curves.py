@@ -63,8 +63,10 @@ def _training_curves_figure(
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)
     grid = figure.subplots(rows, across, squeeze=False)
     for ax, (title, lines) in zip(grid.flat, panels, strict=True):
-        for label, colour, values in lines:
-            ax.plot(x, values, color=colour, linewidth=2, label=label, marker=drawing.dot(values))
+        for (label, colour, values), style in zip(lines, ("-", "--"), strict=False):
+            ax.plot(
+                x, values, style, color=colour, linewidth=2, label=label, marker=drawing.dot(values)
+            )
         if title == "sharpness" and sharpness_data is not None and np.isfinite(sharpness_data):
             ax.axhline(sharpness_data, color="black", linewidth=1.5, linestyle="--", label="data")
         if longest == 1:

@@ -1,4 +1,4 @@
-"""The official code's figure of a run: reconstructions, samples, codes, curves, data."""
+"""The six panels of a run, laid out as the official code's: reconstructions, samples, codes, curves, data."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from matplotlib.ticker import MaxNLocator
 
 from wae_tf.figures import drawing
 from wae_tf.figures.drawing import BLUE, DPI, GREEN, LABEL, ORANGE, RED, TICK, TITLE
+
+#: Pixels between two images of a grid.
+GAP = 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,7 @@ class SixPanels:
 
 
 def write(path: str | os.PathLike, shown: SixPanels) -> None:
-    """Writes the official code's figure of a run.
+    """Writes the figure of a run, laid out as the official code's.
 
         train reconstruction | test reconstruction | generated samples
         Pz vs Qz             | loss curves         | data points
@@ -71,20 +74,22 @@ def figure_of(shown: SixPanels) -> Figure:
     grids = [
         _paired_grid(shown.train, shown.train_reconstructions, columns),
         _paired_grid(shown.test, shown.test_reconstructions, columns),
-        drawing.image_grid(drawing.checked_images(shown.samples, "samples"), columns, order="down"),
-        drawing.image_grid(drawing.checked_images(shown.data, "data"), columns, order="down"),
+        *(
+            drawing.image_grid(drawing.checked_images(images, name), columns, gap=GAP, order="down")
+            for name, images in (("samples", shown.samples), ("data", shown.data))
+        ),
     ]
     # A panel is about 450 x 425 pixels: where a grid has more, so has the figure, up to twice that.
     detail = max(max(grid.shape[1] / 450, grid.shape[0] / 425) for grid in grids)
     figure = drawing.new_figure(15, 10, dpi=math.ceil(DPI * min(2, max(1, detail))))
     axes = figure.subplots(2, 3)
     figure.subplots_adjust(
-        left=0.035,
+        left=0.045,
         right=0.985,
-        bottom=0.045,
+        bottom=0.06,
         top=0.905 if title else 0.955,
-        wspace=0.12,
-        hspace=0.13,
+        wspace=0.15,
+        hspace=0.17,
     )
     if title:
         figure.suptitle(title, fontsize=TITLE + 2, y=0.985)
@@ -106,7 +111,7 @@ def _paired_grid(images: np.ndarray, reconstructions: np.ndarray, columns: int) 
     both = drawing.pairs(images, reconstructions, max(2, len(images)))
     rows = math.ceil(len(both) / columns)
     rows += rows % 2
-    return drawing.image_grid(both, math.ceil(len(both) / rows), order="down")
+    return drawing.image_grid(both, math.ceil(len(both) / rows), gap=GAP, order="down", group=2)
 
 
 def _draw_codes(ax: Axes, shown: SixPanels) -> None:
@@ -116,21 +121,24 @@ def _draw_codes(ax: Axes, shown: SixPanels) -> None:
     for places, colour, size, marker, width, label in (
         (prior, RED, 70, "*", 0, "Pz"),
         (train, BLUE, 20, "x", 1, "Qz train"),
-        (test, GREEN, 20, "x", 1, "Qz test"),
+        (test, GREEN, 20, "+", 1, "Qz test"),
     ):
         x, y = places.T
         ax.scatter(x, y, c=colour, s=size, marker=marker, linewidths=width, label=label)
-    codes = np.concatenate([train, test])
-    codes = codes[np.isfinite(codes).all(axis=1)]
-    if len(codes):
-        low, high = codes.min(axis=0), codes.max(axis=0)
-        margin = 0.3 * (high - low)
+    # Of both: collapsed codes are a point beside the prior, and wide ones hide it in none.
+    places = np.concatenate([prior, train, test])
+    places = places[np.isfinite(places).all(axis=1)]
+    if len(places):
+        low, high = places.min(axis=0), places.max(axis=0)
+        margin = 0.1 * (high - low)
         margin[margin == 0] = 1.0
         ax.set_xlim(low[0] - margin[0], high[0] + margin[0])
         ax.set_ylim(low[1] - margin[1], high[1] + margin[1])
-    ax.set_title("Pz vs Qz plot", fontsize=TITLE)
+    ax.set_title("Pz vs Qz", fontsize=TITLE)
+    ax.set_xlabel("code, first direction of the plane", fontsize=LABEL)
+    ax.set_ylabel("second direction", fontsize=LABEL)
     ax.tick_params(labelsize=TICK)
-    ax.legend(loc="upper left", fontsize=LABEL, framealpha=0.9)
+    drawing.legend_above(ax)
 
 
 def _draw_log_curves(ax: Axes, curves: Mapping[str, Sequence[float]]) -> None:
@@ -148,7 +156,7 @@ def _draw_log_curves(ax: Axes, curves: Mapping[str, Sequence[float]]) -> None:
         lines.append(
             ("log(sharpness)", ORANGE, curves.get("sharpness_step", steps), curves["sharpness"])
         )
-    for label, colour, x, y in lines:
+    for (label, colour, x, y), style in zip(lines, ("-", "--", "-."), strict=False):
         x, y = drawing.numbers(x), np.abs(drawing.numbers(y))
         if len(x) != len(y):
             raise ValueError(f"the curve {label} has {len(y)} values at {len(x)} steps.")
@@ -156,12 +164,16 @@ def _draw_log_curves(ax: Axes, curves: Mapping[str, Sequence[float]]) -> None:
         x, y = x[::thin], y[::thin]
         logs = np.log(y, where=y > 0, out=np.full_like(y, np.nan))
         if np.isfinite(logs).any():
-            ax.plot(x, logs, color=colour, linewidth=2, label=label, marker=drawing.dot(logs))
+            ax.plot(
+                x, logs, style, color=colour, linewidth=2, label=label, marker=drawing.dot(logs)
+            )
     ax.grid(axis="y", color="#cccccc")
     ax.set_axisbelow(True)
-    ax.margins(y=0.12)
+    ax.margins(y=0.06)
     ax.set_title("loss curves", fontsize=TITLE)
+    ax.set_xlabel("step", fontsize=LABEL)
+    ax.set_ylabel("natural logarithm", fontsize=LABEL)
     ax.xaxis.set_major_locator(MaxNLocator(6))
     ax.tick_params(labelsize=TICK)
     if ax.lines:
-        ax.legend(loc="upper right", fontsize=LABEL, framealpha=0.9)
+        drawing.legend_above(ax)

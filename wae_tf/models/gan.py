@@ -16,7 +16,14 @@ from wae_tf.objective import penalties
 from wae_tf.registry import register
 
 
-@register("model", "wae_gan", help="an adversary tells codes from the prior sample")
+@register(
+    "model",
+    "wae_gan",
+    help="an adversary tells codes from the prior sample",
+    # The stability study's rows with codes nearest to the prior (docs/advice.md).
+    off_prior="a weaker penalty (--wae_lambda=0.1, or --recon_scale=1), pretraining, batches of 100 or "
+    "more, more steps; or --model=wae_mmd, whose codes stayed near",
+)
 @keras.saving.register_keras_serializable("wae_tf")
 class WaeGan(Wae):
     """WAE-GAN: an adversary tells codes from the prior sample (1711.01558, alg. 1)."""
@@ -42,7 +49,7 @@ class WaeGan(Wae):
         """
         logits = self.adversary(codes, training=True)
         if self.settings.adversary_outputs == 2:
-            # A softmax over two classes is a sigmoid of the difference (replication wae.py:311-321).
+            # A softmax over two classes is a sigmoid of the difference (replication wae.py:323-335).
             logits = logits[:, 1:] - logits[:, :1]
         logits = tf.split(logits, parts)
         if self.settings.gan_trick == "off":

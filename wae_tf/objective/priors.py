@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 
@@ -40,6 +42,31 @@ def into_support(prior: str, codes: tf.Tensor) -> tf.Tensor:
     if prior == "uniform":
         return tf.tanh(codes)
     return codes
+
+
+def between(prior: str, first: Any, last: Any, share: Any) -> Any:
+    """Codes [n, zdim] on the straight lines from `first` (share 0) to `last` (1), on the prior's support.
+
+    Args:
+        prior: see `sample`; the line leaves the sphere alone.
+        first: [n, zdim].
+        last: [n, zdim].
+        share: [n, 1].
+    """
+    codes = first * (1 - share) + last * share
+    return into_support(prior, codes) if prior == "sphere" else codes
+
+
+def line(prior: str, first: tf.Tensor, last: tf.Tensor, steps: int) -> tf.Tensor:
+    """Codes [n, steps, z] on the way from each first to each last [n, z], both ends included.
+
+    Straight, at even distances; for `sphere` the straight line seen from the centre.
+    """
+    share = tf.linspace(tf.zeros([], first.dtype), tf.ones([], first.dtype), steps)
+    rows, zdim = tf.shape(first)[0], first.shape[1]
+    first, last = tf.repeat(first, steps, axis=0), tf.repeat(last, steps, axis=0)
+    codes = between(prior, first, last, tf.tile(share, [rows])[:, None])
+    return tf.reshape(codes, [rows, steps, zdim])
 
 
 def unit(scale: float) -> float:

@@ -212,7 +212,7 @@ class Report(object):
         parts = [made, inputs.half(made)]
         for part in parts:
             self.feed(part)
-        # Its Laplacian is float32 whatever the images are (wae.py:290).
+        # Its Laplacian is float32 whatever the images are (wae.py:288).
         real = code.calc_blur
         code.calc_blur = lambda images: real(images.float())
         whole = code.calc_loss
@@ -296,7 +296,7 @@ class Report(object):
         folder = tempfile.mkdtemp()
         path = os.path.join(folder, "x.png")
         Image.fromarray(made).save(path)
-        # As written it cannot be called: n and directory are nobody's (utils.py:14-22).
+        # As written it cannot be called: n and directory are nobody's (utils.py:13-19).
         utils.n, utils.directory = 1, folder
         found = np.array(utils.data_celeb((3, 64)))[0].transpose(1, 2, 0)
         os.remove(path)

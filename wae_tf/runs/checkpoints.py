@@ -150,7 +150,10 @@ def restore(folder: Path, step: int, model: Wae) -> dict[str, Any]:
     except Damaged as error:
         raise RunError(f"the checkpoint {path} is damaged: {error}.") from error
     except (AssertionError, ValueError, tf.errors.OpError) as error:
-        raise RunError(f"the checkpoint {path} is not of this model.") from error
+        raise RunError(
+            f"the checkpoint {path} is not of this model, or is older than 0.1.0, whose models have "
+            "other parts."
+        ) from error
 
 
 def state_of(folder: Path, step: int) -> dict[str, Any]:

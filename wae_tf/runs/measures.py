@@ -10,7 +10,7 @@ the epoch |
 | penalty of metrics.json | the same as test_penalty |
 | sharpness of history.csv | the minimum over samples |
 | sharpness_samples, _reconstructions, _data | samples; test images reconstructed; test images |
-| code_..., mmd_test... | the codes of all test images |
+| code_..., codes_off_prior, mmd_test... | the codes of all test images |
 | frechet_..., kernel_..., score_..., fid, kid, ... | samples against all test images; \
 ..._reconstructions and ..._data as the columns of the table |
 """

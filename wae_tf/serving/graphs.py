@@ -175,8 +175,6 @@ class Graphs:
         row = tf.repeat(tf.range(tf.shape(steps)[0]), steps)
         place = tf.range(tf.size(row)) - tf.gather(tf.cumsum(steps, exclusive=True), row)
         share = tf.cast(place / (tf.gather(steps, row) - 1), tf.float32)[:, None]
-        ends = [tf.gather(self.encoding(images)["codes"], row) for images in (first, last)]
-        codes = ends[0] * (1 - share) + ends[1] * share
-        if self.model.settings.prior == "sphere":
-            codes = priors.into_support("sphere", codes)
+        one, other = (tf.gather(self.encoding(images)["codes"], row) for images in (first, last))
+        codes = priors.between(self.model.settings.prior, one, other, share)
         return {"images": self.decoded_rows(codes, steps)}

@@ -42,7 +42,7 @@ class Port(NamedTuple):
 class Signature(NamedTuple):
     """One way to call the served model: a tf.function that returns a dict of tensors."""
 
-    function: Callable[..., dict[str, tf.Tensor]]
+    function: Any  # a tf.function, which gives a dict of tensors
     meaning: str
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,18 +13,18 @@ import tensorflow as tf
 
 from wae_tf.config import Config
 from wae_tf.console import progress
+from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief
 from wae_tf.figures import of_model
 from wae_tf.figures.curves import training_curves
-from wae_tf.interruption import Stop
 from wae_tf.models import passes
 from wae_tf.models.step.guard import finite
 from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_unit
 from wae_tf.runs import checkpoints, measures, remote
 from wae_tf.runs.folder import RunFolder
-from wae_tf.training import hparams
+from wae_tf.training import hparams, lines
 from wae_tf.training.best import Best
 
 #: Points of the step curves that a run keeps.
@@ -144,9 +143,16 @@ class Report(keras.callbacks.Callback):
     """A line on the screen, a row in history.csv and TensorBoard scalars after each epoch."""
 
     def __init__(
-        self, config: Config, run: RunFolder, images: ImageSet, curves: Curves, speed: Speed
+        self,
+        config: Config,
+        run: RunFolder,
+        images: ImageSet,
+        curves: Curves,
+        speed: Speed,
+        table: lines.Table,
     ):
         super().__init__()
+        self.table = table
         self.config, self.run, self.images = config, run, images
         self.curves, self.speed = curves, speed
         self.writer = tf.summary.create_file_writer(str(run.events))
@@ -193,13 +199,7 @@ class Report(keras.callbacks.Callback):
                 tf.summary.scalar(name, value)
             tf.summary.scalar("wae_lambda", model.wae_lambda.numpy())
             tf.summary.scalar("learning_rate", float(model.optimizer.learning_rate.numpy()))
-        rate = self.speed.images_per_second
-        speed = "" if math.isnan(rate) else f", {rate:.0f} images/s"  # the first call compiles
-        progress(
-            f"epoch {epoch + 1}: step {step}, test reconstruction "
-            f"{measured['test_reconstruction']:.4f}, test penalty {measured['test_penalty']:.4f}, "
-            f"sharpness {sharpness:.5f}{speed}"
-        )
+        self.table.row(self.row, self.speed.images_per_second)
         advice = model.advice()
         if advice is not None and advice != self.advised:
             progress(f"since step {advice[0]} {advice[1]}")
@@ -211,20 +211,22 @@ class Report(keras.callbacks.Callback):
 
 
 class Figures(keras.callbacks.Callback):
-    """Draws the six-panel figure, curves, interpolations and traversals every N epochs."""
+    """Draws the six-panel figure, curves, interpolations and traversals after the first epoch and every N."""
 
     def __init__(self, config: Config, run: RunFolder, images: ImageSet, report: Report):
         super().__init__()
         self.config, self.run, self.images, self.report = config, run, images, report
+        self.drawn = 0  # the last epoch that was
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Draws if it is this epoch's turn."""
         every = self.config.figure_every
-        if every and (epoch + 1) % every == 0:
+        if every and (epoch == 0 or (epoch + 1) % every == 0):  # the first: something to look at
             self.draw(epoch + 1)
 
     def draw(self, epoch: int) -> None:
         """Draws everything, named by the epoch where it is worth keeping."""
+        self.drawn = epoch
         model: Wae = self.model
         config, folder = self.config, self.run.figures
         step = int(model.step.numpy())

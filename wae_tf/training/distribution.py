@@ -1,4 +1,4 @@
-"""Many devices: the strategy that --distribute names, and what a replica needs of the global batch.
+"""Many devices: the strategy that --distribute names, its chief, and data spread over its replicas.
 
 Every replica holds a part of the rows of the global batch, in the order of the replicas. What must
 see the whole batch (penalties, pretraining moments, the logged terms) is computed by every replica

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
-from wae_tf import console
 from wae_tf.config import Config
+from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
-from wae_tf.interruption import Stop
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
-from wae_tf.training import callbacks, distribution, resuming
+from wae_tf.training import callbacks, distribution, lines, resuming
 from wae_tf.training.best import Best
 from wae_tf.training.callbacks import BadStep
 from wae_tf.training.feeding import Feed
@@ -59,7 +57,11 @@ class _Watchers:
             self.all += last
             self.restore(state)
             return
-        self.report = callbacks.Report(config, run, images, self.curves, self.speed)
+        self.bar = lines.Bar(length)
+        tested = min(len(images.test), config.epoch_test_size)
+        samples = min(config.pictures, 100)
+        table = lines.Table(length, "adversary_loss" in model.terms, tested, samples)
+        self.report = callbacks.Report(config, run, images, self.curves, self.speed, table)
         self.figures = callbacks.Figures(config, run, images, self.report)
         self.checkpoints = callbacks.Checkpoints(
             config,
@@ -76,11 +78,9 @@ class _Watchers:
             stop=stop,
             best=self.best,
         )
-        # Keras's bar after the speed that it shows, before the line that the report prints below.
-        bar = keras.callbacks.ProgbarLogger()
         # The user's own after the numbers of the test, and before the weights are saved, which they
         # may have moved.
-        self.all += [bar, self.curves, self.report, self.best, self.own, self.figures]
+        self.all += [self.bar, self.curves, self.report, self.best, self.own, self.figures]
         self.all += [self.checkpoints, *last]
         self.restore(state)
         for watcher in self.all:
@@ -99,10 +99,10 @@ class _Watchers:
         """Of the run until now, without the time between its parts."""
         return time.perf_counter() - self._began
 
-    @property
-    def verbose(self) -> int:
-        """Keras's bar on a terminal, a line an epoch elsewhere, nothing where nobody listens."""
-        return (1 if sys.stdout.isatty() else 2) if self.chief and console.shown() else 0
+    def close(self) -> None:
+        """Ends what is shown of a step that is under way."""
+        if self.chief:
+            self.bar.close()
 
 
 def fit(
@@ -143,12 +143,15 @@ def fit(
             break
         except BadStep as bad:
             watchers.restore(resuming.roll_back(model, config, run, bad))
+        finally:
+            watchers.close()
     watchers.own.end()
     done = length.until(int(model.step.numpy()))
     if not watchers.chief:
         return {"steps": done.total, "epochs": done.epochs}
     every = config.figure_every
-    if every and (done.total % done.steps_per_epoch or done.epochs % every):
+    due = done.total % done.steps_per_epoch or done.epochs % every if every else 0
+    if due and watchers.figures.drawn != done.epochs:
         watchers.figures.draw(done.epochs)
     return _metrics(model, run, done, watchers)
 
@@ -166,7 +169,7 @@ def _fit_what_is_left(model: Wae, feed: Feed, length: Length, watchers: _Watcher
             epochs=last_epoch,
             steps_per_epoch=steps,
             callbacks=[callbacks.Means(means), *watchers.all],
-            verbose=watchers.verbose,
+            verbose=0,  # the bar and the table are ours
             shuffle=False,
         )
         over = model.stop_training

@@ -20,7 +20,11 @@ def of(config: Config) -> dict[str, Any]:
     found = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if value is None or field.name == "plugins" or (field.name in MAY_CHANGE and field.name not in _TOLD):
+        if (
+            value is None
+            or field.name == "plugins"
+            or (field.name in MAY_CHANGE and field.name not in _TOLD)
+        ):
             continue
         found[field.name] = ",".join(map(str, value)) if isinstance(value, tuple) else value
     return found

@@ -18,10 +18,12 @@ from wae_tf.training.programs import Length
 
 #: After so many rollbacks a run stops: its learning rates are a thousandth by then.
 MOST_ROLLBACKS = 10
+#: What `begin` returns where no step is left.
+FINISHED = -2
 
 
 def begin(run: RunFolder, config: Config, images: ImageSet, length: Length, overwrite: bool) -> int:
-    """Makes the folder ready; returns the step of the checkpoint to go on from, or -1."""
+    """Makes the folder ready; returns the step of the checkpoint to go on from, -1, or FINISHED."""
     if not overwrite:
         integrity.mend(run, progress)
     if overwrite or not run.begun(config):
@@ -40,20 +42,25 @@ def begin(run: RunFolder, config: Config, images: ImageSet, length: Length, over
             "the same data, or --overwrite to start anew."
         )
     step, total = checkpoints.newest(run.checkpoints, progress), length.total
-    if step is not None and step >= total and (step > total or known.get("steps") == total):
-        raise RunError(
-            f"--work_dir={run.folder} holds a run already, finished at step {step}; raise --epochs "
-            "to go on, give another --work_dir, or --overwrite to remove it and start anew."
-        )
-    if step is not None and known.get("steps") == step:
+    advice = (
+        f"--work_dir={run.folder} holds a run already, finished at step {step}; raise --epochs "
+        "to go on, give another --work_dir, or --overwrite to remove it and start anew."
+    )
+    if step is not None and step > total:
+        raise RunError(advice)
+    if step is not None and step == known.get("steps"):
+        if step == total:
+            progress(f"nothing to do: {advice}")
+            return FINISHED
         state = checkpoints.state_of(run.checkpoints, step).get("best", {})
         if best.is_over(state, config):
-            raise RunError(
-                f"--work_dir={run.folder} holds a run already, ended at step {step}: "
+            progress(
+                f"nothing to do: --work_dir={run.folder} holds a run already, ended at step {step}: "
                 f"{state['waited']} epochs were no better than epoch {state['epoch']}; raise "
                 "--early_stopping_patience to go on, give another --work_dir, or --overwrite to "
                 "remove it and start anew."
             )
+            return FINISHED
     run.write_flags(config)
     for folder in (run.figures, run.checkpoints):
         folder.mkdir(parents=True, exist_ok=True)

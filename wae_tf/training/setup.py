@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import memory, registry
+from wae_tf import registry
 from wae_tf.config import Config
 from wae_tf.console import progress
 from wae_tf.data import batches, load
@@ -22,6 +22,7 @@ from wae_tf.networks import official as networks
 from wae_tf.official import weights
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
+from wae_tf.settings import memory
 
 
 def load_images(config: Config) -> ImageSet:
@@ -93,6 +94,7 @@ def build(config: Config, images: ImageSet) -> Wae:
         FlagError: networks and images do not fit, or a batch does not fit into memory.
     """
     model = by_name.from_config(config, images.image_shape, len(images.train))
+    model.schedules.length_given = True  # the run's, in whatever parts it is fitted
     if not tf.config.list_physical_devices("GPU"):
         _check_memory(config, model)
     return model

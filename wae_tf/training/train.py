@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from wae_tf import interruption
+from wae_tf import console
 from wae_tf.config import Config
-from wae_tf.console import progress
+from wae_tf.console import interruption, progress
+from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import FlagError, RunError, of_a_file
-from wae_tf.evaluation import brief
-from wae_tf.interruption import Stop
+from wae_tf.evaluation import brief, off_prior
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
 from wae_tf.training import (
     distribution,
+    expectation,
     feeding,
     fitting,
     pretraining,
@@ -93,6 +95,7 @@ def _train(
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> dict[str, float | None]:
     chief = distribution.is_chief(strategy)
+    began = console.began()
     images = setup.load_images(config)
     stop.check()
     length = Length.of(config, len(images.train))
@@ -100,7 +103,12 @@ def _train(
         model = setup.build(config, images)
     start = resuming.begin(run, config, images, length, overwrite) if chief else 0
     start = distribution.from_chief(strategy, start)
+    if start == resuming.FINISHED:
+        return run.read_metrics()
     _introduce(model, config, strategy)
+    if chief and console.shown():
+        for line in expectation.lines(model, config, length, max(start, 0)):
+            progress(line)
 
     steps_per_call, most = programs.steps_per_call(model, config, length, max(start, 0))
     with strategy.scope():  # not around the rest: what the chief makes alone is its own
@@ -131,7 +139,7 @@ def _train(
         progress("done; the chief evaluates")
         return metrics
     stop.advice = "all steps are done and saved; the same command evaluates them."
-    return _evaluate(model, config, images, run, metrics)
+    return _evaluate(model, config, images, run, metrics, began)
 
 
 def _introduce(model: Wae, config: Config, strategy: tf.distribute.Strategy) -> None:
@@ -156,7 +164,12 @@ def _first_weights(model: Wae, config: Config, images: ImageSet, stop: Stop) -> 
 
 
 def _evaluate(
-    model: Wae, config: Config, images: ImageSet, run: RunFolder, metrics: dict[str, Any]
+    model: Wae,
+    config: Config,
+    images: ImageSet,
+    run: RunFolder,
+    metrics: dict[str, Any],
+    began: float,
 ) -> dict[str, float | None]:
     if skipped := metrics.get("skipped_steps"):
         progress(f"{skipped} updates were left out: their gradients overflowed half precision")
@@ -164,9 +177,11 @@ def _evaluate(
     metrics |= brief.evaluate(model, images.test, batch_size=config.batch_size)
     metrics = run.update_metrics(metrics)
     progress(
-        f"done in {metrics['seconds']:.0f} s: test reconstruction "
+        f"done in {console.duration(time.monotonic() - began)}: test reconstruction "
         f"{metrics['test_reconstruction']:.4f}, sharpness of samples "
         f"{metrics['sharpness_samples']:.5f} (data {metrics['sharpness_data']:.5f}); "
         f"look at {run.figures}"
     )
+    if off := off_prior.sentence(metrics, config):
+        progress(off)
     return metrics

@@ -7,9 +7,16 @@ from typing import Any
 
 from wae_tf import registry
 from wae_tf.errors import FlagError
-from wae_tf.lr_schedules import schedule_speed
-from wae_tf.setting_checks import check_divisions_by_scale, check_number, check_text, shown
-from wae_tf.suggestions import did_you_mean
+from wae_tf.errors.suggestions import did_you_mean
+from wae_tf.settings.checks import (
+    check_divisions_by_scale,
+    check_number,
+    check_report_options,
+    check_text,
+    plain,
+    shown,
+)
+from wae_tf.settings.lr_schedules import schedule_speed
 
 PRIORS = ("normal", "sphere", "uniform")
 
@@ -59,14 +66,16 @@ class Settings:
     pixel_range: str = field(
         "auto",
         "symmetric: pixels in [-1, 1], tanh decoder; unit: [0, 1], sigmoid; stretched: each image's "
-        "own smallest value to -1, largest to 1 (replication utils.py:28-30), tanh; auto: the data "
-        "set's (symmetric for celeba and folder, unit for the others here)",
-        choices=("auto", "symmetric", "unit", "stretched"),
+        "own smallest value to -1, largest to 1 (replication utils.py:27-29), tanh; any: no pixels, "
+        "numbers as they are; auto: the data set's (symmetric for celeba and folder, unit for the "
+        "others here)",
+        choices=("auto", "symmetric", "unit", "stretched", "any"),
     )
     decoder_output: str = field(
         "auto",
-        "tanh; sigmoid, whatever the pixel range (replication wae.py:147, :159); auto: as it says",
-        choices=("auto", "tanh", "sigmoid"),
+        "tanh; sigmoid, whatever the pixel range (replication wae.py:144, :152); linear: as it is; "
+        "auto: as the pixel range says",
+        choices=("auto", "tanh", "sigmoid", "linear"),
     )
 
     # Optimisation.
@@ -77,7 +86,7 @@ class Settings:
         "constant",
         "constant, manual (/2 at epoch 30, /5 at 50, /10 at 100), manual_smooth (/100 over the "
         "run), plateau, a number s: 10^(-epoch/s), or milestones such as 30:0.5,50:0.2: from "
-        "epoch 30 on times 0.5, from 50 on times 0.2 besides",
+        "epoch 30 on times 0.5, from 50 on times 0.2 besides (replication wae.py:265-270)",
     )
     adam_beta1: float = field(0.5, "Adam's first decay", minimum=0)
     adam_beta2: float = field(0.999, "Adam's second decay", minimum=0)
@@ -98,7 +107,7 @@ class Settings:
         None,
         "divide what is summed over a batch (cost, KL; the MMD's pairs, N (N - 1) and N^2) as if it had "
         "N images; the replication report divides a last partial batch by its BATCH (replication "
-        "wae.py:375-384); default: by its own images",
+        "wae.py:376-385); default: by its own images",
         minimum=2,
     )
     wae_lambda: float = field(10.0, "weight of the penalty (of the KL term for vae)")
@@ -132,22 +141,22 @@ class Settings:
     penalty_codes: str = field(
         "same",
         "same: of the codes that are decoded; fresh: of a second pass of the encoder over the same "
-        "images with fresh noise (replication wae.py:450, :470)",
+        "images with fresh noise (replication wae.py:450, :469)",
         choices=("same", "fresh"),
     )
     adversary_codes: str = field(
         "after_update",
         "the adversary learns from codes after_update of the encoder (official wae.py:600-612) or "
-        "from the penalty's, before_update (replication wae.py:450-456, :512)",
+        "from the penalty's, before_update (replication wae.py:450-456, :512-517)",
         choices=("after_update", "before_update"),
     )
     adversary_outputs: int = field(
-        1, "1: a logit; 2: one a class, the prior's second (replication wae.py:224)", minimum=1
+        1, "1: a logit; 2: one a class, the prior's second (replication wae.py:233)", minimum=1
     )
     adversary_weight: float | None = field(
         None,
         "factor of the adversary's loss (default: wae_lambda, official wae.py:323; wae_lambda^2 / "
-        "batch_size in replication wae.py:323, :455)",
+        "batch_size in replication wae.py:335, :456)",
         above=0,
     )
     gan_trick: str = field(
@@ -193,8 +202,8 @@ class Settings:
     init: str = field(
         "normal",
         "initial weights of encoder and decoder: normal (init_std, init_bias); torch, uniform within "
-        "1/sqrt(fan_in), biases too; torch_1.0, batch norm's scales besides uniform in [0, 1], as "
-        "PyTorch had them until 1.1",
+        "1/sqrt(fan_in), biases too, PyTorch's own (replication wae.py:121-152 sets none); torch_1.0, "
+        "batch norm's scales besides uniform in [0, 1], as PyTorch had them until 1.1",
         choices=("normal", "torch", "torch_1.0"),
     )
     init_std: float = field(0.0099999, "standard deviation of the initial weights", minimum=0)
@@ -213,6 +222,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Turns sequences into tuples and checks every value."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None:
+                object.__setattr__(self, field.name, plain(field.name, value, str(field.type)))
         object.__setattr__(self, "mmd_scales", tuple(float(s) for s in self.mmd_scales))
         if self.encoder_clip == "std":
             raise FlagError(
@@ -270,37 +283,12 @@ class Settings:
             raise FlagError(
                 f"--gan_trick={self.gan_trick} goes with --prior=normal only, not {self.prior}."
             )
-        self._check_options_of_replication()
+        check_report_options(self)
         for field in dataclasses.fields(self):
             if field.metadata["kind"]:
                 self._check_needs(field.name, field.metadata["kind"])
         if self.prior_scale == 0:
             check_divisions_by_scale(self)
-
-    def _check_options_of_replication(self) -> None:
-        if self.decoder_output == "tanh" and self.pixel_range_of_data == "unit":
-            raise FlagError(
-                "--decoder_output=tanh does not go with --pixel_range=unit: pixels in [0, 1] are "
-                "nothing to hold -1 against."
-            )
-        if self.adversary_outputs > 2:
-            raise FlagError(f"--adversary_outputs={self.adversary_outputs}: 1 or 2 is accepted.")
-        if self.adversary_outputs == 2 and self.gan_trick != "off":
-            raise FlagError("--gan_trick goes with --adversary_outputs=1 only.")
-        if self.encoder_clip == "std_at_most" and self.model in ("wae_mmdpp", "wae_mmdppp"):
-            raise FlagError(f"--encoder_clip=std_at_most does not go with --model={self.model}.")
-        if self.penalty_codes == "fresh" and self.model in ("vae", "wae_mmdpp", "wae_mmdppp"):
-            raise FlagError(
-                f"--penalty_codes=fresh does not go with --model={self.model}, whose penalty is not "
-                "of the codes that are decoded."
-            )
-        if self.penalty_codes == "fresh" and self.encoder_noise not in ("gaussian", "implicit"):
-            raise FlagError(
-                "--penalty_codes=fresh needs --encoder_noise=gaussian or implicit, not "
-                f"{self.encoder_noise}: other codes of an image do not change."
-            )
-        if self.mmd_kernel == "rbf" and self.mmd_distances != "exact":
-            raise FlagError("--mmd_distances=replication goes with --mmd_kernel=imq only.")
 
     def _check_needs(self, flag: str, kind: str) -> None:
         """Checks what an entry says it needs of other flags."""
@@ -309,22 +297,21 @@ class Settings:
             resolved = {"pixel_range": "pixel_range_of_data", "decoder_output": "output_of_decoder"}
             value = getattr(self, resolved.get(other, other))
             if value != wanted:
-                because = f": {facts['because']}" if "because" in facts else f", not {value}"
-                raise FlagError(
-                    f"--{flag}={getattr(self, flag)} needs --{other}={wanted}{because}."
-                )
+                reason = f": {facts['because']}" if "because" in facts else f", not {value}"
+                name = getattr(self, flag)
+                raise FlagError(f"--{flag}={name} needs --{other}={wanted}{reason}.")
 
     @property
     def pixel_range_of_data(self) -> str:
-        """`symmetric`, `unit` or `stretched`; `auto` is unit where no data set says otherwise."""
+        """`symmetric`, `unit`, `stretched` or `any`; `auto` is unit where no data set says otherwise."""
         return "unit" if self.pixel_range == "auto" else self.pixel_range
 
     @property
     def output_of_decoder(self) -> str:
-        """`tanh` or `sigmoid`: what `auto` stands for."""
+        """`tanh`, `sigmoid` or `linear`: what `auto` stands for."""
         if self.decoder_output != "auto":
             return self.decoder_output
-        return "sigmoid" if self.pixel_range_of_data == "unit" else "tanh"
+        return {"unit": "sigmoid", "any": "linear"}.get(self.pixel_range_of_data, "tanh")
 
     @property
     def full_precision(self) -> str:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from wae_tf import quiet
+from wae_tf.console import quiet
 from wae_tf.errors import UserError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from wae_tf import interruption
-from wae_tf.interruption import Interrupted
+from wae_tf.console import interruption
+from wae_tf.console.interruption import Interrupted
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wae_tf import quiet
+from wae_tf.console import quiet
 
 ROOT = Path(__file__).parents[1]
 NOTES = [
@@ -48,7 +48,7 @@ def run(program, **environment):
 def test_a_crash_has_its_last_words():
     done = run(
         "import os, sys\n"
-        "from wae_tf import quiet\n"
+        "from wae_tf.console import quiet\n"
         "quiet.start(quiet.ERRORS)\n"
         "print('of Python', file=sys.stderr)\n"
         "os.write(2, b'I0000 00:00:17.9 79 x.cc:1] a note\\nE0000 00:00:17.9 79 x.cc:1] an error\\n')\n"

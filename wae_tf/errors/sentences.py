@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake: main prints its sentence, never a traceback."""
+"""The exceptions that stand for a user's mistake, and sentences made of other errors."""
 
 import errno
 import os
@@ -62,14 +62,18 @@ class UserError(Exception):
         return printable(super().__str__())
 
 
-class FlagError(UserError):
+class FlagError(UserError, ValueError):
     """A flag's value, or two flags together, cannot be used."""
 
     status = 2
 
 
-class KeywordError(FlagError, ValueError):
+class KeywordError(FlagError):
     """The same of a library's call: the sentence names keywords."""
+
+
+class UnknownKeywordError(KeywordError, TypeError):
+    """A keyword that is not one: a TypeError, as Python's own, besides."""
 
 
 class DataError(UserError):
