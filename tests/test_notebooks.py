@@ -7,7 +7,10 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "docs" / "notebooks"
 #: What a notebook's cell of parameters is given instead.
-TINY = {"own_images": {"SIZE": 8, "FILTERS": 8, "EPOCHS": 1, "BATCH": 100}}
+TINY = {
+    "own_images": {"SIZE": 8, "FILTERS": 8, "EPOCHS": 1, "BATCH": 100},
+    "own_networks": {"EPOCHS": 1, "UNITS": 8},
+}
 
 
 def test_each_notebook_has_tiny_settings():
