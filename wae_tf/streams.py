@@ -46,10 +46,13 @@ STREAMS = {
     # the encoder's second pass of penalty_codes=fresh
     "autoencoder/again": 28,
     "test/again": 29,
+    # what a penalty draws for itself
+    "autoencoder/penalty": 30,
+    "test/penalty": 31,
     # layers that draw, such as dropout; folded with the layer's place in its network
-    "encoder/layers": 30,
-    "decoder/layers": 31,
-    "adversary/layers": 32,
+    "encoder/layers": 32,
+    "decoder/layers": 33,
+    "adversary/layers": 34,
 }
 
 

@@ -1,5 +1,9 @@
 """What people do with a Keras model: it works with right numbers, or one sentence says what does."""
 
+import copy
+import pickle
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -80,3 +84,103 @@ def test_the_networks_give_logits_and_take_scaled_floats(rng):
     codes = model.encoder(pictures / 127.5 - 1)["mean"]
     np.testing.assert_allclose(codes, model.encode(pictures), atol=1e-5)
     np.testing.assert_allclose(np.tanh(model.decoder(codes)), model.decode(codes), atol=1e-6)
+
+
+# Saving, exporting, copying, looking.
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A WAE-GAN after two steps; no call has told Keras its shapes."""
+    images = np.random.RandomState(7).rand(20, 6, 6, 1).astype("float32")
+    model = tiny_model(wae_tf.WaeGan, init_std=0.3)
+    model.fit(images, batch_size=10, shuffle=False, verbose=0)
+    return model, images, model.reconstruct(images).numpy()
+
+
+def of_litert(content, images):
+    interpreter = tf.lite.Interpreter(model_content=content)
+    (taken,) = interpreter.get_input_details()
+    interpreter.resize_tensor_input(taken["index"], images.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(taken["index"], images)
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+@pytest.mark.filterwarnings("ignore:.*LiteRT interpreter:UserWarning")
+def test_export_and_the_converter_of_keras_models(trained, tmp_path):
+    model, images, expected = trained
+    model.export(tmp_path / "served", verbose=False)
+    served = tf.saved_model.load(tmp_path / "served")
+    np.testing.assert_allclose(served.serve(images), expected, atol=1e-6)
+    np.testing.assert_allclose(served.serve(images[:3]), expected[:3], atol=1e-6)
+    content = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    np.testing.assert_allclose(of_litert(content, images), expected, atol=1e-5)
+
+
+def test_an_export_that_needs_a_package_says_which(trained, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    sentence = r"^export to format='openvino' needs openvino, which is not installed; 'tf_saved_mod"
+    with pytest.raises(ValueError, match=sentence):
+        trained[0].export(tmp_path / "x.xml", format="openvino")
+
+
+def test_hdf5_is_refused_with_what_keeps_all(trained, tmp_path):
+    model = trained[0]
+    with pytest.raises(ValueError, match=r"x\.h5 cannot hold .* save\('wae\.keras'\) keeps all"):
+        model.save(tmp_path / "x.h5")
+    with pytest.raises(
+        ValueError, match=r"HDF5 file cannot hold .* save\('wae\.keras'\) keeps all"
+    ):
+        keras.saving.save_model(model, str(tmp_path / "y.h5"))
+    model.save_weights(tmp_path / "x.weights.h5")
+    again = tiny_model(wae_tf.WaeGan)
+    again.load_weights(tmp_path / "x.weights.h5")
+    np.testing.assert_array_equal(again.reconstruct(trained[1]), trained[2])
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))],
+    ids=["deep", "pickle"],
+)
+def test_copies_train_on_with_the_same_numbers(copied, trained):
+    model, images, expected = copied(trained[0]), trained[1], trained[2]
+    np.testing.assert_array_equal(model.reconstruct(images), expected)
+    again = copied(model)
+    losses = [[float(m.train_step(images[:10])["loss"]) for _ in range(2)] for m in (model, again)]
+    assert losses[0] == losses[1]
+    assert [int(m.step.numpy()) for m in (trained[0], model, again)] == [2, 4, 4]
+
+
+def test_a_model_that_was_not_compiled_is_copied_and_saved(trained, tmp_path):
+    images = trained[1]
+    model = tiny_model(compiled=False, init_std=0.3)
+    expected = model.reconstruct(images)
+    model.save(tmp_path / "x.keras")
+    saved = keras.saving.load_model(tmp_path / "x.keras")
+    for again in (saved, pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        np.testing.assert_array_equal(again.reconstruct(images), expected)
+        assert not again.compiled
+        again.compile()
+        again.train_step(images[:8])
+
+
+def test_a_clone_begins_with_the_weights_of_the_seed(trained):
+    clone = keras.models.clone_model(trained[0])
+    first = tiny_model(wae_tf.WaeGan, init_std=0.3)
+    np.testing.assert_array_equal(clone.reconstruct(trained[1]), first.reconstruct(trained[1]))
+
+
+def test_summary_and_shapes(trained):
+    model, lines = trained[0], []
+    model.summary(print_fn=lambda text, **_: lines.append(text))
+    text = "\n".join(lines)
+    assert "encoder (Functional)" in text and "adversary" in text
+    assert model.compute_output_shape((None, 6, 6, 1)) == (None, 6, 6, 1)
+    assert model(keras.Input((6, 6, 1))).shape == (None, 6, 6, 1)
+    functional = keras.Model(model.encoder.input, model.decoder(model.encoder.output["mean"]))
+    np.testing.assert_allclose(
+        model.squash(functional(trained[1])), model.reconstruct(trained[1]), atol=1e-6
+    )

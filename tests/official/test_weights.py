@@ -5,21 +5,12 @@ import pytest
 import tensorflow as tf
 
 import wae_tf
+from tests.factory import tiny
 from wae_tf import main
 from wae_tf.errors import DataError
 from wae_tf.official import weights
 
-SMALL = {
-    "encoder_arch": "mlp",
-    "decoder_arch": "mlp",
-    "encoder_filters": 8,
-    "decoder_filters": 8,
-    "encoder_layers": 1,
-    "decoder_layers": 1,
-    "adversary_filters": 4,
-    "adversary_layers": 1,
-    "zdim": 2,
-}
+SMALL = tiny(8, adversary_filters=4, zdim=2)
 
 
 def make(seed, cls=wae_tf.WaeGan, **fields):

@@ -27,20 +27,29 @@ def test_terms(model: Wae, images: np.ndarray, batch_size: int = 100) -> dict[st
         batch_size: the penalty is the mean over full batches of this size, since it depends on it.
 
     Returns:
-        `test_reconstruction`, the mean over all images, and `test_penalty`.
+        `test_reconstruction`, the mean over all images; `test_penalty`; and `test_loss`, what
+        training makes small: the first, lambda times the second, and whatever else the loss has.
     """
+    wae_lambda = float(model.wae_lambda.numpy())
 
     def terms(batch: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
         return model.test_terms(model.as_pixels(batch), index)
 
     function = passes.compiled(model, terms, images, indexed=True)
-    total, penalties = 0.0, []
+    total, rest, penalties = 0.0, 0.0, []
     for index, batch in enumerate(passes.slices(images, batch_size)):
         values = function(tf.convert_to_tensor(batch), tf.constant(index, tf.int64))
         total += float(values["reconstruction"]) * len(batch)
+        terms_of_loss = float(values["reconstruction"]) + wae_lambda * float(values["penalty"])
+        rest += (float(values["loss"]) - terms_of_loss) * len(batch)
         if len(batch) == min(batch_size, len(images)):
             penalties.append(float(values["penalty"]))
-    return {"test_reconstruction": total / len(images), "test_penalty": float(np.mean(penalties))}
+    reconstruction, penalty = total / len(images), float(np.mean(penalties))
+    return {
+        "test_reconstruction": reconstruction,
+        "test_penalty": penalty,
+        "test_loss": reconstruction + wae_lambda * penalty + rest / len(images),
+    }
 
 
 def sharpness_of(images: np.ndarray, what: str) -> dict[str, float]:
@@ -73,7 +82,7 @@ def sharpnesses(
 
 
 def test_line(model: Wae, images: np.ndarray, batch_size: int) -> dict[str, float]:
-    """The replication report's test: `loss` and `blur` over batches in order (replication wae.py:527-571).
+    """The replication report's test: `loss` and `blur` over batches in order (replication wae.py:527-570).
 
     Args:
         model: the model.

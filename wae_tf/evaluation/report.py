@@ -28,7 +28,7 @@ _PACKAGES = (
 
 
 def _tiles(assessment: Assessment) -> str:
-    tiles = [
+    tiles: list[tuple[str | None, str, str]] = [
         (row.samples, row.quantity, f"data {row.data}")
         for row in assessment.rows
         if row.samples and ("Frechet" in row.quantity or "FID" in row.quantity)
@@ -106,12 +106,12 @@ def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
     metrics = assessment.metrics
     steps = metrics.get("steps")
     parameters = metrics.get("parameters")
-    epochs = metrics.get("epochs")
-    epochs = f"{epochs:,} epoch{'s' if epochs != 1 else ''}, " if epochs else ""
+    count, seconds = metrics.get("epochs"), metrics.get("seconds")
+    epochs = f"{count:,} epoch{'s' if count != 1 else ''}, " if count else ""
     lead = [
         f"{config.dataset}, {epochs}{steps:,} steps" if steps else "",
         f"{parameters:,} parameters" if parameters else "",
-        f"trained in {metrics['seconds'] / 60:.1f} min" if metrics.get("seconds") else "",
+        f"trained in {seconds / 60:.1f} min" if seconds else "",
         f"seed {config.seed}",
     ]
     title = f"{config.model} on {config.dataset}"
@@ -195,7 +195,10 @@ def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
     if progress:
         parts.append(
             page_parts.picture_of_file(
-                progress[-1], "The official code's figure", progress[-1].name, pixels=False
+                progress[-1],
+                "The last figure of training",
+                f"{progress[-1].name}, laid out as the official code's.",
+                pixels=False,
             )
         )
     parts += [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import inspect
 import re
@@ -13,22 +12,16 @@ from typing import Any
 
 import keras
 
-from wae_tf import registry
+from wae_tf import registry, suggestions
 from wae_tf.config import Config
 from wae_tf.errors import FlagError, KeywordError, UnknownKeywordError
-from wae_tf.setting_checks import plain, shown
 from wae_tf.settings import Settings
+from wae_tf.settings.checks import plain, shown
 
 #: Keras's policies that are a `precision` too.
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16", "float64")
-#: What other libraries call some of the keywords.
-ELSEWHERE = {
-    "beta": "wae_lambda",
-    "input_shape": "image_shape",
-    "latent_dim": "zdim",
-    "learning_rate": "lr",
-    "reg_weight": "wae_lambda",
-}
+#: What other libraries call the keywords.
+ELSEWHERE = {**suggestions.FLAGS, "input_shape": "image_shape"}
 #: Of a run, and a Keras user's calls that take them.
 OF_CALLS = {"batch_size": "fit", "epochs": "fit", "steps_per_execution": "compile"}
 
@@ -76,15 +69,14 @@ def _check_names(model: type, given: dict[str, Any], own: set[str]) -> None:
     known = own | {field.name for field in dataclasses.fields(Settings)}
     of_runs = {field.name for field in dataclasses.fields(Config)} - known
     for name in given.keys() - known:
-        alike = [ELSEWHERE[name]] if name in ELSEWHERE else []
-        alike += difflib.get_close_matches(name, sorted(known), n=1)
+        alike = suggestions.near(name, sorted(known), ELSEWHERE)
         instead = "."
         if name in OF_CALLS:
             instead = f": give it to {OF_CALLS[name]}."
         elif name in of_runs:
             instead = ": it is of a run, wae_tf.Config."
         elif alike:
-            instead = f"; did you mean {alike[0]}?"
+            instead = f"; did you mean {alike}?"
         raise UnknownKeywordError(f"{model.__name__} has no argument {shown(name)}{instead}")
     kind = given.get("model")
     if kind in registry.names("model") and kind != getattr(model, "defaults", {}).get("model"):

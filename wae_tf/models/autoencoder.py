@@ -13,13 +13,14 @@ from wae_tf.config import Config
 from wae_tf.models import arguments, batching, network_shapes, own_networks
 from wae_tf.models import encoding as encodings
 from wae_tf.models.encoding import Encoding, Noise
+from wae_tf.models.keras_ways import KerasWays
 from wae_tf.networks import official
 from wae_tf.objective import costs, priors
 from wae_tf.pixels import to_float
 from wae_tf.settings import Settings
 
 
-class Autoencoder(keras.Model):
+class Autoencoder(KerasWays):
     """Encoder, decoder and the prior between them, as a model whose call is the reconstruction.
 
     `encode` and `decode` take and give data: pictures, or arrays of any other shape. The networks
@@ -98,7 +99,7 @@ class Autoencoder(keras.Model):
         if adversary is not None:
             network_shapes.check_adversary(adversary, settings.zdim, settings.adversary_outputs)
         self.encoder, self.decoder, self.adversary = encoder, decoder, adversary
-        self.built = True
+        self.is_built()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in own_networks.NETWORKS:
@@ -109,6 +110,7 @@ class Autoencoder(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """What `keras.saving` needs to make this model again."""
+        self.refuse_hdf5()
         return {
             "image_shape": list(self.image_shape),
             "data_size": self.data_size,
@@ -188,8 +190,11 @@ class Autoencoder(keras.Model):
         ends = [self._as_codes(end, batch_size) for end in (first, last)]
         if ends[0].shape != ends[1].shape:
             raise ValueError(f"first and last are {ends[0].shape[0]} and {ends[1].shape[0]} rows.")
-        line = priors.line(self.settings.prior, *ends, steps)
-        made = self.decode(tf.reshape(line, [-1, self.settings.zdim]), batch_size)
+        share = tf.linspace(tf.zeros([], self.full_dtype), tf.ones([], self.full_dtype), steps)
+        share = tf.tile(share, [ends[0].shape[0]])[:, None]
+        first, last = (tf.repeat(end, steps, axis=0) for end in ends)
+        line = priors.between(self.settings.prior, first, last, share)
+        made = self.decode(line, batch_size)
         return tf.reshape(made, [-1, steps, *self.image_shape])
 
     def score(self, x: Any, batch_size: int | None = None) -> tf.Tensor:
@@ -226,6 +231,12 @@ class Autoencoder(keras.Model):
         return self.encode(end, batch_size)
 
     # Parts of a pass.
+
+    @property
+    def networks(self) -> dict[str, keras.layers.Layer]:
+        """Encoder, decoder, and the adversary where there is one."""
+        found = {name: getattr(self, name) for name in own_networks.NETWORKS}
+        return {name: network for name, network in found.items() if network is not None}
 
     def as_pixels(self, images: Any) -> tf.Tensor:
         """Images as floats in the model's range: uint8 is scaled, floats are taken as they are."""

@@ -21,6 +21,7 @@ class WaeMmdpp(Wae):
     defaults = {"model": "wae_mmdpp", "encoder_noise": "gaussian"}  # noqa: RUF012
     codes_per_image = penalties.CODES_AN_IMAGE
     coordinates = False
+    data_size: int
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)

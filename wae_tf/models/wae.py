@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,7 @@ import tensorflow as tf
 from wae_tf import streams
 from wae_tf.models.autoencoder import Autoencoder
 from wae_tf.models.encoding import Encoding, Noise
-from wae_tf.models.own_networks import NETWORKS
-from wae_tf.models.step import layer_seeds, replicas, updates
+from wae_tf.models.step import layer_seeds, rates, replicas, updates
 from wae_tf.models.step.guard import Guard
 from wae_tf.models.step.running_means import RunningMeans
 from wae_tf.models.step.schedules import Schedules
@@ -41,6 +41,7 @@ class Wae(Autoencoder):
 
     #: The parts of the objective.
     terms: tuple[str, ...] = ("reconstruction", "penalty")
+    train_function: Any  # Keras's
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Wae(Autoencoder):
             name="step",
         )
         self.adversary_optimizer: keras.optimizers.Optimizer | None = None
+        self.tied_rates: rates.TiedRates | None = None
         #: What makes images of a batch's first part, if not `as_pixels`: `training.feeding` sets it.
         self.batch_to_images: Callable[[tf.Tensor], tf.Tensor] | None = None
         #: What `fit` runs instead of Keras's loop over steps: `training.programs` sets it.
@@ -171,6 +173,8 @@ class Wae(Autoencoder):
         if self.schedules.set_rates:
             for update in self.updates:
                 update.set_rate(self.schedules.rate(step))
+        elif self.tied_rates is not None:
+            self.tied_rates.follow()
         autoencoder = self.updates[0]
         layer_seeds.set_to(self.settings.seed, step, self.networks)
         with tf.GradientTape() as tape:
@@ -236,12 +240,18 @@ class Wae(Autoencoder):
         """As `keras.Model.fit`; a learning rate that is not constant follows its epochs.
 
         Raises:
-            ValueError: such a schedule, and data whose length is not known.
+            ValueError: such a schedule, and data whose length is not known, or a callback that sets
+                learning rates too.
         """
         if self.schedules.follow_epochs and not self.schedules.length_given:
             self.schedules.set_length_of_fit(self, args, kwargs)
             self.train_function = None  # the table of rates is a constant of it
-        return super().fit(*args, **kwargs)
+        call = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs)
+        call.arguments["callbacks"] = rates.watched(self, call.arguments.get("callbacks"))
+        history = super().fit(*call.args[1:], **call.kwargs)
+        if self.tied_rates is not None and not self.schedules.set_rates:
+            self.tied_rates.follow()  # what was moved after the last step
+        return history
 
     def make_train_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
         """Keras's compiled step; one for many replicas; or the program that was set."""
@@ -264,8 +274,20 @@ class Wae(Autoencoder):
 
     def get_config(self) -> dict[str, Any]:
         """What `keras.saving` needs to make this model again."""
-        length = self.schedules.length if self.schedules.follow_epochs else None
-        return super().get_config() | {"schedule_length": length}
+        schedules = self.schedules
+        length = schedules.length if schedules.follow_epochs else None
+        name = "schedule_length" if schedules.length_given else "last_length"
+        return super().get_config() | {name: length}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Wae:
+        """The model of `get_config`."""
+        config = dict(config)
+        last_length = config.pop("last_length", None)
+        model = super().from_config(config)
+        if last_length is not None:
+            model.schedules.set_length(*last_length, given=False)
+        return model
 
     def compile(
         self,
@@ -306,9 +328,14 @@ class Wae(Autoencoder):
             self.updates.append(
                 updates.Update(self.adversary_optimizer, variables, settings.lr_adv)
             )
+            self.tied_rates = rates.TiedRates(self.optimizer, self.adversary_optimizer)
 
-    def get_compile_config(self) -> dict[str, Any]:
-        """Both optimizers, with their settings."""
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Both optimizers, with their settings; None before `compile`."""
+        if not self.compiled:
+            return None
+        if self.tied_rates is not None and not self.schedules.set_rates:
+            self.tied_rates.follow()
         serialize = keras.saving.serialize_keras_object
         return {
             "optimizer": serialize(self.optimizer),
@@ -327,12 +354,6 @@ class Wae(Autoencoder):
     def autoencoder_variables(self) -> list[keras.Variable]:
         """Trainable variables of encoder and decoder."""
         return self.encoder.trainable_variables + self.decoder.trainable_variables
-
-    @property
-    def networks(self) -> dict[str, keras.layers.Layer]:
-        """Encoder, decoder, and the adversary where there is one."""
-        found = {name: getattr(self, name) for name in NETWORKS}
-        return {name: network for name, network in found.items() if network is not None}
 
     @property
     def wae_lambda(self) -> keras.Variable:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 
@@ -42,16 +44,17 @@ def into_support(prior: str, codes: tf.Tensor) -> tf.Tensor:
     return codes
 
 
-def line(prior: str, first: tf.Tensor, last: tf.Tensor, steps: int) -> tf.Tensor:
-    """Codes [n, steps, z] on the way from each first to each last [n, z], both ends included.
+def between(prior: str, first: Any, last: Any, share: Any) -> Any:
+    """Codes [n, zdim] on the straight lines from `first` (share 0) to `last` (1), on the prior's support.
 
-    Straight, at even distances; for `sphere` the straight line seen from the centre.
+    Args:
+        prior: see `sample`; the line leaves the sphere alone.
+        first: [n, zdim].
+        last: [n, zdim].
+        share: [n, 1].
     """
-    share = tf.linspace(tf.zeros([], first.dtype), tf.ones([], first.dtype), steps)[:, None]
-    codes = first[:, None] * (1 - share) + last[:, None] * share
-    if prior == "sphere":
-        return tf.math.l2_normalize(codes, axis=2)
-    return codes
+    codes = first * (1 - share) + last * share
+    return into_support(prior, codes) if prior == "sphere" else codes
 
 
 def unit(scale: float) -> float:

@@ -4,7 +4,8 @@
 | --- | --- |
 | train_loss, train_reconstruction, train_penalty, train_adversary_loss | training batches, mean over \
 the epoch |
-| test_reconstruction, test_penalty | test images (history.csv: the first --epoch_test_size) |
+| test_reconstruction, test_penalty, test_loss | test images (history.csv: the first \
+--epoch_test_size) |
 | loss, reconstruction, penalty, adversary_loss of history.csv | the same as train_... |
 | penalty of metrics.json | the same as test_penalty |
 | sharpness of history.csv | the minimum over samples |

@@ -138,3 +138,31 @@ def check_divisions_by_scale(settings: Any) -> None:
                 f"--prior_scale=0 makes the prior a point, and {what} divides by its scale; "
                 "accepted: any other number."
             )
+
+
+#: Built-in models to which a setting says nothing.
+_MMD = ("vae", "wae_gan", "wae_mmdpp", "wae_mmdppp", "wae_swd")
+_ADVERSARY = ("vae", "wae_mmd", "wae_mmdpp", "wae_mmdppp", "wae_swd")
+_IDLE = dict.fromkeys(("mmd_distances", "mmd_clamp"), _MMD) | dict.fromkeys(
+    ("adversary_codes", "adversary_outputs", "adversary_weight"), _ADVERSARY
+)
+
+
+def check_report_options(settings: Any) -> None:
+    """Checks that an option of the replication report's goes with the model and its other options.
+
+    Raises:
+        FlagError: it does not.
+    """
+    for name in settings.changes():
+        if settings.model in _IDLE.get(name, ()):
+            raise FlagError(
+                f"--{name} does not go with --model={settings.model}: it has no such part."
+            )
+    if settings.penalty_codes == "fresh" and settings.encoder_noise not in ("gaussian", "implicit"):
+        raise FlagError(
+            "--penalty_codes=fresh needs --encoder_noise=gaussian or implicit, not "
+            f"{settings.encoder_noise}: other codes of an image do not change."
+        )
+    if settings.mmd_kernel == "rbf" and settings.mmd_distances != "exact":
+        raise FlagError("--mmd_distances=replication goes with --mmd_kernel=imq only.")
