@@ -16,8 +16,8 @@ from wae_tf.errors import KeywordError, first_line
 from wae_tf.models import arguments
 from wae_tf.models import network_shapes as shapes
 from wae_tf.networks import last_layer
-from wae_tf.setting_checks import shown
 from wae_tf.settings import Settings
+from wae_tf.settings.checks import shown
 
 if TYPE_CHECKING:
     from wae_tf.models.autoencoder import Autoencoder
