@@ -85,6 +85,7 @@ def test_help_imports_no_tensorflow():
         (["--verbosity=9"], "accepted: -2, -1, 0."),
         (["--num_samples=3"], "not used by --mode=train; it goes with --mode=sample."),
         (["--mode=classifier", "--epochs=3"], "--epochs is not used by --mode=classifier"),
+        (["--checkpoint=best"], "--checkpoint is not used by --mode=train"),
         (["--mode=classifier", "--nojit"], "--jit is not used by --mode=classifier"),
     ],
 )
