@@ -22,6 +22,8 @@ from wae_tf.cli import modes, version
 from wae_tf.console import interruption, quiet
 from wae_tf.errors import UserError, of_a_file, printable
 
+#: The status after Ctrl-C, as a shell has it.
+_CTRL_C = 130
 #: What a signal means for a mode that says nothing else.
 _ADVICE = "the work was not done; the same command begins it again."
 
@@ -57,16 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interruption.listening(_ADVICE):
             _dispatch(arguments)
     except UserError as error:
-        console.leave_line()
+        console.leave_line(echoed=error.status == _CTRL_C)
         print(f"wae_tf: {error}", file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
+        console.leave_line(echoed=True)
         print("wae_tf: interrupted.", file=sys.stderr)
-        return 130
+        return _CTRL_C
     except Exception as error:
         found = of_a_file(error)  # one that is there and may not be touched, a full disk
         if found is None:
             raise
+        console.leave_line()
         name = printable(found[0] or "a file that is read or written")
         print(f"wae_tf: {name} cannot be used: {found[1]}.", file=sys.stderr)
         return 1
@@ -81,6 +85,7 @@ def program() -> int:
             status = main()
             stop.number = None  # `main` has answered
     except interruption.Interrupted as error:
+        console.leave_line(echoed=error.status == _CTRL_C)
         print(f"wae_tf: {error}", file=sys.stderr)
         status = error.status
     interruption.ignore()  # all is said; the interpreter only has to leave
