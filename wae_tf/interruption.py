@@ -130,6 +130,23 @@ def listening(what_now: str) -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
+def leave_at_once(name: str, what_now: str) -> None:
+    """Ends this process at a signal, until `listening`: for its imports, in which nothing can be lost.
+
+    Args:
+        name: of the command, before the sentence.
+        what_now: see `Interrupted`.
+    """
+
+    def leave(number: int, frame: Any) -> None:
+        with contextlib.suppress(OSError):
+            os.write(2, f"{name}: {Interrupted(number, what_now)}\n".encode())
+        os._exit(128 + number)
+
+    for number in SIGNALS:
+        signal.signal(number, leave)
+
+
 def ignore() -> None:
     """Takes no more signals, for a process that has done its work and is about to leave."""
     for number in SIGNALS:
@@ -199,3 +216,25 @@ def answering(name: str, leave: Callable[[int], Any] = os._exit) -> Iterator[Non
         thread.join(1)
         ear.close()
         mouth.close()
+
+
+def as_program(name: str, what_now: str, main: Callable[[], int]) -> int:
+    """`main` as a process of its own, which a signal ends within seconds, whatever runs then.
+
+    Args:
+        name: of the command, before the sentence.
+        what_now: what a signal means where `main` says nothing else.
+        main: returns the exit status.
+
+    Returns:
+        the exit status, 128 + the number of a signal that ended it.
+    """
+    try:
+        with listening(what_now) as stop, answering(name):
+            status = main()
+            stop.number = None  # `main` has answered
+    except Interrupted as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        status = error.status
+    ignore()  # all is said; the interpreter only has to leave
+    return status

@@ -32,9 +32,9 @@ def test_killed_while_it_is_retrained_there_is_the_old_or_the_new(
 ):
     (old, old_facts), (new, new_facts) = two
     classifier._save(tmp_path, old, old_facts)
-    with contextlib.suppress(faults.Killed):
-        with faults.fault(operation, f"{tmp_path}*", faults.Killed(), time=time, after=after):
-            classifier._save(tmp_path, new, new_facts)
+    killed = faults.fault(operation, f"{tmp_path}*", faults.Killed(), time=time, after=after)
+    with contextlib.suppress(faults.Killed), killed:
+        classifier._save(tmp_path, new, new_facts)
     known = json.loads((tmp_path / classifier.FACTS_FILE).read_text())
     network = classifier.load(tmp_path, Config(dataset="digits"), (8, 8, 1))
     facts = next(f for f in (old_facts, new_facts) if f.sha256 == network.identity)

@@ -13,13 +13,17 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]  # not on Windows
 from wae_tf.config import Config
 from wae_tf.console import progress as console_progress
 from wae_tf.errors import FlagError, RunError, of_a_file
@@ -32,6 +36,8 @@ from wae_tf.serving.signatures import Signature
 FORMATS = ("savedmodel", "litert", "onnx")
 #: The highest version.
 MOST = 2**63 - 1
+#: Seconds in which an export makes its folder and holds it.
+_YOUNG = 10
 #: How far the loaded model may be from the one in memory.
 TOLERANCE = 1e-5
 
@@ -67,7 +73,7 @@ def save(
 
     Args:
         model: as `served_model` gives it.
-        folder: where to; must not exist.
+        folder: where to; empty or not there.
         config: see `signatures`.
         jit_compile: see `signatures`.
     """
@@ -75,7 +81,7 @@ def save(
     module = tf.Module(name="wae")
     # The variables and functions alone: Keras objects would bring their own way of saving.
     module.weights = [v.value for v in (*model.encoder.variables, *model.decoder.variables)]
-    for name, signature in made.items():
+    for name in made:
         if name != "serving_default" and not name.endswith(signatures.INT32):
             setattr(module, name, _of_any_int(name, made))
     functions = {name: signature.function for name, signature in made.items()}
@@ -127,10 +133,13 @@ def export(
     check_formats(formats)
     served = signatures.served_model(model)
     folder = Path(folder)
-    temporary = folder / f".{os.getpid()}.new"  # no number: a server does not see it
+    temporary = folder / f".{time.time_ns()}.new"  # no number: a server does not see it
+    held = contextlib.ExitStack()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
+        temporary.mkdir()
+        held.enter_context(_held(temporary))
         made = save(served, temporary, config)
         examples = signatures.example_inputs(served, config)
         _read_back(temporary, made, examples)
@@ -161,6 +170,7 @@ def export(
         raise RunError(f"--export_dir={folder} cannot be written to: {reason}.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        held.close()
     progress(f"wrote {final} with the signatures {', '.join(made)}")
     return final
 
@@ -175,11 +185,35 @@ def check_formats(formats: Sequence[str]) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Removes what killed exports left: an export takes minutes, and these are an hour old."""
+    """Removes what killed exports left: folders that no process holds, or, without locks, an hour old."""
     for path in folder.glob(".*.new"):
         with contextlib.suppress(OSError):
-            if path.name[1:-4].isdecimal() and time.time() - path.stat().st_mtime > 3600:
-                shutil.rmtree(path)
+            age = time.time() - path.stat().st_mtime
+            if not path.name[1:-4].isdecimal() or age < _YOUNG:
+                continue
+            with _held(path) as free:
+                if free or (free is None and age > 3600):
+                    shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[bool | None]:
+    """Holds a folder while this process lives; whether it could, None where there are no locks."""
+    if fcntl is None:
+        yield None
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free: bool | None = True
+        except BlockingIOError:
+            free = False
+        except OSError:  # some network file systems
+            free = None
+        yield free
+    finally:
+        os.close(handle)
 
 
 def _publish(temporary: Path, folder: Path, card: dict[str, Any]) -> Path:

@@ -16,7 +16,6 @@ from wae_tf.pixels import to_unit
 from wae_tf.serving.graph_checks import MOST_IMAGES
 from wae_tf.serving.graphs import Graphs
 
-
 #: Ends the names of the signatures that take int32 where others take int64.
 INT32 = "_int32"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from wae_tf.errors import DataError, FlagError, RunError
 from wae_tf.files import write_atomically
 from wae_tf.official.parity import cases, record
+from wae_tf.setting_checks import check_text
 
 #: Records that are no cases.
 EXTRAS = ("schedules", "splits")
@@ -198,11 +200,35 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if all(row.ok for row in rows) else 1
 
 
+def check_outputs(arguments: argparse.Namespace) -> None:
+    """Tries, before hours of work, whether the files that are asked for can be written.
+
+    Raises:
+        FlagError: a path is no text of one line.
+        DataError: --json or --record cannot be written to.
+    """
+    for name in ("json", "record"):
+        value = getattr(arguments, name)
+        if value is None:
+            continue
+        check_text(name, value)
+        path = Path(value).resolve()  # of a link, what it leads to is replaced
+        folder = path.parent if name == "json" else path
+        try:
+            if name == "record":
+                path.mkdir(parents=True, exist_ok=True)
+            elif path.exists() and not path.is_file():  # such as /dev/null, which must stay
+                raise OSError(errno.EINVAL, "it is no regular file")
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            raise DataError(f"--{name}={value} cannot be written to: {error.strerror}.") from error
+
+
 def write_json(rows: Sequence, path: str) -> None:
     """Writes the table to a file."""
     keys = ("case", "quantity", "difference", "floor", "tolerance", "verdict", "where")
     listed = [{key: _plain(getattr(row, key)) for key in keys} for row in rows]
-    write_atomically(Path(path), json.dumps(listed, indent=1) + "\n")
+    write_atomically(Path(path).resolve(), json.dumps(listed, indent=1) + "\n")
 
 
 def _plain(value: object) -> object:
