@@ -27,7 +27,7 @@ TINY = [
     "--train_size=300", "--test_size=60", "--batch_size=50", "--zdim=3", "--encoder_arch=mlp",
     "--decoder_arch=mlp", "--encoder_filters=16", "--decoder_filters=16", "--encoder_layers=1",
     "--decoder_layers=1", "--pretrain_size=100", "--pretrain_steps=5", "--pictures=20",
-    "--picture_columns=5", "--figure_every=2",
+    "--picture_columns=5", "--figure_every=0",
 ]  # fmt: skip
 #: The flags of each mode; those of `train` go on with a run of two epochs.
 MODES = {

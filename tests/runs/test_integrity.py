@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.factory import tiny_run
-from wae_tf import main
+from wae_tf import files, main
 from wae_tf.errors import RunError
 from wae_tf.runs import integrity
 from wae_tf.runs.folder import RunFolder
@@ -138,3 +138,13 @@ def test_what_killed_exports_left_goes_and_long_numbers_are_no_versions(tmp_path
     new.mkdir()
     with pytest.raises(RunError, match="the highest that TF Serving takes"):
         export._publish(new, tmp_path, {})
+
+
+def test_what_killed_writers_left_goes_after_an_hour(tmp_path):
+    names = (".a.png.12.34", ".new-xyz", ".hidden", "a.12.34", ".b.png.12.34")
+    for name in names:
+        (tmp_path / name).mkdir() if name.startswith(".new") else (tmp_path / name).touch()
+        if not name.startswith(".b"):
+            os.utime(tmp_path / name, (0, 0))
+    files.sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".hidden", "a.12.34", ".b.png.12.34"}

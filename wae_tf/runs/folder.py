@@ -17,6 +17,7 @@ try:
     import fcntl
 except ImportError:
     fcntl = None  # type: ignore[assignment]  # not on Windows
+from wae_tf import files
 from wae_tf.config import Config
 from wae_tf.errors import RunError, first_line
 from wae_tf.files import open_regular, read_text, write_atomically
@@ -207,6 +208,8 @@ class RunFolder:
         """Removes what a killed process left half written."""
         for path in self._temporaries():
             path.unlink(missing_ok=True)
+        for folder in (self.folder, self.figures, self.folder / "official"):
+            files.sweep(folder)
 
     def _remove(self) -> None:
         # Only what a run writes: a stranger's file in the folder stays. Checkpoints first and flags
