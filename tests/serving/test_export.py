@@ -35,7 +35,7 @@ TINY = {
 }
 TRAINING = ["--train_size=200", "--test_size=60", "--batch_size=50", "--figure_every=0"]
 SIGNATURES = ["reconstruct", "encode", "decode", "sample", "interpolate"]
-SIGNATURES += ["encode_bytes", "reconstruct_bytes"]
+SIGNATURES += ["encode_bytes", "reconstruct_bytes", "sample_int32", "interpolate_int32"]
 
 
 @pytest.fixture(scope="module")
@@ -285,7 +285,7 @@ def test_the_card_says_what_the_signatures_say(version, loaded, trained):
             assert sorted(ports) == sorted(actual)
             for key, port in ports.items():
                 shape = [-1 if side is None else side for side in actual[key].shape]
-                if (name, key) not in (("sample", "images"), ("interpolate", "images")):
+                if not name.startswith(("sample", "interpolate")) or key != "images":
                     assert port["shape"] == shape
                 assert port["dtype"] == actual[key].dtype.name
                 assert port["meaning"]
