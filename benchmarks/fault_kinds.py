@@ -72,8 +72,10 @@ BITS = 2  # in each file
 def signals(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
     """A signal at each phase of each mode, in its imports, and at random moments of its work."""
     turns = 0
+    # Of these two, moments as well that no function's beginning is.
+    life = {mode: runs.command(mode, runs.copy()).seconds for mode in ("train", "evaluate")}
     for mode, phases in PHASES.items():
-        places = [*phases, *["random"] * 2, "imports"]
+        places = [*phases, *["random"] * 4 * (mode in life), "imports"]
         for place in places:
             number = (signal.SIGTERM, signal.SIGINT)[turns % 2]
             turns += 1
@@ -86,7 +88,7 @@ def signals(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
             wait = {"imports": chance.uniform(0.3, 3.0)}.get(place)
             before = None
             if place == "random":
-                wait = chance.uniform(0.05, 1.0) * runs.life[mode]
+                wait = chance.uniform(0.05, 1.0) * life[mode]
             elif wait is None:
                 before = fault_runs.at(place, send)
             drawn = ["--figure_every=2"] * (mode == "train")

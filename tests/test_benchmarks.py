@@ -36,3 +36,23 @@ def test_what_counts_as_failed(row, why):
     load("stability").judge(rows, mean_image=0.07)
     assert rows[0]["why"] == ""
     assert (rows[1]["why"], rows[1]["collapsed"]) == (why, int(bool(why)))
+
+
+def test_the_places_of_faults_are_there(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    kinds = importlib.import_module("fault_kinds")
+    runs = importlib.import_module("fault_runs")
+    assert kinds.PHASES.keys() == runs.MODES.keys()
+    for place in (place for places in kinds.PHASES.values() for place in places):
+        assert callable(getattr(*runs.found(place))), place
+
+
+def test_what_counts_as_survived(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    ended = importlib.import_module("fault_runs").Ended
+    assert ended(143, "", "wae_tf: stopped").judged((143,)).lost == ""
+    assert "status 0" in ended(0, "", "").judged((143,)).lost
+    assert "0 sentences" in ended(1, "", "Killed").judged((1,)).lost
+    assert "2 sentences" in ended(1, "", "wae_tf: a\nwae_tf: b").judged((1,)).lost
+    assert ended(0, "", "").judged((0,), "a file").lost == "a file"
+    assert ended(1, "", "Traceback (most recent call last)").judged((1,)).traceback

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from wae_tf.console import progress
-from wae_tf.errors import RunError
+from wae_tf.errors import RunError, first_line
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 #: One of these says that a folder is ours.
@@ -113,7 +113,7 @@ class Mirror:
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
-            reason = str(getattr(error, "message", error)).splitlines()[0].rstrip(".")
+            reason = first_line(error)
             raise RunError(f"--work_dir={self.address} cannot be {what} ({reason}).") from error
 
 

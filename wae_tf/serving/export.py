@@ -29,6 +29,7 @@ from wae_tf.console import progress as console_progress
 from wae_tf.errors import FlagError, RunError, of_a_file
 from wae_tf.files import write_atomically
 from wae_tf.models.wae import Wae
+from wae_tf.runs import checkpoints
 from wae_tf.runs.folder import RunFolder
 from wae_tf.serving import model_card, other_runtimes, signatures
 from wae_tf.serving.signatures import Signature
@@ -172,6 +173,10 @@ def export(
         shutil.rmtree(temporary, ignore_errors=True)
         held.close()
     progress(f"wrote {final} with the signatures {', '.join(made)}")
+    if checkpoints.is_pattern(final):
+        progress(
+            "TensorFlow loads nothing from a path with [, ], *, ? or \\: copy it to another one"
+        )
     return final
 
 
@@ -241,7 +246,8 @@ def _read_back(
     folder: Path, made: Mapping[str, Signature], examples: Mapping[str, Mapping[str, np.ndarray]]
 ) -> None:
     """Loads what was written and compares every signature's numbers with those in memory."""
-    loaded = tf.saved_model.load(str(folder))
+    with checkpoints.plain(folder) as place:
+        loaded = tf.saved_model.load(str(place))
     for name, inputs in examples.items():
         tensors = {key: tf.constant(value) for key, value in inputs.items()}
         expected = made[name].function(**tensors)

@@ -17,7 +17,7 @@ from typing import Any
 import tensorflow as tf
 
 from wae_tf.config import Config
-from wae_tf.errors import FlagError, RunError
+from wae_tf.errors import FlagError, RunError, first_line
 from wae_tf.models.step.replicas import gathered, index, summed
 
 
@@ -46,7 +46,7 @@ def make_strategy(config: Config) -> tf.distribute.Strategy:
         except tf.errors.OpError as error:
             raise RunError(
                 "--distribute=multi_worker: the workers of TF_CONFIG did not come together: "
-                f"{error.message.splitlines()[0]}"
+                f"{first_line(error)}."
             ) from error
     replicas = strategy.num_replicas_in_sync
     if config.batch_size % replicas:
