@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         compare.check_outputs(given)
         return (report if given.replication_dir or given.replication_python else compare).run(given)
     except UserError as error:
-        print(f"wae_tf.diff: {error}", file=sys.stderr)
+        interruption.tell("wae_tf.diff", error)
         return error.status
     except Exception as error:
         sentence = sentence_of_a_file(error)

@@ -49,6 +49,11 @@ class Stop:
         self.number: int | None = None
         self.patient = False
         self.answered = False
+        self._told = threading.Lock()
+
+    def tell_first(self) -> bool:
+        """Whether the caller is the first to tell the person; the main thread and `answering` may race."""
+        return self._told.acquire(blocking=False)
 
     def __call__(self, number: int, frame: Any) -> None:
         """The signal's handler: notes a first one; a second one does not wait."""
@@ -147,6 +152,26 @@ def leave_at_once(name: str, what_now: str) -> None:
         signal.signal(number, leave)
 
 
+@contextlib.contextmanager
+def finishing() -> Iterator[None]:
+    """Within, a noted signal waits, however long it takes: for what would be lost otherwise."""
+    with _listening[-1].waits() if _listening else contextlib.nullcontext():
+        yield
+
+
+def tell(name: str, error: UserError) -> None:
+    """Prints an error's sentence, unless `answering` has told of the same signal and ends the process.
+
+    Args:
+        name: of the command, before the sentence.
+        error: what ended it.
+    """
+    if isinstance(error, Interrupted) and _listening and not _listening[-1].tell_first():
+        time.sleep(GRACE)
+        return
+    print(f"{name}: {error}", file=sys.stderr, flush=True)
+
+
 def ignore() -> None:
     """Takes no more signals, for a process that has done its work and is about to leave."""
     for number in SIGNALS:
@@ -174,7 +199,8 @@ def answering(name: str, leave: Callable[[int], Any] = os._exit) -> Iterator[Non
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
         with contextlib.suppress(OSError):
-            os.write(2, f"{name}: {Interrupted(number, stop.what_now)}\n".encode())
+            if stop.tell_first():
+                os.write(2, f"{name}: {Interrupted(number, stop.what_now)}\n".encode())
         leave(128 + number)
 
     def listen() -> None:
@@ -234,7 +260,8 @@ def as_program(name: str, what_now: str, main: Callable[[], int]) -> int:
             status = main()
             stop.number = None  # `main` has answered
     except Interrupted as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        if stop.tell_first():
+            print(f"{name}: {error}", file=sys.stderr)
         status = error.status
     ignore()  # all is said; the interpreter only has to leave
     return status

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interruption.listening(_WHAT_NOW):
             _dispatch(arguments)
     except UserError as error:
-        print(f"wae_tf: {error}", file=sys.stderr)
+        interruption.tell("wae_tf", error)
         return error.status
     except KeyboardInterrupt:
         print("wae_tf: interrupted.", file=sys.stderr)

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from wae_tf import interruption
 from wae_tf.console import progress
 from wae_tf.errors import RunError, first_line
 
@@ -160,7 +161,8 @@ def local(address: str) -> Iterator[Path]:
     finally:
         del _mirrors[folder]
         try:
-            mirror.push()
+            with interruption.finishing():  # it may take longer than a signal waits for an answer
+                mirror.push()
             shutil.rmtree(parent, ignore_errors=True)
         except RunError as error:
             kept = RunError(f"{str(error).rstrip('.')}; all is in {folder}.")
