@@ -547,7 +547,7 @@ def test_rollback_counts_and_lasts(tmp_path, monkeypatch, capsys):
 
 def small(cls, **fields):
     settings = tiny(4, adversary_filters=4, zdim=2, batch_norm=False) | fields
-    return tiny_model(cls, (4, 4, 1), data_size=None, **settings)
+    return tiny_model(cls, (4, 4, 1), **{"data_size": None, **settings})
 
 
 IMAGES = np.random.RandomState(0).rand(8, 4, 4, 1).astype(np.float32)
