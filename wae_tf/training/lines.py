@@ -69,7 +69,7 @@ class Table:
     def _head(self) -> None:
         self._headed = True
         console.progress(
-            f"cost and penalty are of {self.tested} test images, sharpness of the blurriest of "
+            f"cost and penalty of {self.tested} test images, sharpness of the blurriest of "
             f"{self.samples} samples"
         )
         adversary = f"{'adversary':>10}" if self.adversary else ""
