@@ -343,8 +343,9 @@ def draw_curves(
             names = [row["run"].removeprefix(f"{dataset} ") for row in rows]
             axes[3].barh(names, [row[key] for row in rows], color="0.6")
             axes[3].invert_yaxis()
-            title = "Frechet distance by the classifier" if key == "frechet" else key
-            axes[3].set(title=f"samples: {title}")
+            axes[3].set(
+                title="Frechet distance of samples" if key == "frechet" else f"samples: {key}"
+            )
     figure.savefig(path, dpi=100)
     pyplot.close(figure)
 
@@ -368,10 +369,9 @@ def draw_strips(path: Path, strips: dict[str, list[np.ndarray]]) -> None:
         for axis, block in zip(axes, blocks, strict=True):
             axis.imshow(drawing.rgb(block), interpolation="nearest")
             axis.set_axis_off()
-        axes[0].text(
-            -0.02, 0.5, name.removeprefix("mnist "), transform=axes[0].transAxes, ha="right",
-            va="center",
-        )  # fmt: skip
+        label = name.removeprefix("mnist ").replace(", ", ",\n")
+        place = axes[0].transAxes
+        axes[0].text(-0.02, 0.5, label, transform=place, ha="right", va="center")
     for axis, title in zip(grid[0], titles, strict=True):
         axis.set_title(title)
     figure.savefig(path, dpi=100)

@@ -87,3 +87,23 @@ def test_seeds_are_counted_together(benchmark):
         "| 0.001 | as written | 2 | 70 to 80 | -15 to 2 | 50.0% | 0.5 | 1 to 3 | 1 of 2 | 1 of 2 |"
         in text
     )
+
+
+def test_the_places_of_faults_are_there(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    kinds = importlib.import_module("fault_kinds")
+    runs = importlib.import_module("fault_runs")
+    assert kinds.PHASES.keys() == runs.MODES.keys()
+    for place in (place for places in kinds.PHASES.values() for place in places):
+        assert callable(getattr(*runs.found(place))), place
+
+
+def test_what_counts_as_survived(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    ended = importlib.import_module("fault_runs").Ended
+    assert ended(143, "", "wae_tf: stopped").judged((143,)).lost == ""
+    assert "status 0" in ended(0, "", "").judged((143,)).lost
+    assert "0 sentences" in ended(1, "", "Killed").judged((1,)).lost
+    assert "2 sentences" in ended(1, "", "wae_tf: a\nwae_tf: b").judged((1,)).lost
+    assert ended(0, "", "").judged((0,), "a file").lost == "a file"
+    assert ended(1, "", "Traceback (most recent call last)").judged((1,)).traceback

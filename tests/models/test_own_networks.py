@@ -265,7 +265,7 @@ def test_what_does_not_fit_is_a_sentence_at_construction(given, sentence):
 def test_an_adversary_that_does_not_fit():
     with pytest.raises(ValueError, match=r"adversary gives \[n, 3\]; accepted: logits, \[n, 1\]"):
         wae_tf.WaeGan(**pair(), adversary=dense(Z, 3))
-    with pytest.raises(ValueError, match=r"Vae.*|encoder_noise=gaussian needs an encoder"):
+    with pytest.raises(ValueError, match="encoder_noise=gaussian needs an encoder"):
         wae_tf.Vae(**pair())
 
 
