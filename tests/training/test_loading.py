@@ -39,7 +39,7 @@ def test_a_run_is_loaded_by_its_folder(run, monkeypatch):
     again = wae_tf.load("digits")
     np.testing.assert_array_equal(model.sample(3, seed=0), again.sample(3, seed=0))
     assert int(wae_tf.load("digits", checkpoint=4).step.numpy()) == 4
-    with pytest.raises(wae_tf.UserError, match="custom_objects: of .keras files"):
+    with pytest.raises(wae_tf.UserError, match=r"custom_objects: of \.keras files"):
         wae_tf.load("digits", custom_objects={})
 
 
