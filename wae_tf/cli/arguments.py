@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing
 from collections.abc import Sequence
@@ -175,13 +176,15 @@ def help_text(arguments: Sequence[str]) -> str | None:
     """
     if not any("help" in argument or argument == "-h" for argument in arguments):
         return None
+    with contextlib.suppress(FlagError):  # the help may be asked for because of it
+        from_files, given = split_flagfiles(help.without(arguments))
+        registry.load_plugins(presets.plugins([*from_files, *given]))
     topic = help.asked(arguments)
     if topic is None:
         return None
     arguments = help.without(arguments)
     try:
         from_files, given = split_flagfiles(arguments)
-        registry.load_plugins(presets.plugins([*from_files, *given]))
         named = [*from_files, *given]
         dataset = registry.entry("dataset", presets.last("dataset", named) or Config.dataset).name
         preset = presets.of(

@@ -6,14 +6,13 @@ import os
 
 from absl import flags
 
-from wae_tf import registry, suggestions
-from wae_tf.errors import FlagError
+from wae_tf import registry
+from wae_tf.errors import FlagError, suggestions
 from wae_tf.settings.checks import shown
 
 #: Flags that other programs have and this one answers by something else.
 _INSTEAD = {
     "resume": "a run that was stopped goes on with the command that began it",
-    "checkpoint": "a run's newest checkpoint is taken: name its folder by --work_dir",
     "gpu": "GPUs are used where they are; CUDA_VISIBLE_DEVICES chooses among them",
     "device": "GPUs are used where they are; CUDA_VISIBLE_DEVICES chooses among them",
     "cuda": "GPUs are used where they are; CUDA_VISIBLE_DEVICES chooses among them",

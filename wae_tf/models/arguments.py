@@ -12,9 +12,9 @@ from typing import Any
 
 import keras
 
-from wae_tf import registry, suggestions
+from wae_tf import registry
 from wae_tf.config import Config
-from wae_tf.errors import FlagError, KeywordError, UnknownKeywordError
+from wae_tf.errors import FlagError, KeywordError, UnknownKeywordError, suggestions
 from wae_tf.settings import Settings
 from wae_tf.settings.checks import plain, shown
 

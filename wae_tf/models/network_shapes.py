@@ -35,10 +35,11 @@ def of_encoder(
         KeywordError: it is no encoder, not built, or not of this shape.
     """
     if shape is None:
-        shape = _input_shape("encoder", encoder)[1:]
-        if not shape or None in shape:
+        taken = _input_shape("encoder", encoder)[1:]
+        shape = tuple(size for size in taken if size is not None)
+        if not shape or len(shape) < len(taken):
             raise KeywordError(
-                f"encoder takes data of {_of_rows(shape)}, so their shape is not known; give "
+                f"encoder takes data of {_of_rows(taken)}, so their shape is not known; give "
                 "image_shape= too, such as (28, 28, 1)."
             )
     else:
@@ -75,24 +76,25 @@ def of_decoder(
         KeywordError: it is no decoder, not built, or not of this shape or zdim.
     """
     found = _input_shape("decoder", decoder)[1:]
-    if len(found) != 1 or (found[0] is None and zdim is None):
+    zdim = found[0] if zdim is None and found else zdim
+    if len(found) != 1 or zdim is None:
         raise KeywordError(f"decoder takes {_of_rows(found)}; accepted: codes [n, z].")
-    zdim = found[0] if zdim is None else zdim
     if found[0] not in (None, zdim):
         raise KeywordError(
             f"codes are of zdim={zdim}, and the decoder takes {_of_rows(found)}: both must be the same."
         )
     made = _made("decoder", decoder, (zdim,))
     of_data = _shape_of(made)
-    if of_data is None or not of_data[1:] or None in of_data[1:]:
+    sizes = tuple(size for size in (of_data or ())[1:] if size is not None)
+    if of_data is None or not sizes or len(sizes) < len(of_data) - 1:
         raise KeywordError(
             f"decoder gives {_told(made)}; accepted: one tensor of the data's shape."
         )
-    if shape is not None and of_data[1:] != tuple(shape):
+    if shape is not None and sizes != tuple(shape):
         raise KeywordError(
             f"decoder gives {_told(made)}, and the data are {_of_rows(shape)}: both must be the same."
         )
-    return of_data[1:], zdim
+    return sizes, zdim
 
 
 def _input_shape(name: str, network: Any) -> tuple[int | None, ...]:

@@ -61,16 +61,16 @@ def settled(
     Raises:
         FlagError: networks that are not built or do not fit, settings that contradict each other.
     """
-    stated = dict(defaults if settings is None else settings.changes()) | fields
+    stated = dict(defaults if settings is None else settings.changes()) | dict(fields)
     networks = {"encoder": encoder, "decoder": decoder}
     shape, found = _read(networks, shape, stated, output)
     if settings is None:
         base: dict[str, Any] = {"precision": arguments.precision_of_policy()}
         if len(shape) != 3:
             base |= {"encoder_arch": "mlp", "decoder_arch": "mlp"}
-        settings = Settings(**base | stated | found)
+        settings = Settings(**base | stated | dict(found))
     else:
-        settings = dataclasses.replace(settings, **fields | found)
+        settings = dataclasses.replace(settings, **dict(fields) | dict(found))
     # `auto` says nothing in a file, where no data set is named.
     return shape, dataclasses.replace(settings, pixel_range=settings.pixel_range_of_data)
 
@@ -137,8 +137,8 @@ def _read(
         fields["zdim"] = zdim
         fields |= _of_noise(parts, stated)
     if decoder is not None:
-        zdim = fields.get("zdim", stated.get("zdim"))
-        shape, fields["zdim"] = shapes.of_decoder(decoder, shape, zdim)
+        wanted = fields.get("zdim", stated.get("zdim"))
+        shape, fields["zdim"] = shapes.of_decoder(decoder, shape, wanted)
     if shape is None:
         raise KeywordError(
             "image_shape is missing, and no network says it; accepted: (height, width, channels), "

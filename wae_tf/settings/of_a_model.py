@@ -7,6 +7,7 @@ from typing import Any
 
 from wae_tf import registry
 from wae_tf.errors import FlagError
+from wae_tf.errors.suggestions import did_you_mean
 from wae_tf.settings.checks import (
     check_divisions_by_scale,
     check_number,
@@ -16,7 +17,6 @@ from wae_tf.settings.checks import (
     shown,
 )
 from wae_tf.settings.lr_schedules import schedule_speed
-from wae_tf.suggestions import did_you_mean
 
 PRIORS = ("normal", "sphere", "uniform")
 
@@ -283,31 +283,12 @@ class Settings:
             raise FlagError(
                 f"--gan_trick={self.gan_trick} goes with --prior=normal only, not {self.prior}."
             )
-        self._check_options_of_replication()
+        check_report_options(self)
         for field in dataclasses.fields(self):
             if field.metadata["kind"]:
                 self._check_needs(field.name, field.metadata["kind"])
         if self.prior_scale == 0:
             check_divisions_by_scale(self)
-
-    def _check_options_of_replication(self) -> None:
-        if self.decoder_output == "tanh" and self.pixel_range_of_data == "unit":
-            raise FlagError(
-                "--decoder_output=tanh does not go with --pixel_range=unit: pixels in [0, 1] are "
-                "nothing to hold -1 against."
-            )
-        if self.adversary_outputs > 2:
-            raise FlagError(f"--adversary_outputs={self.adversary_outputs}: 1 or 2 is accepted.")
-        if self.adversary_outputs == 2 and self.gan_trick != "off":
-            raise FlagError("--gan_trick goes with --adversary_outputs=1 only.")
-        if self.encoder_clip == "std_at_most" and self.model in ("wae_mmdpp", "wae_mmdppp"):
-            raise FlagError(f"--encoder_clip=std_at_most does not go with --model={self.model}.")
-        if self.penalty_codes == "fresh" and self.model in ("vae", "wae_mmdpp", "wae_mmdppp"):
-            raise FlagError(
-                f"--penalty_codes=fresh does not go with --model={self.model}, whose penalty is not "
-                "of the codes that are decoded."
-            )
-        check_report_options(self)
 
     def _check_needs(self, flag: str, kind: str) -> None:
         """Checks what an entry says it needs of other flags."""
@@ -316,10 +297,9 @@ class Settings:
             resolved = {"pixel_range": "pixel_range_of_data", "decoder_output": "output_of_decoder"}
             value = getattr(self, resolved.get(other, other))
             if value != wanted:
-                because = f": {facts['because']}" if "because" in facts else f", not {value}"
-                raise FlagError(
-                    f"--{flag}={getattr(self, flag)} needs --{other}={wanted}{because}."
-                )
+                reason = f": {facts['because']}" if "because" in facts else f", not {value}"
+                name = getattr(self, flag)
+                raise FlagError(f"--{flag}={name} needs --{other}={wanted}{reason}.")
 
     @property
     def pixel_range_of_data(self) -> str:

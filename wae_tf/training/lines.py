@@ -70,7 +70,7 @@ class Table:
         self._headed = True
         what = f"test images, sharpness of the blurriest of {self.samples} samples"
         what = what if self.samples else "test rows"
-        console.progress(f"cost and penalty are of {self.tested} {what}")
+        console.progress(f"cost and penalty of {self.tested} {what}")
         adversary = f"{'adversary':>10}" if self.adversary else ""
         sharpness = f"{'sharpness':>10}" if self.samples else ""
         console.progress(

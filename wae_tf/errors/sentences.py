@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake: main prints its sentence, never a traceback."""
+"""The exceptions that stand for a user's mistake, and sentences made of other errors."""
 
 import errno
 import os
@@ -48,6 +48,14 @@ def of_a_file(error: BaseException) -> tuple[str, str] | None:
     name, _, reason = line.rpartition("; ")
     system = type(error).__module__.startswith("tensorflow.") and reason in _REASONS
     return (name, reason) if system else None
+
+
+def sentence_of_a_file(error: BaseException) -> str | None:
+    """A sentence on a file that is there and may not be touched, or a full disk; None: another error."""
+    found = of_a_file(error)
+    if found is None:
+        return None
+    return f"{printable(found[0] or 'a file that is read or written')} cannot be used: {found[1]}."
 
 
 class UserError(Exception):
