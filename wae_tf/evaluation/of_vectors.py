@@ -74,8 +74,8 @@ def evaluate(
     if images.test[0].size <= WIDEST:
         apart = {end: frechet(part, images.test) for end, part in parts.items()}
         numbers |= {f"frechet_rows{end}": value for end, value in apart.items()}
-        cells = [number(value) for value in apart.values()]
-        rows.append(Row("Frechet distance of the rows themselves", *cells, "lower"))
+        samples, made, data = (number(value) for value in apart.values())
+        rows.append(Row("Frechet distance of the rows themselves", samples, made, data, "lower"))
     progress(f"nearest of {len(images.train):,} training vectors")
     numbers[f"nearest_train_samples{tail}"] = nearest(parts[tail], images.train)
     numbers["nearest_train_data"] = nearest(images.test, images.train)

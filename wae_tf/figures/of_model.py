@@ -48,7 +48,7 @@ def codes_in_plane(
     settings = model.settings
     train, test = passes.codes(model, train), passes.codes(model, test)
     prior = model.sample_prior(len(train), streams.key(settings.seed, "figure", 0)).numpy()
-    found = (prior, train, test)
+    found: tuple[np.ndarray, ...] = (prior, train, test)
     if settings.prior == "normal" and settings.zdim > 2:
         both = np.concatenate([train, test])
         plane = least_gaussian_plane(both, settings.prior_scale, settings.seed)
