@@ -187,7 +187,9 @@ def help_text(arguments: Sequence[str]) -> str | None:
         from_files, given = split_flagfiles(arguments)
         named = [*from_files, *given]
         dataset = registry.entry("dataset", presets.last("dataset", named) or Config.dataset).name
-        preset = presets.of(dataset, presets.last("model", named) or Config.model)
+        preset = presets.of(
+            dataset, presets.last("model", named) or Config.model, presets.last("data_dir", named)
+        )
         values = parse_one([*preset, *from_files, *given])
     except FlagError:  # the help is asked for because of it
         values = flags.FlagValues()
@@ -213,7 +215,7 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     # Names are checked before the preset is looked for, so that the sentence is about them.
     for kind in ("dataset", "model"):
         registry.entry(kind, getattr(values, kind))
-    preset = presets.of(values.dataset, values.model)
+    preset = presets.of(values.dataset, values.model, values.data_dir)
     own_folder = presets.folder_of(arguments, values.model)
     if own_folder and not values.work_dir:
         preset = [f"--work_dir={own_folder}", *preset]

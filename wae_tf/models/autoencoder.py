@@ -233,6 +233,11 @@ class Autoencoder(KerasWays):
     # Parts of a pass.
 
     @property
+    def of_pictures(self) -> bool:
+        """Whether a row of data is a picture [H, W, C]."""
+        return len(self.image_shape) == 3
+
+    @property
     def networks(self) -> dict[str, keras.layers.Layer]:
         """Encoder, decoder, and the adversary where there is one."""
         found = {name: getattr(self, name) for name in own_networks.NETWORKS}

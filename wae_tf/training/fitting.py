@@ -61,7 +61,7 @@ class _Watchers:
             return
         self.bar = lines.Bar(length)
         tested = min(len(images.test), config.epoch_test_size)
-        samples = min(config.pictures, 100)
+        samples = min(config.pictures, 100) if model.of_pictures else 0
         table = lines.Table(length, "adversary_loss" in model.terms, tested, samples)
         self.report = callbacks.Report(config, run, images, self.curves, self.speed, table)
         self.figures = callbacks.Figures(config, run, images, self.report)
