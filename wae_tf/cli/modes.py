@@ -54,7 +54,7 @@ def _classifier(config: Config, values: flags.FlagValues) -> None:
     if values.classifier_steps < 1:
         raise FlagError(f"--classifier_steps={values.classifier_steps} is too small: 1 up.")
     folder = values.work_dir or classifier.default_folder(config.dataset)
-    images = setup.load_images(config)
+    images = setup.load_images(config, of_model=False)
     facts = classifier.train(
         images, Path(folder), steps=values.classifier_steps, seed=config.seed, progress=progress
     )

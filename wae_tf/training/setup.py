@@ -28,8 +28,12 @@ from wae_tf.settings import memory
 SHAPE_NAMES = {3: ("image_height", "image_width", "image_channels"), 1: ("vector_size",)}
 
 
-def load_images(config: Config) -> ImageSet:
+def load_images(config: Config, *, of_model: bool = True) -> ImageSet:
     """The config's images, with a line on where they come from.
+
+    Args:
+        config: of a run, or of a mode without one.
+        of_model: they must fit the config's networks and batches.
 
     Raises:
         DataError: they cannot be had, or fewer than two are for testing.
@@ -39,14 +43,14 @@ def load_images(config: Config) -> ImageSet:
         config.dataset,
         **config.of_data,
         cache_dir=config.cache_dir,
-        accept=functools.partial(_check_shape, config),
+        accept=functools.partial(_check_shape, config) if of_model else None,
     )
     if len(images.test) < 2:
         raise DataError(
             f"{images.source} leave {len(images.test)} test image: at least 2 are needed, for the "
             "penalty and the figures; give more images, or a larger --test_size."
         )
-    if len(images.train) < config.batch_size:
+    if of_model and len(images.train) < config.batch_size:
         raise FlagError(
             f"--batch_size={config.batch_size} is larger than the {len(images.train)} training "
             f"images of {config.dataset}; accepted: 2 to {len(images.train)}."
