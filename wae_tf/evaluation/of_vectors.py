@@ -74,8 +74,9 @@ def evaluate(
     if images.test[0].size <= WIDEST:
         apart = {end: frechet(part, images.test) for end, part in parts.items()}
         numbers |= {f"frechet_rows{end}": value for end, value in apart.items()}
-        samples, made, data = (number(value) for value in apart.values())
-        rows.append(Row("Frechet distance of the rows themselves", samples, made, data, "lower"))
+        samples, reconstructions, data = (number(value) for value in apart.values())
+        what = "Frechet distance of the rows themselves"
+        rows.append(Row(what, samples, reconstructions, data, "lower"))
     progress(f"nearest of {len(images.train):,} training vectors")
     numbers[f"nearest_train_samples{tail}"] = nearest(parts[tail], images.train)
     numbers["nearest_train_data"] = nearest(images.test, images.train)
