@@ -2,9 +2,10 @@
 
 Python 2.7 and 3; imports nothing of wae_tf; run by training_parity.py under the official interpreter:
 
-    PYTHON official_training.py CLONE EXPERIMENT Z_TEST DATA_DIR WORK_DIR EPOCHS SEED
+    PYTHON official_training.py CLONE EXPERIMENT Z_TEST DATA_DIR WORK_DIR EPOCHS SEED [OPTION=NUMBER ...]
 
-EXPERIMENT names a dict of configs.py; DATA_DIR holds its files in the official layout.
+EXPERIMENT names a dict of configs.py; DATA_DIR holds its files in the official layout; options replace
+those of the dict.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -23,7 +24,7 @@ SAMPLES = 1000
 BATCH = 100
 
 
-def main(clone, experiment, z_test, data_dir, work_dir, epochs, seed):
+def main(clone, experiment, z_test, data_dir, work_dir, epochs, seed, *options):
     """Train, evaluate on the whole test set, print."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     sys.dont_write_bytecode = True
@@ -38,6 +39,11 @@ def main(clone, experiment, z_test, data_dir, work_dir, epochs, seed):
     logging.disable(logging.CRITICAL)
     opts = copy.deepcopy(getattr(configs, "config_" + experiment))
     opts.update(z_test=z_test, data_dir=data_dir, work_dir=work_dir, epoch_num=int(epochs))
+    for option in options:
+        name, value = option.split("=")
+        if name not in opts:
+            raise ValueError("%s is no option of %s" % (name, experiment))
+        opts[name] = int(value)
     never = 10**9
     opts.update(verbose=False, print_every=never, save_every_epoch=never)
     os.makedirs(os.path.join(work_dir, "checkpoints"))
@@ -70,7 +76,8 @@ def main(clone, experiment, z_test, data_dir, work_dir, epochs, seed):
     seconds = time.time() - started
     model.sess, model.saver = session, saver
     model.saver.save(session, os.path.join(work_dir, "checkpoints", "trained-wae"))
-    epoch = np.mean(losses[-(data.num_points // opts["batch_size"]) :], axis=0)
+    # of each epoch: loss, cost, penalty, the adversary's
+    epochs = np.array(losses).reshape(int(epochs), -1, np.shape(losses)[1]).mean(axis=1)
 
     test = data.test_data.X
     costs, penalties = [], []
@@ -90,8 +97,10 @@ def main(clone, experiment, z_test, data_dir, work_dir, epochs, seed):
     )
     sharpness = model.sess.run(model.blurriness, {model.sample_points: samples})
     result = {
-        "training_cost": float(epoch[1]),
-        "training_penalty": float(epoch[2]),
+        "costs": [float(cost) for cost in epochs[:, 1]],
+        "penalties": [float(penalty) for penalty in epochs[:, 2]],
+        "training_cost": float(epochs[-1, 1]),
+        "training_penalty": float(epochs[-1, 2]),
         "test_reconstruction": float(np.mean(costs)),
         "penalty": float(np.mean(penalties)),
         "sharpness_samples": float(np.min(sharpness)),

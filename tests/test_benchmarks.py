@@ -4,7 +4,9 @@ import importlib
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -107,3 +109,38 @@ def test_what_counts_as_survived(monkeypatch):
     assert "2 sentences" in ended(1, "", "wae_tf: a\nwae_tf: b").judged((1,)).lost
     assert ended(0, "", "").judged((0,), "a file").lost == "a file"
     assert ended(1, "", "Traceback (most recent call last)").judged((1,)).traceback
+
+
+def test_holm_by_hand(benchmark):
+    two_sides = benchmark("two_sides")
+    # Sorted 0.01, 0.02, 0.03, 0.5: times 4, 3, 2, 1, and never below the one before.
+    assert two_sides.holm([0.03, 0.01, 0.5, 0.02]) == pytest.approx([0.06, 0.04, 0.5, 0.06])
+    assert two_sides.holm([0.4, 0.9]) == pytest.approx([0.8, 0.9])
+
+
+def test_two_sides_against_scipy(benchmark):
+    two_sides = benchmark("two_sides")
+    generator = np.random.default_rng(0)
+    first, second = generator.normal(5, 1, 30), generator.normal(5.4, 2, 20)
+    got = two_sides.compare("q", first, second)
+    welch = stats.ttest_ind(second, first, equal_var=False)
+    assert (got.t, got.t_p) == pytest.approx((welch.statistic, welch.pvalue))
+    ends = welch.confidence_interval(0.9)
+    pooled = ((first.var(ddof=1) + second.var(ddof=1)) / 2) ** 0.5
+    assert (got.low, got.high) == pytest.approx((ends.low / pooled, ends.high / pooled))
+    assert two_sides.verdict(got, 1.0, 1.0) == "no difference found"
+    assert two_sides.verdict(got, 1.0, 0.01) == "different"
+
+
+def test_equal_takes_enough_runs(benchmark):
+    two_sides = benchmark("two_sides")
+    few, many = np.tile([1.0, 2.0], 12), np.tile([1.0, 2.0], 60)
+    assert not two_sides.compare("q", few, few).equivalent
+    assert two_sides.verdict(two_sides.compare("q", many, many), 1.0, 1.0) == "equal"
+
+
+def test_sides_without_spread(benchmark):
+    two_sides = benchmark("two_sides")
+    assert two_sides.verdict(two_sides.compare("q", [1, 1], [1, 1]), 1.0, 1.0) == "equal"
+    other = two_sides.compare("q", [1, 1], [2, 2])
+    assert other.t_p == 0 and two_sides.verdict(other, other.t_p, 1.0) == "different"
