@@ -10,7 +10,7 @@ import pytest
 from tests.factory import tiny_run
 from wae_tf.data import keras_files, load, tfds
 from wae_tf.errors import DataError, RunError
-from wae_tf.evaluation import inception, tfgan
+from wae_tf.evaluation import network_files, tfgan
 
 ROOT = Path(__file__).parent.parent
 HIDDEN = ("tensorflow_datasets", "tensorflow_gan", "tensorflow_hub", "importlib_resources")
@@ -78,8 +78,10 @@ def test_distances_say_that_they_need_tf_gan(without):
 
 def test_a_handle_says_that_it_needs_tf_hub(without):
     without("tensorflow_hub")
-    with pytest.raises(inception.Unreachable, match="needs tensorflow-hub, which cannot be import"):
-        inception._download("https://tfhub.dev/tensorflow/tfgan/eval/inception/1")
+    with pytest.raises(
+        network_files.Unreachable, match="needs tensorflow-hub, which cannot be import"
+    ):
+        network_files.download("https://tfhub.dev/tensorflow/tfgan/eval/inception/1", "inception")
 
 
 @pytest.mark.slow

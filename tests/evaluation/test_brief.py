@@ -9,8 +9,9 @@ import wae_tf
 from tests.factory import tiny
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
-from wae_tf.evaluation import brief, codes, full, picture_measures, tables
+from wae_tf.evaluation import brief, codes, full, picture_measures, rows
 from wae_tf.evaluation.options import Options
+from wae_tf.evaluation.picture_measures import Pictures
 from wae_tf.models import passes
 from wae_tf.runs.folder import RunFolder
 
@@ -58,7 +59,7 @@ def test_the_whole_evaluation_says_the_same_under_the_same_keys(model, pixels, t
     config = Config(**TINY, batch_size=50, pictures=20, picture_columns=5)
     run = RunFolder(tmp_path)
     before = run.update_metrics(brief.evaluate(model, pixels, batch_size=50))
-    assessment = full.evaluate(model, config, images, Options(eval_samples=60), run)
+    assessment = full.evaluate(model, config, images, Options(eval_samples=60, bootstrap=0), run)
     after = json.loads(run.metrics.read_text())
     assert {name: after[name] for name in before} == pytest.approx(before, rel=1e-6)
     assert after["penalty"] == after["test_penalty"]
@@ -67,12 +68,19 @@ def test_the_whole_evaluation_says_the_same_under_the_same_keys(model, pixels, t
 
 
 def test_rows_follow_from_numbers():
-    numbers = {"kid": 0.5, "kid_error": 0.25, "kid_reconstructions": 1.0, "kid_data": 2.0}
-    numbers |= {"kid_error_reconstructions": float("nan"), "kid_error_data": 0.125}
-    (row,) = tables.network_rows(numbers, {"kernel": "kid"}, {"kernel": "KID"}, "")
-    assert (row.samples, row.reconstructions, row.data) == ("0.5 ± 0.25", "1", "2 ± 0.12")
+    numbers = {"kid": 0.4, "kid_ci95": 0.125, "kid_equal": 0.5, "kid_equal_ci95": 0.25}
+    numbers |= {"kid_reconstructions": 1.0, "kid_reconstructions_ci95": float("nan")}
+    numbers |= {"kid_data": 2.0, "kid_data_ci95": 0.125}
+    three = [np.zeros((count, 8, 8, 1), np.uint8) for count in (2000, 30, 1500)]
+    pictures = Pictures(three[1], *three)
+    first, every = rows.network_rows(numbers, {"frechet": "kid"}, {"frechet": "KID"}, pictures)
+    assert (first.samples, first.reconstructions, first.data) == ("0.5 ± 0.25", "1", "2 ± 0.12")
+    assert first.count == "1,500 / 30 / 1,500"  # samples and data: equal counts side by side
+    assert (every.quantity, every.samples, every.data) == ("KID, all samples", "0.4 ± 0.12", None)
+    assert every.count == "2,000"
     near = {"nearest_train_samples_gmm": 1.5, "nearest_train_data": 0.5}
-    assert tables.nearest_row(near, "_gmm").samples == "1.5"
+    row = rows.nearest_row(near, "_gmm", (200, 30))
+    assert (row.samples, row.count) == ("1.5", "200 / – / 30")
 
 
 def test_nearest_numbers_are_means_of_distances():

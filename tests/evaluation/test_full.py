@@ -3,6 +3,7 @@
 import json
 import re
 
+import keras
 import numpy as np
 import pytest
 
@@ -120,6 +121,11 @@ def test_metrics_are_flat_numbers(folder):
     assert all(value is None or isinstance(value, (int, float)) for value in metrics.values())
     assert not any(name.startswith(("fid", "kid", "inception")) for name in metrics)
     assert metrics["frechet_digits_classifier"] > 3 * metrics["frechet_digits_classifier_data"]
+    assert metrics["frechet_digits_classifier"] > metrics["frechet_digits_classifier_ci95"] > 0
+    for kind in ("precision", "recall", "coverage"):
+        assert 0 <= metrics[f"{kind}_digits_classifier_data"] <= 1
+    assert metrics["test_psnr"] > 5
+    assert -1 <= metrics["test_ssim"] <= 1
     for name in ("mmd_test", "mmd_test_null_std", "sharpness_samples_mean", "nearest_train_data"):
         assert metrics[name] > 0 or name == "mmd_test"
 
@@ -159,6 +165,29 @@ def test_evaluation_repeats_itself(folder, capsys):
     assert "Frechet distance, digits classifier" in capsys.readouterr().out
 
 
+def test_samples_and_data_side_by_side_are_as_many(folder, tmp_path):
+    """Twice as many samples as training images: a tile compares as many of both, and says so."""
+    network = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.AveragePooling2D(7)])
+    network.save(tmp_path / "pool.keras")
+    flags = [f"--features={tmp_path / 'pool.keras'}", "--eval_samples=600", "--bootstrap=5"]
+    assert evaluate(folder, *flags) == 0
+    metrics = RunFolder(folder / "run").read_metrics()
+    (name,) = [key for key in metrics if re.fullmatch("frechet_pool_[0-9a-f]{6}", key)]
+    assert metrics["evaluated_samples"] == 600
+    assert metrics["evaluated_samples_equal"] == metrics["evaluated_data"] == 300
+    evaluation = json.loads((folder / "run" / "evaluation.json").read_text())
+    by_title = {row["quantity"]: row for row in evaluation["rows"]}
+    row = by_title[f"Frechet distance, {name.removeprefix('frechet_')}"]
+    assert row["count"] == "300 / 80 / 300"
+    assert row["samples"].startswith(f"{metrics[f'{name}_equal']:.4g} ± ")
+    assert by_title[f"{row['quantity']}, all samples"]["data"] is None
+    page = (folder / "run" / "report.html").read_text()
+    tile = page.partition('<div class="tiles">')[2].partition("<h2>")[0]
+    assert f"data {row['data']}; 300 each" in tile
+    assert "all samples" not in tile
+    assert f"{metrics['test_psnr']:.4g} ± " in by_title["PSNR, dB"]["reconstructions"]
+
+
 @pytest.mark.parametrize("sampler", ["gmm", "improved"])
 def test_other_samplers_have_names_of_their_own(folder, sampler):
     before = RunFolder(folder / "run").read_metrics()
@@ -179,6 +208,7 @@ def test_a_local_inception_is_used_and_named(folder, tmp_path, monkeypatch):
 
     saved = test_inception.save(tmp_path / "saved", test_inception.tiny)
     flags = [f"--inception={saved}", "--inception_resize=bicubic", "--eval_samples=30"]
+    flags += ["--bootstrap=0"]  # nor of 11 resamples
     assert evaluate(folder, *flags) == 0
     metrics = RunFolder(folder / "run").read_metrics()
     assert {"fid_bicubic", "kid_bicubic", "inception_score_bicubic"} <= set(metrics)
@@ -195,6 +225,11 @@ def test_a_local_inception_is_used_and_named(folder, tmp_path, monkeypatch):
         (["--inception_resize=x"], 2, "--inception_resize=x is not known"),
         (["--inception=/nowhere"], 1, "--inception=/nowhere is not there"),
         (["--classifier=/nowhere"], 1, "--classifier=/nowhere holds no classifier"),
+        (["--features=/nowhere"], 1, "--features=/nowhere is not there"),
+        (["--features=x", "--features_input=size=x"], 2, "size=x is not accepted; accepted: 224,"),
+        (["--lpips=/nowhere"], 1, "--lpips=/nowhere is not there"),
+        (["--lpips="], 2, "--lpips= is empty"),
+        (["--bootstrap=-1"], 2, "--bootstrap=-1 is not accepted; accepted: 0, and 2 to 10,000"),
         (["--sphere_axis=z"], 2, "--sphere_axis=z is not known; accepted: code, batch"),
     ],
 )
@@ -226,8 +261,14 @@ def test_unlabelled_images_have_a_sliced_wasserstein_distance(tmp_path, rng):
     arguments = [*TINY, "--dataset=folder", f"--data_dir={tmp_path / 'images.npy'}"]
     arguments = [a for a in arguments if not a.startswith(("--train_size", "--batch_size"))]
     arguments += ["--batch_size=10", "--test_size=40", f"--work_dir={tmp_path / 'run'}"]
-    assert main.main([*arguments, "--evaluate_at_end", "--eval_samples=50", "--steps=4"]) == 0
+    assert (
+        main.main(
+            [*arguments, "--evaluate_at_end", "--eval_samples=50", "--steps=4", "--bootstrap=2"]
+        )
+        == 0
+    )
     metrics = RunFolder(tmp_path / "run").read_metrics()
     for side in (32, 16):
         assert metrics[f"sliced_wasserstein_{side}"] > 0
+        assert metrics[f"sliced_wasserstein_{side}_ci95"] > 0
         assert metrics[f"sliced_wasserstein_{side}_data"] > 0

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from wae_tf.errors import DataError, FlagError
 from wae_tf.evaluation import distances, feature_networks, inception
-from wae_tf.evaluation.inception import Unreachable
+from wae_tf.evaluation.network_files import Unreachable
 from wae_tf.evaluation.options import Options
 
 RNG = np.random.RandomState(0)
@@ -98,9 +98,12 @@ def test_only_inceptions_own_resize_is_called_fid(saved):
             network, options
         )["frechet"]
 
-    plain = {"frechet": "fid", "kernel": "kid", "score": "inception_score"}
-    assert names("tf1_bilinear") == (plain, "FID")
+    own = {"frechet": "fid", "kernel": "kid", "score": "inception_score"}
+    plain, title = names("tf1_bilinear")
+    assert {kind: plain[kind] for kind in own} == own
+    assert (plain["recall"], title) == ("recall_inception", "FID")
     assert names("bicubic")[0]["frechet"] == "fid_bicubic"
+    assert names("bicubic")[0]["recall"] == "recall_inception_bicubic"
     assert names("bicubic")[1] == "FID (bicubic)"
 
 

@@ -160,7 +160,7 @@ def _check_of_modes(values: flags.FlagValues) -> None:
                 check_text(name, text)
     if values.verbosity not in (quiet.ERRORS, quiet.WARNINGS, quiet.NOTES):
         raise FlagError(f"--verbosity={values.verbosity} is not known; accepted: -2, -1, 0.")
-    for name in ("export_dir", "classifier", "inception"):
+    for name in ("export_dir", "classifier", "inception", "features", "lpips"):
         if values[name].value == "":
             raise FlagError(f"--{name}= is empty; accepted: a path, or leave the flag out.")
 

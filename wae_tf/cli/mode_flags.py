@@ -41,6 +41,10 @@ _MODES = {
     "sphere_axis": ("evaluate", "sample"),
     "inception": ("evaluate",),
     "inception_resize": ("evaluate",),
+    "features": ("evaluate",),
+    "features_input": ("evaluate",),
+    "lpips": ("evaluate",),
+    "bootstrap": ("evaluate",),
     "classifier": ("evaluate",),
     "classifier_steps": ("classifier",),
 }
@@ -62,6 +66,9 @@ def uses(mode: str, name: str) -> bool:
     A mode of a plugin's may use all settings.
     """
     if name in _OF_CONFIG:
+        settings = registry.fact("mode", mode, "settings")
+        if settings is not None:
+            return name in settings
         if mode == "train" and name in _OF_FINISHED:
             return False
         return mode not in _SETTINGS or name in (*_PLACES, *_SETTINGS[mode])

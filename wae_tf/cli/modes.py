@@ -19,8 +19,8 @@ from wae_tf.settings import memory
 def _evaluation_options(values: flags.FlagValues) -> Any:
     from wae_tf.evaluation.options import Options
 
-    names = [field.name for field in dataclasses.fields(Options)]
-    return Options(**{name: getattr(values, name) for name in names})
+    given = {field.name: getattr(values, field.name) for field in dataclasses.fields(Options)}
+    return Options(**given | {"features_input": tuple(values.features_input)})
 
 
 @register("mode", "evaluate", help="measures a finished run and writes its report", images=True)

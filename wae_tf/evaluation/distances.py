@@ -1,7 +1,7 @@
 """Distances between sets of images by the activations of a network, in bounded memory.
 
 A network here is a `FeatureNetwork`: bytes of images in, features and logits out. The distances themselves
-are TF-GAN's (`evaluation.tfgan`); `frechet_of_moments` is an independent one to check them by.
+are TF-GAN's (`evaluation.tfgan`), but for the Frechet distance by networks of any scale; see `scores`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import time
 import zipfile
@@ -45,7 +46,7 @@ class FeatureNetwork:
         title: for people.
         identity: sha256 of its weights.
         settings: what else its numbers depend on, such as the resize.
-        apply: uint8 [n, H, W, C] -> features [n, d], logits [n, classes].
+        apply: uint8 [n, H, W, C] -> features [n, d], logits [n, classes]; [n, 0]: it has none.
         batch_size: images a call.
     """
 
@@ -151,6 +152,11 @@ def frechet_of_moments(
     return float(np.square(mean_a - mean_b).sum() + trace)
 
 
+def frechet_of_rows(a: np.ndarray, b: np.ndarray) -> float:
+    """`frechet_of_moments` of [n, d] and [m, d]."""
+    return frechet_of_moments(*moments(a), *moments(b))
+
+
 def count_bias(
     made: np.ndarray, real: np.ndarray, least: int = 64, most: int = 5
 ) -> list[tuple[int, float]]:
@@ -167,14 +173,21 @@ def count_bias(
     return [(n, frechet_of_moments(*moments(made[:n]), *reference)) for n in reversed(counts)]
 
 
-def scores(network: FeatureNetwork, made: Features, real: Features) -> dict[str, float]:
-    """`frechet`, `kernel`, `kernel_error` of made against real images, `score` of the made ones."""
+def scores(made: Features, real: Features) -> dict[str, float]:
+    """`frechet`, `kernel`, `kernel_error` of made against real images, `score` of the made ones.
+
+    The Frechet distance is TF-GAN's where there are logits, of Inception and our classifiers. Of any other
+    network it is `frechet_of_moments`: TF-GAN leaves out eigenvalues below 1e-10, as activations of a
+    small scale have them.
+    """
     kernel, error = tfgan.kernel_distance(real.features, made.features)
+    classified = made.logits.shape[1] > 0
+    frechet = tfgan.frechet_distance if classified else frechet_of_rows
     return {
-        "frechet": tfgan.frechet_distance(real.features, made.features),
+        "frechet": frechet(real.features, made.features),
         "kernel": kernel,
         "kernel_error": error,
-        "score": tfgan.classifier_score(made.logits),
+        "score": tfgan.classifier_score(made.logits) if classified else math.nan,
     }
 
 

@@ -6,9 +6,21 @@ from pathlib import Path
 
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
-from wae_tf.evaluation import classifier, inception
+from wae_tf.evaluation import any_network, classifier, inception, network_files
 from wae_tf.evaluation.distances import FeatureNetwork
 from wae_tf.evaluation.options import RESIZES, Options
+
+#: What is measured by a network, and what a table calls it.
+KINDS = {
+    "frechet": "Frechet distance",
+    "kernel": "kernel distance",
+    "gaussian_mmd": "Gaussian MMD x 1000",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+    "score": "classifier score",
+}
 
 
 def networks(
@@ -24,10 +36,16 @@ def networks(
     if options.inception:
         try:
             found.append(inception.load(options.inception, options.inception_resize))
-        except inception.Unreachable as error:
+        except network_files.Unreachable as error:
             missing.append(str(error))
     else:
         missing.append(inception.HOW)
+    if options.features:
+        try:
+            shape = images.image_shape
+            found.append(any_network.load(options.features, options.features_input, shape))
+        except network_files.Unreachable as error:
+            missing.append(str(error))
     folder = options.classifier
     if folder is None and images.test_labels is not None:
         folder = classifier.default_folder(images.name)
@@ -41,25 +59,28 @@ def networks(
     return found, missing
 
 
-def metric_names(network: FeatureNetwork, options: Options) -> dict[str, str]:
-    """The keys in metrics.json of a network's distances, by kind (frechet, kernel, score)."""
-    if network.name != "inception":
-        return {kind: f"{kind}_{network.name}" for kind in ("frechet", "kernel", "score")}
+def _resize_tail(options: Options) -> str:
     # A resize other than the reference graph's is another score, and has another name.
     resize = options.inception_resize
-    tail = "" if resize == RESIZES[0] else f"_{resize}"
-    names = {"frechet": "fid", "kernel": "kid", "score": "inception_score"}
-    return {kind: name + tail for kind, name in names.items()}
+    return "" if resize == RESIZES[0] else f"_{resize}"
+
+
+def metric_names(network: FeatureNetwork, options: Options) -> dict[str, str]:
+    """The keys in metrics.json of what is measured by a network, by kind (frechet, ..., score)."""
+    names = {kind: f"{kind}_{network.name}" for kind in KINDS}
+    if network.name == "inception":
+        names = {kind: name + _resize_tail(options) for kind, name in names.items()}
+        own = {"frechet": "fid", "kernel": "kid", "score": "inception_score"}
+        names |= {kind: name + _resize_tail(options) for kind, name in own.items()}
+    return names
 
 
 def titles(network: FeatureNetwork, options: Options) -> dict[str, str]:
     """The same as a table calls them."""
     if network.name != "inception":
-        return {
-            "frechet": f"Frechet distance, {network.title}",
-            "kernel": f"kernel distance, {network.title}",
-            "score": f"classifier score, {network.title}",
-        }
-    resize = options.inception_resize
-    tail = "" if resize == RESIZES[0] else f" ({resize})"
-    return {"frechet": f"FID{tail}", "kernel": f"KID{tail}", "score": f"Inception Score{tail}"}
+        return {kind: f"{title}, {network.title}" for kind, title in KINDS.items()}
+    tail = _resize_tail(options).replace("_", " (", 1)
+    tail += ")" if tail else ""
+    own = {"frechet": "FID", "kernel": "KID", "score": "Inception Score"}
+    others = {kind: f"{title}, {network.title}" for kind, title in KINDS.items()}
+    return {kind: f"{title}{tail}" for kind, title in (others | own).items()}

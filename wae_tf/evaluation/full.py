@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from wae_tf.config import Config
@@ -14,12 +12,17 @@ from wae_tf.evaluation import (
     brief,
     codes,
     distances,
+    facts,
     feature_networks,
+    lpips,
+    network_measures,
     off_prior,
     picture_measures,
-    tables,
+    reconstruction_quality,
+    rows,
     tfgan,
 )
+from wae_tf.evaluation.bootstrap import Resampling
 from wae_tf.evaluation.distances import FeatureNetwork, Progress
 from wae_tf.evaluation.options import Options
 from wae_tf.evaluation.picture_measures import SEARCHED, Pictures, decoded_bytes
@@ -56,6 +59,7 @@ def evaluate(
         UserError: a network that was named cannot be used.
     """
     networks, left_out = feature_networks.networks(options, config, images)
+    perceptual = lpips.load(options.lpips, images.image_shape) if options.lpips else None
     if networks or images.test_labels is None:
         tfgan.require()
     for sentence in left_out:
@@ -72,29 +76,47 @@ def evaluate(
         data=images.train[: min(len(images.train), options.eval_samples)],
         tail=tail,
     )
-    rows: list[Row] = []
+    resampling = Resampling(options.bootstrap, config.seed)
+    made: list[Row] = []
+    used: list[tuple[FeatureNetwork, int]] = []
     bias: list[tuple[str, list[tuple[int, float]]]] = []
     for network in networks:
         names = feature_networks.metric_names(network, options)
         titles = feature_networks.titles(network, options)
         progress(f"{network.title}: activations of test images, samples, reconstructions, data")
-        found = picture_measures.features(network, pictures, config.cache_dir, progress)
-        by_network = picture_measures.by_network(found, names, pictures, network, progress)
-        numbers |= by_network
-        rows += tables.network_rows(by_network, names, titles, tail)
+        found = network_measures.features(network, pictures, config.cache_dir, progress)
+        measured = network_measures.by_network(
+            found, names, pictures, network, resampling, progress
+        )
+        numbers |= measured
+        used.append((network, found["test"].features.shape[1]))
+        made += rows.network_rows(measured, names, titles, pictures)
         for part in ("samples", "data"):
             points = distances.count_bias(found[part].features, found["test"].features)
             bias.append((f"{titles['frechet']}, {part}", points))
     if images.test_labels is None:
         progress("sliced Wasserstein distances")
-        sliced = picture_measures.sliced_wasserstein(pictures, config.seed)
+        sliced = picture_measures.sliced_wasserstein(pictures, resampling)
         numbers |= sliced
-        rows += tables.sliced_rows(sliced, tail)
-    rows += tables.sharpness_rows(numbers, tail)
+        made += rows.sliced_rows(
+            sliced, tail, picture_measures.sliced_count(pictures), len(images.test) // 2
+        )
+    progress(f"quality of {len(images.test):,} reconstructions")
+    numbers |= reconstruction_quality.numbers(
+        reconstruction_quality.originals(model, images.test),
+        pictures.reconstructions,
+        perceptual.distances if perceptual else None,
+        resampling,
+    )
+    made += rows.quality_rows(numbers, len(images.test))
+    sharp = [min(1000, len(part)) for part in (pictures.samples, images.test)]
+    made += rows.sharpness_rows(numbers, tail, *(sharp if tail else (1000, sharp[1])))
     progress(f"nearest of {len(images.train):,} training images")
     where, apart = picture_measures.nearest_training_images(pictures, images.train)
     numbers |= picture_measures.nearest_numbers(apart, pictures, images.train)
-    rows.append(tables.nearest_row(numbers, tail))
+    searched = [min(SEARCHED, len(part)) for part in (pictures.samples, images.test)]
+    made.append(rows.nearest_row(numbers, tail, (searched[0], searched[1])))
+    numbers |= pictures.counts()
 
     _draw(model, config, images, sample_codes, run, tail, progress)
     of_model.draw_neighbours(
@@ -107,63 +129,17 @@ def evaluate(
         run,
         Assessment(
             metrics=metrics,
-            rows=rows,
-            model_rows=tables.model_rows(numbers),
-            facts=_facts(config, images, options, pictures, networks, int(model.step.numpy())),
+            rows=made,
+            model_rows=rows.model_rows(numbers),
+            facts=facts.of_pictures(
+                config, images, options, pictures, used, perceptual, int(model.step.numpy())
+            ),
             bias=bias,
             left_out=left_out,
             sampler=options.sampler,
             codes=codes.by_coordinate(test_codes, passes.prior_std(model)),
         ),
     )
-
-
-def _facts(
-    config: Config,
-    images: ImageSet,
-    options: Options,
-    pictures: Pictures,
-    networks: Sequence[FeatureNetwork],
-    step: int,
-) -> list[tuple[str, str]]:
-    """What the numbers are of, as (what, text)."""
-    count = f"{len(images.test):,}"
-    crop = f"; crop {config.crop}" if config.dataset == "celeba" else ""
-    facts = [
-        ("data", f"{images.name}, {images.split}{crop}; from {images.source}"),
-        ("checkpoint", f"step {step:,}, {config.checkpoint}"),
-        ("compared with", f"the {count} test images, as bytes"),
-        (
-            "columns",
-            f"samples: {len(pictures.samples):,} by sampler {options.sampler}, seed {config.seed}; "
-            f"reconstructions: of the {count} test images, so compared with their own originals; "
-            f"data: the first {len(pictures.data):,} training images, what a model that gives real pictures "
-            "would get",
-        ),
-        (
-            "L2 distance",
-            f"mean over {SEARCHED} pictures, pixels in [0, 1]; in the column of data, of test images",
-        ),
-        (
-            "sharpness",
-            f"of at most 1,000 pictures in each column, on the pixel range as trained; samples drawn "
-            f"with seed {config.seed}",
-        ),
-    ]
-    for network in networks:
-        settings = "; ".join(f"{k.replace('_', ' ')} {v}" for k, v in network.settings.items())
-        seen = "" if network.name == "inception" else "; trained on the training images"
-        facts.append((network.title, f"sha256 {network.identity}; {settings}{seen}; by TF-GAN 2.1"))
-    if images.test_labels is None:
-        facts.append(
-            (
-                "sliced Wasserstein",
-                f"TF-GAN's, of {min(len(images.test), len(pictures.samples), tfgan.SLICED_IMAGES):,} images, "
-                "1,000 times the distance, a level of the Laplacian pyramid each; noise of one grey "
-                "level added",
-            )
-        )
-    return facts
 
 
 def _draw(

@@ -7,7 +7,6 @@ ResizeBilinear: no antialias, corners not aligned, pixel centres at whole number
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.errors import DataError, FlagError, first_line
+from wae_tf.evaluation import network_files, prepared
 from wae_tf.evaluation.distances import FeatureNetwork
 from wae_tf.evaluation.options import RESIZES
 from wae_tf.runs import checkpoints
@@ -36,10 +36,6 @@ _POOLS = ("pool_3:0", "pool_3/Identity:0", "Inception/pool_3:0")
 _LOGITS = ("logits:0", "softmax/logits:0", "Inception/logits:0")
 
 
-class Unreachable(DataError):
-    """A handle's network cannot be downloaded here."""
-
-
 def resized(images: Any, method: str = "tf1_bilinear", size: int = SIZE) -> tf.Tensor:
     """Images of 0 to 255 [n, H, W, C] as floats [n, size, size, 3] for the network.
 
@@ -56,17 +52,8 @@ def resized(images: Any, method: str = "tf1_bilinear", size: int = SIZE) -> tf.T
         raise FlagError(
             f"--inception_resize={method} is not known; accepted: {', '.join(RESIZES)}."
         )
-    images = tf.cast(images, tf.float32)
-    if images.shape[-1] in (1, 2):
-        images = tf.repeat(images[..., :1], 3, axis=-1)
-    images = images[..., :3]
-    if method == "tf1_bilinear":
-        images = tf.raw_ops.ResizeBilinear(
-            images=images, size=[size, size], align_corners=False, half_pixel_centers=False
-        )
-    else:
-        images = tf.image.resize(images, [size, size], method, antialias=method == "bicubic")
-    return (images - 128.0) / 128.0
+    colour = prepared.with_channels(tf.cast(images, tf.float32), 3)
+    return (prepared.resized(colour, (size, size), method) - 128.0) / 128.0
 
 
 def load(source: str, resize: str = "tf1_bilinear") -> FeatureNetwork:
@@ -77,7 +64,7 @@ def load(source: str, resize: str = "tf1_bilinear") -> FeatureNetwork:
         resize: one of RESIZES.
 
     Raises:
-        Unreachable: a handle that cannot be downloaded.
+        network_files.Unreachable: a handle that cannot be downloaded.
         DataError: no such file, or a network of another kind.
         FlagError: an unknown resize.
     """
@@ -86,14 +73,14 @@ def load(source: str, resize: str = "tf1_bilinear") -> FeatureNetwork:
             f"--inception_resize={resize} is not known; accepted: {', '.join(RESIZES)}."
         )
     path = Path(source).expanduser()
-    if source.startswith(("http://", "https://", "gs://")):
-        path = _download(source)
+    if network_files.is_handle(source):
+        path = network_files.download(source, "inception")
     elif not path.exists():
         raise DataError(f"--inception={source} is not there. {HOW}")
     if path.is_file():
-        function, identity = _frozen(path, source), _hash_file(path)
+        function, identity = _frozen(path, source), network_files.hash_file(path)
     elif (path / "saved_model.pb").is_file():
-        function, identity = _saved_model(path, source), _hash_folder(path)
+        function, identity = _saved_model(path, source), network_files.hash_saved_model(path)
     else:
         raise DataError(f"--inception={source} holds no saved_model.pb. {HOW}")
     _check(function, source)
@@ -143,38 +130,6 @@ def _flat(pool: tf.Tensor) -> tf.Tensor:
     # [n, 1, 1, 2048] in the graph.
     pool = tf.convert_to_tensor(pool)
     return tf.reshape(pool, [tf.shape(pool)[0], -1])
-
-
-def _hash_file(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
-def _hash_folder(folder: Path) -> str:
-    files = [folder / "saved_model.pb", *sorted((folder / "variables").glob("*"))]
-    lines = [f"{file.name} {_hash_file(file)}" for file in files if file.is_file()]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _download(handle: str) -> Path:
-    try:
-        import tensorflow_hub
-    except Exception as error:  # missing, or broken in any way
-        raise Unreachable(
-            f"--inception={handle} needs tensorflow-hub, which cannot be imported "
-            f"({type(error).__name__}: {first_line(error)}); give a SavedModel folder or a frozen graph "
-            "instead."
-        ) from error
-    try:
-        return Path(tensorflow_hub.resolve(handle))
-    except Exception as error:  # urllib's, tarfile's and TensorFlow's own
-        raise Unreachable(
-            f"--inception={handle} cannot be downloaded ({type(error).__name__}): fetch it where "
-            "there is a network, and give the SavedModel folder or the frozen graph instead."
-        ) from error
 
 
 def _named(outputs: Any, source: str) -> tuple[tf.Tensor, tf.Tensor]:

@@ -9,11 +9,12 @@ from wae_tf.config import Config
 from wae_tf.console import progress as console_progress
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import FlagError
-from wae_tf.evaluation import any_data, codes, distances, off_prior, tables
+from wae_tf.evaluation import any_data, bootstrap, codes, distances, off_prior, rows
+from wae_tf.evaluation.bootstrap import Resampling
 from wae_tf.evaluation.distances import Progress
 from wae_tf.evaluation.options import Options
 from wae_tf.evaluation.picture_measures import SEARCHED
-from wae_tf.evaluation.tables import Assessment, Row, number
+from wae_tf.evaluation.tables import Assessment, Row
 from wae_tf.figures import of_vectors
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
@@ -45,7 +46,7 @@ def evaluate(
     Raises:
         FlagError: an option that is of pictures.
     """
-    for flag in ("inception", "classifier"):
+    for flag in ("inception", "features", "lpips", "classifier"):
         if getattr(options, flag) is not None:
             raise FlagError(f"--{flag} is of pictures, and the data are vectors.")
     if options.sampler == "improved":
@@ -57,17 +58,31 @@ def evaluate(
         "_reconstructions": passes.decoded(model, test_codes, config.batch_size),
         "_data": np.asarray(images.train[: options.eval_samples]),
     }
-    rows = []
+    equal = min(len(parts[tail]), len(parts["_data"]))
+    made = []
     if images.test[0].size <= WIDEST:
-        apart = {end: frechet(part, images.test) for end, part in parts.items()}
-        numbers |= {f"frechet_rows{end}": value for end, value in apart.items()}
-        samples, reconstructions, data = (number(value) for value in apart.values())
-        what = "Frechet distance of the rows themselves"
-        rows.append(Row(what, samples, reconstructions, data, "lower"))
+        resampling = Resampling(options.bootstrap, config.seed)
+        for end, part in {**parts, f"{tail}_equal": parts[tail][:equal]}.items():
+            progress(f"Frechet distance of {len(part):,} vectors{end.replace('_', ' ')}")
+            drawn_with = {"_reconstructions": "test", "_data": "data"}.get(end, "samples")
+            wide = interval(part, images.test, resampling, drawn_with)
+            numbers[f"frechet_rows{end}"] = frechet(part, images.test)
+            numbers[f"frechet_rows{end}_ci95"] = wide
+        made.append(
+            Row(
+                "Frechet distance of the rows themselves",
+                rows.measured(numbers, f"frechet_rows{tail}_equal"),
+                rows.measured(numbers, "frechet_rows_reconstructions"),
+                rows.measured(numbers, "frechet_rows_data"),
+                "lower",
+                rows.counts(equal, len(images.test), len(parts["_data"])),
+            )
+        )
     progress(f"nearest of {len(images.train):,} training vectors")
     numbers[f"nearest_train_samples{tail}"] = nearest(parts[tail], images.train)
     numbers["nearest_train_data"] = nearest(images.test, images.train)
-    rows.append(tables.nearest_row(numbers, tail, "vector"))
+    searched = (min(SEARCHED, len(drawn)), min(SEARCHED, len(images.test)))
+    made.append(rows.nearest_row(numbers, tail, searched, "vector"))
     run.figures.mkdir(parents=True, exist_ok=True)
     of_vectors.draw_interpolations(model, run.figures / "interpolations.png", images.test)
     of_vectors.draw_traversals(model, run.figures / "traversals.png", images.test)
@@ -79,8 +94,8 @@ def evaluate(
         run,
         Assessment(
             metrics=metrics,
-            rows=rows,
-            model_rows=tables.model_rows(numbers),
+            rows=made,
+            model_rows=rows.model_rows(numbers),
             facts=[
                 ("data", f"{images.name}, {images.split}; from {images.source}"),
                 ("compared with", f"the {count} test vectors"),
@@ -92,7 +107,12 @@ def evaluate(
                 ),
                 (
                     "Frechet distance",
-                    "of the Gaussians with the means and covariances of the rows, no network between",
+                    "of the Gaussians with the means and covariances of the rows, no network between; "
+                    f"samples and data: {equal:,} each, for it falls as the number grows",
+                ),
+                (
+                    "±",
+                    f"half a 95% interval over {options.bootstrap:,} bootstrap resamples of rows",
                 ),
                 (
                     "L2 distance",
@@ -109,9 +129,17 @@ def evaluate(
 
 def frechet(first: np.ndarray, second: np.ndarray) -> float:
     """The Frechet distance of the Gaussians with the means and covariances of rows [n, ...]."""
-    flat = (np.reshape(rows, (len(rows), -1)) for rows in (first, second))
-    (mean_a, covariance_a), (mean_b, covariance_b) = map(distances.moments, flat)
-    return distances.frechet_of_moments(mean_a, covariance_a, mean_b, covariance_b)
+    return distances.frechet_of_rows(_flat(first), _flat(second))
+
+
+def interval(first: np.ndarray, test: np.ndarray, resampling: Resampling, name: str) -> float:
+    """Half the width of `frechet`'s interval; `name` is of the first rows' draws, as of `weights`."""
+    weights = (resampling.weights(len(first), name), resampling.weights(len(test), "test"))
+    return bootstrap.frechet(_flat(first), _flat(test), *weights)
+
+
+def _flat(rows: np.ndarray) -> np.ndarray:
+    return np.reshape(rows, (len(rows), -1))
 
 
 def nearest(rows: np.ndarray, train: np.ndarray) -> float:

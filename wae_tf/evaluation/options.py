@@ -6,12 +6,16 @@ import dataclasses
 
 from wae_tf.errors import FlagError
 from wae_tf.errors.suggestions import did_you_mean
+from wae_tf.evaluation import preprocessing
 from wae_tf.settings import field
 
 #: Where samples' codes come from: see `samplers.draw_codes`.
 SAMPLERS = ("prior", "gmm", "improved")
 #: How pictures come to Inception's size, the reference graph's way first: see `inception.resized`.
 RESIZES = ("tf1_bilinear", "bilinear", "bicubic")
+
+#: Resamples at most: a weight of each row is held for each.
+MOST_RESAMPLES = 10_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,21 @@ class Options:
     inception_resize: str = field(
         "tf1_bilinear", "how pictures come to 299x299 for it", choices=RESIZES
     )
+    features: str | None = field(
+        None,
+        "network with an embedding of pictures, to measure distances by: a SavedModel folder, a .keras, "
+        ".h5 or .onnx file, or a TF-Hub handle",
+    )
+    features_input: tuple[str, ...] = field(
+        (),
+        "what it wants, above what the JSON file beside it says: size=224, resize=bicubic, "
+        "range=imagenet, channels=3, mean=, std=, layout=, output=, signature=, pool=, normalize=, name=",
+    )
+    lpips: str | None = field(
+        None,
+        "network of LPIPS: two pictures in [-1, 1] to a distance; files as of --features",
+    )
+    bootstrap: int = field(100, "resamples of the 95% intervals; 0: no intervals")
     classifier: str | None = field(
         None,
         "folder of a classifier (default: runs/<dataset>_classifier, where it is there)",
@@ -49,6 +68,13 @@ class Options:
         """Checks every value."""
         if self.eval_samples < 2:
             raise FlagError(f"--eval_samples={self.eval_samples} is too small; accepted: 2 up.")
+        if not 0 <= self.bootstrap <= MOST_RESAMPLES or self.bootstrap == 1:
+            raise FlagError(
+                f"--bootstrap={self.bootstrap} is not accepted; accepted: 0, and 2 to {MOST_RESAMPLES:,}."
+            )
+        if self.features_input and not self.features:
+            raise FlagError("--features_input goes with --features=NETWORK, which it is of.")
+        preprocessing.of(self.features_input)
         for one in dataclasses.fields(self):
             value, choices = getattr(self, one.name), one.metadata["choices"]
             if choices and value not in choices:

@@ -71,6 +71,14 @@ def picture(data: bytes, caption: str, title: str = "", pixels: bool = False) ->
     )
 
 
+def image_of_file(path: Path, title: str) -> str:
+    """A PNG file alone; nothing where there is none."""
+    if not path.is_file():
+        return ""
+    source = base64.b64encode(path.read_bytes()).decode("ascii")
+    return f'<img class="pixels" alt="{escape(title)}" src="data:image/png;base64,{source}">'
+
+
 def picture_of_file(path: Path, title: str, caption: str, pixels: bool = True) -> str:
     """`picture` of a file; nothing where there is none."""
     return picture(path.read_bytes(), caption, title, pixels) if path.is_file() else ""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 
 import numpy as np
 
 from wae_tf.evaluation import distances, tfgan
-from wae_tf.evaluation.distances import FeatureNetwork, Features, Progress
+from wae_tf.evaluation.bootstrap import Resampling, half_width
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_unit
@@ -16,6 +15,7 @@ from wae_tf.pixels import to_unit
 #: Images whose distance to the nearest training image is averaged, and neighbours of each.
 SEARCHED, NEIGHBOURS = 200, 5
 SLICED_SIDE = 8  # of the smallest images that TF-GAN's 7x7 patches fit
+MOST_SLICED = 10  # resamples of a sliced Wasserstein distance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,9 +36,23 @@ class Pictures:
     data: np.ndarray
     tail: str = ""
 
+    @property
+    def equal_count(self) -> int:
+        """How many samples compare with `data`: a distance falls as the number grows."""
+        return min(len(self.samples), len(self.data))
+
+    def counts(self) -> dict[str, float]:
+        """How many pictures there are, as numbers of metrics.json."""
+        return {
+            f"evaluated_samples{self.tail}": len(self.samples),
+            f"evaluated_samples{self.tail}_equal": self.equal_count,
+            "evaluated_test": len(self.test),
+            "evaluated_data": len(self.data),
+        }
+
     def ending(self, part: str) -> str:
-        """What the name of a number of samples, reconstructions or data ends in."""
-        return self.tail if part == "samples" else f"_{part}"
+        """What the name of a number of samples, equal, reconstructions or data ends in."""
+        return {"samples": self.tail, "equal": f"{self.tail}_equal"}.get(part, f"_{part}")
 
 
 def decoded_bytes(model: Wae, codes: np.ndarray, batch_size: int = 100) -> np.ndarray:
@@ -51,67 +65,41 @@ def decoded_bytes(model: Wae, codes: np.ndarray, batch_size: int = 100) -> np.nd
     return made
 
 
-def features(
-    network: FeatureNetwork, pictures: Pictures, cache_dir: str | None, progress: Progress
-) -> dict[str, Features]:
-    """Activations of test, samples, reconstructions and data; those of data sets are cached."""
-    return {
-        "test": distances.cached_features(
-            network, pictures.test, cache_dir, what="test images", progress=progress
-        ),
-        "samples": distances.features(network, pictures.samples, what="samples", progress=progress),
-        "reconstructions": distances.features(
-            network, pictures.reconstructions, what="images", progress=progress
-        ),
-        "data": distances.cached_features(
-            network, pictures.data, cache_dir, what="images", progress=progress
-        ),
-    }
+def sliced_count(pictures: Pictures) -> int:
+    """Of how many samples, and of as many data, the sliced Wasserstein distances are."""
+    return min(len(pictures.test), pictures.equal_count, tfgan.SLICED_IMAGES)
 
 
-def by_network(
-    found: Mapping[str, Features],
-    names: Mapping[str, str],
-    pictures: Pictures,
-    network: FeatureNetwork,
-    progress: Progress,
-) -> dict[str, float]:
-    """Distances of samples, reconstructions and data to the test images.
+def sliced_wasserstein(pictures: Pictures, resampling: Resampling) -> dict[str, float]:
+    """sliced_wasserstein_SIDE of each level of the Laplacian pyramid, and `_ci95` of each.
 
     Args:
-        found: what `features` gives.
-        names: `feature_networks.metric_names` of the network.
-        pictures: whose numbers they are.
-        network: for the lines of progress.
-        progress: is called with a line before each part.
+        pictures: that are compared; {} where they are too small.
+        resampling: of the intervals, whose seed is that of the patches too; MOST_SLICED resamples
+            at most are taken, for each takes as long as the value.
     """
-    numbers: dict[str, float] = {}
-    for part in ("samples", "reconstructions", "data"):
-        progress(f"{network.title}: distances of {part}")
-        scores = distances.scores(network, found[part], found["test"])
-        end = pictures.ending(part)
-        numbers |= {f"{name}{end}": scores[kind] for kind, name in names.items()}
-        numbers[f"{names['kernel']}_error{end}"] = scores["kernel_error"]
-    return numbers
-
-
-def sliced_wasserstein(pictures: Pictures, seed: int) -> dict[str, float]:
-    """sliced_wasserstein_SIDE of each level of the Laplacian pyramid; {} of images too small."""
     height, width = pictures.test.shape[1:3]
     if min(height, width) < SLICED_SIDE:
         return {}
     # Reconstructions are compared with other test images, or a copy would have an edge.
-    half = len(pictures.test) // 2
+    half, count = len(pictures.test) // 2, sliced_count(pictures)
     pairs = {
-        "samples": (pictures.test, pictures.samples),
+        "samples": (pictures.test[:count], pictures.samples[:count]),
         "reconstructions": (pictures.test[:half], pictures.reconstructions[half:]),
-        "data": (pictures.test, pictures.data),
+        "data": (pictures.test[:count], pictures.data[:count]),
     }
-    return {
-        f"sliced_wasserstein_{min(height, width) // 2**level}{pictures.ending(part)}": apart
-        for part, (first, second) in pairs.items()
-        for level, (_, apart) in enumerate(tfgan.sliced_wasserstein(first, second, seed))
-    }
+    few = dataclasses.replace(resampling, count=min(resampling.count, MOST_SLICED))
+    numbers: dict[str, float] = {}
+    for part, (first, second) in pairs.items():
+        draws = zip(few.indices(len(first), "test"), few.indices(len(second), part), strict=True)
+        levels = [
+            [apart for _, apart in tfgan.sliced_wasserstein(first[a], second[b], resampling.seed)]
+            for a, b in draws
+        ]
+        for level, values in enumerate(zip(*levels, strict=True)):
+            name = f"sliced_wasserstein_{min(height, width) // 2**level}{pictures.ending(part)}"
+            numbers |= {name: values[0], f"{name}_ci95": half_width(np.asarray(values))}
+    return numbers
 
 
 def nearest_training_images(pictures: Pictures, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -30,12 +30,12 @@ _PACKAGES = (
 
 def _tiles(assessment: Assessment) -> str:
     tiles: list[tuple[str | None, str, str]] = [
-        (row.samples, row.quantity, f"data {row.data}")
+        (row.samples, row.quantity, f"data {row.data}; {row.count.partition(' /')[0]} each")
         for row in assessment.rows
-        if row.samples and ("Frechet" in row.quantity or "FID" in row.quantity)
+        if row.samples and row.data and ("Frechet" in row.quantity or "FID" in row.quantity)
     ]
     tiles += [
-        (row.samples, "sharpness of samples, mean", f"data {row.data}")
+        (row.samples, "sharpness of samples, mean", f"data {row.data}; pictures: {row.count}")
         for row in assessment.rows
         if row.quantity.startswith("sharpness, mean")
     ]
@@ -132,17 +132,13 @@ def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
         "</div>",
         '<section class="card"><h2>Pictures, measured</h2>',
         page_parts.table(
-            ["quantity", "samples", "reconstructions", "data", "better"],
-            [
-                (row.quantity, row.samples, row.reconstructions, row.data, row.better)
-                for row in assessment.rows
-            ],
+            ["quantity", "samples", "reconstructions", "data", "better", "pictures"],
+            [dataclasses.astuple(row) for row in assessment.rows],
             (1, 2, 3),
         ),
-        '<p class="note">A Frechet distance is biased by the number of pictures: compare columns '
-        "and runs of equal counts only. The column of data is what real pictures, of the training "
-        "set, get; how many is said below."
-        "</p></section>",
+        '<p class="note">A Frechet distance is biased by the number of pictures: compare runs of equal '
+        "counts only. Pictures: how many each column is of. The column of data is what as many real "
+        "pictures, of the training set, get. ± is half a 95% interval.</p></section>",
         '<section class="card"><h2>Codes and objective</h2>',
         page_parts.table(["quantity", "measured", "ideal"], assessment.model_rows, (1, 2)),
         "</section>",

@@ -1,0 +1,242 @@
+"""The network of --features: formats, what is done to pictures before it, names, and sentences."""
+
+import json
+import sys
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from wae_tf.errors import DataError, FlagError
+from wae_tf.evaluation import any_network, distances, prepared, preprocessing
+from wae_tf.evaluation.options import Options
+
+IMAGES = np.random.RandomState(3).randint(0, 256, (5, 12, 10, 3)).astype(np.uint8)
+
+
+def small(shape=(8, 8, 3), outputs=1):
+    keras.utils.set_random_seed(2)
+    images = keras.Input(shape)
+    x = keras.layers.Flatten()(images)
+    made = [keras.layers.Dense(4, name=f"dense{i}")(x) for i in range(outputs)]
+    return keras.Model(images, made[0] if outputs == 1 else made)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("networks")
+    small().save(folder / "Small-net.keras")
+    small(outputs=2).save(folder / "two.keras")
+    module = tf.Module()
+    module.model = small()
+    spec = tf.TensorSpec([None, 3, 8, 8], tf.float32, name="pixels")
+    by_channels = tf.function(
+        lambda pixels: {"embedding": module.model(tf.transpose(pixels, [0, 2, 3, 1]))}, [spec]
+    )
+    fixed = tf.function(
+        lambda pixels: {"embedding": module.model(pixels)},
+        [tf.TensorSpec([2, 8, 8, 3], tf.float32, name="pixels")],
+    )
+    signatures = {"embed": by_channels, "fixed": fixed}
+    tf.saved_model.save(module, str(folder / "saved"), signatures=signatures)
+    return folder
+
+
+def features(source, *given):
+    network = any_network.load(str(source), given, IMAGES.shape[1:])
+    return network, distances.features(network, IMAGES, batch_size=3).features
+
+
+def by_hand(model, scale=1.0, shift=0.0):
+    pixels = tf.image.resize(IMAGES.astype(np.float32) / 255, [8, 8])
+    return model(pixels * scale + shift).numpy()
+
+
+def test_a_keras_file(folder):
+    network, found = features(folder / "Small-net.keras")
+    np.testing.assert_allclose(found, by_hand(small()), rtol=1e-4, atol=1e-5)
+    assert network.name.startswith("small_net_")
+    assert network.settings == {
+        "size": "8x8",
+        "resize": "bilinear",
+        "range": "unit",
+        "channels": "3",
+        "layout": "nhwc",
+    }
+
+
+def test_a_saved_model_with_channels_first_and_one_of_a_fixed_number(folder):
+    expected = by_hand(small())
+    network, found = features(folder / "saved", "signature=embed")
+    assert network.settings["layout"] == "nchw"
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    _, found = features(folder / "saved", "signature=fixed")  # 2 at once, batches of 3
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(DataError, match="has the signatures embed, fixed; name one by signature="):
+        features(folder / "saved")
+
+
+def test_an_onnx_file_goes_through_onnx_runtime(tmp_path, monkeypatch):
+    class Session:  # of onnxruntime: what is asked of it
+        def __init__(self, path):
+            assert path.endswith("net.onnx")
+
+        def get_inputs(self):
+            shape = ["batch", 3, 8, 8]
+            return [types.SimpleNamespace(name="x", shape=shape, type="tensor(float16)")]
+
+        def get_outputs(self):
+            return [types.SimpleNamespace(name="y")]
+
+        def run(self, names, fed):
+            assert fed["x"].dtype == np.float16
+            return [fed["x"].mean(axis=(2, 3))]
+
+    monkeypatch.setitem(sys.modules, "onnxruntime", types.SimpleNamespace(InferenceSession=Session))
+    (tmp_path / "net.onnx").write_bytes(b"x")
+    network, found = features(tmp_path / "net.onnx")
+    expected = tf.image.resize(IMAGES.astype(np.float32) / 255, [8, 8]).numpy().mean(axis=(1, 2))
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+    (tmp_path / "net.onnx.data").write_bytes(b"weights of a large network")
+    assert features(tmp_path / "net.onnx")[0].identity != network.identity
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(DataError, match=r"net.onnx needs onnxruntime.*pip install onnxruntime"):
+        features(tmp_path / "net.onnx")
+
+
+def test_a_real_onnx_file(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("GlobalAveragePool", ["x"], ["y"])],
+        "mean",
+        [value("x", onnx.TensorProto.FLOAT, ["n", 3, "h", "w"])],
+        [value("y", onnx.TensorProto.FLOAT, ["n", 3, 1, 1])],
+    )
+    opsets = [onnx.helper.make_opsetid("", 13)]
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    onnx.save(model, str(tmp_path / "mean.onnx"))
+    network, found = features(tmp_path / "mean.onnx", "range=bytes")
+    np.testing.assert_allclose(found, IMAGES.mean(axis=(1, 2)), rtol=1e-5)
+    assert network.settings["layout"] == "nchw"
+    assert network.settings["size"] == "12x10"  # the pictures' own
+
+
+def test_the_name_and_the_cache_follow_from_the_preprocessing(folder, tmp_path):
+    plain, _ = features(folder / "Small-net.keras")
+    other, found = features(folder / "Small-net.keras", "range=symmetric")
+    np.testing.assert_allclose(found, by_hand(small(), 2.0, -1.0), rtol=1e-4, atol=1e-5)
+    assert plain.name != other.name
+    assert plain.identity == other.identity
+    for network in (plain, other, plain):
+        distances.cached_features(network, IMAGES, tmp_path)
+    assert len(list(tmp_path.glob("features-small_net_*.npz"))) == 2
+    named, _ = features(folder / "Small-net.keras", "name=DINO v2")
+    assert named.name.rpartition("_")[0] == "dino_v2"
+    assert named.name.rpartition("_")[2] == plain.name.rpartition("_")[2]
+
+
+def test_the_file_beside_a_network_says_the_same_as_the_flag(folder, tmp_path):
+    (tmp_path / "net.keras").write_bytes((folder / "Small-net.keras").read_bytes())
+    wanted = {"size": [8, 8], "mean": [0.5, 0.4, 0.3], "std": 0.25, "normalize": True}
+    (tmp_path / "net.json").write_text(json.dumps(wanted))
+    network, found = features(tmp_path / "net.keras")
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
+    given = ["size=8x8", "mean=0.5:0.4:0.3", "std=0.25", "normalize=yes", "name=net"]
+    assert features(folder / "Small-net.keras", *given)[0].name == network.name
+    # The flag goes before the file.
+    assert "normalize" not in features(tmp_path / "net.keras", "normalize=no")[0].settings
+    (tmp_path / "net.json").write_text('{"sise": 8}')
+    with pytest.raises(DataError, match=r"net.json: sise is not known.*did you mean size\?"):
+        features(tmp_path / "net.keras")
+    (tmp_path / "net.json").write_text("[")
+    with pytest.raises(DataError, match=r"net\.json cannot be read as JSON"):
+        features(tmp_path / "net.keras")
+
+
+def test_ranges_and_channels_by_hand():
+    grey = np.full((1, 2, 2, 1), 51, np.uint8)  # 0.2
+    wanted = preprocessing.of(["size=2", "channels=3", "range=imagenet"])
+    found = prepared.prepared(tf.constant(grey), wanted).numpy()
+    means, stds = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    np.testing.assert_allclose(found[0, 0, 0], (0.2 - means) / stds, rtol=1e-5)
+    wanted = preprocessing.of(["size=2", "channels=1", "range=bytes", "layout=nchw"])
+    colour = np.array([10, 100, 200], np.uint8) * np.ones((1, 2, 2, 1), np.uint8)
+    found = prepared.prepared(tf.constant(colour), wanted).numpy()
+    assert found.shape == (1, 1, 2, 2)
+    # ITU-R 601's weights, as tf.image.rgb_to_grayscale has them.
+    np.testing.assert_allclose(found, 0.2989 * 10 + 0.587 * 100 + 0.114 * 200, rtol=1e-4)
+
+
+def test_tokens_are_pooled(tmp_path):
+    images = keras.Input((4, 4, 3))
+    keras.Model(images, keras.layers.Reshape((8, 6))(images)).save(tmp_path / "tokens.keras")
+    (_, every), (_, first), (_, mean) = (
+        features(tmp_path / "tokens.keras", f"pool={how}") for how in ("none", "first", "mean")
+    )
+    assert every.shape == (5, 48)
+    np.testing.assert_array_equal(first, every[:, :6])
+    np.testing.assert_allclose(mean, every.reshape(5, 8, 6).mean(1), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("size", "--features_input=size is no KEY=VALUE"),
+        ("size=0", "--features_input=size=0 is not accepted; accepted: 224, or 224x160"),
+        ("size=4x4x4", "size=4x4x4 is not accepted"),
+        ("resize=nearest", "accepted: bilinear, bilinear_antialias, bicubic, tf1_bilinear"),
+        ("range=x", "accepted: unit, symmetric, bytes, imagenet, clip"),
+        ("mean=1:2", "mean=1:2 is not accepted; accepted: one number, or three"),
+        ("std=nan", "std=nan is not accepted"),
+        ("std=0", "std=0 is not accepted"),
+        ("channels=2", "channels=2 is not accepted; accepted: 1, 3"),
+        ("normalize=maybe", "accepted: yes, no"),
+        ("name=", "name= is not accepted"),
+    ],
+)
+def test_what_is_wrong_with_the_flag_is_said_before_anything_is_done(given, sentence):
+    with pytest.raises(FlagError) as error:
+        Options(features="net.keras", features_input=(given,))
+    assert sentence in str(error.value)
+
+
+def test_networks_that_cannot_be_used_are_sentences(folder, tmp_path):
+    def sentence(name, *given):
+        with pytest.raises(DataError) as error:
+            features(tmp_path / name if "/" not in str(name) else name, *given)
+        text = str(error.value)
+        assert text.startswith("--features=")
+        assert "\n" not in text
+        return text
+
+    assert "is not there" in sentence("none.keras")
+    (tmp_path / "a.txt").write_text("x")
+    assert "accepted: a SavedModel folder, a .keras, .h5 or .onnx file" in sentence("a.txt")
+    (tmp_path / "a.keras").write_text("x")
+    assert "cannot be loaded by Keras" in sentence("a.keras")
+    assert "outputs dense0, dense1; name the embedding by" in sentence(folder / "two.keras")
+    assert features(folder / "two.keras", "output=dense1")[1].shape == (5, 4)
+    assert "has the outputs" in sentence(folder / "two.keras", "output=none")
+    assert "no SavedModel, so it has no sig" in sentence(folder / "two.keras", "signature=x")
+    assert "cannot take these pictures" in sentence(folder / "Small-net.keras", "size=9")
+    saved = folder / "saved"
+    assert "has the signatures embed, fixed" in sentence(saved, "signature=x")
+    images = keras.Input((4, 4, 3))
+    keras.Model(images, images / 0.0).save(tmp_path / "nan.keras")
+    assert "NaN or inf for grey pictures" in sentence("nan.keras")
+    keras.Model([images, keras.Input((1,))], images).save(tmp_path / "pair.keras")
+    assert "has 2 inputs; one" in sentence("pair.keras")
+    wide = keras.layers.UpSampling2D(64)(images)
+    keras.Model(images, wide).save(tmp_path / "wide.keras")
+    assert "accepted: 1 to 8,192 for each" in sentence("wide.keras")
+
+
+def test_options_of_networks_are_checked():
+    with pytest.raises(FlagError, match="--features_input goes with --features"):
+        Options(features_input=("size=2",))
+    with pytest.raises(FlagError, match=r"--bootstrap=1 is not accepted; accepted: 0, and 2 to"):
+        Options(bootstrap=1)

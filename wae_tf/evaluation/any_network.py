@@ -1,0 +1,154 @@
+"""The network of --features: any that makes an embedding of pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from wae_tf.errors import DataError, first_line
+from wae_tf.evaluation import network_files, network_formats, preprocessing
+from wae_tf.evaluation.distances import FeatureNetwork
+from wae_tf.evaluation.network_formats import Opened, Shape
+from wae_tf.evaluation.prepared import prepared
+from wae_tf.evaluation.preprocessing import Preprocessing
+
+#: Numbers of an embedding at most: a covariance of these takes half a gigabyte.
+WIDEST = 8192
+#: Characters of the hash in a score's name.
+HASHED = 6
+
+
+def load(source: str, given: Sequence[str], image_shape: tuple[int, ...]) -> FeatureNetwork:
+    """The network, tried on two grey pictures.
+
+    Args:
+        source: see `network_formats.opened`.
+        given: --features_input, which goes before the JSON file beside the network: its name with
+            .json in place of .keras, .h5 or .onnx, or behind a folder's.
+        image_shape: of the pictures that it will be given, [H, W, C].
+
+    Raises:
+        network_files.Unreachable: a handle that cannot be downloaded.
+        DataError: it is not there, or makes no embedding of these pictures.
+        FlagError: see `preprocessing.of`.
+    """
+    wanted = preprocessing.of(given, None if network_files.is_handle(source) else beside(source))
+    opened = network_formats.opened(source, "features", wanted.signature)
+    if len(opened.shapes) != 1:
+        raise DataError(
+            f"{opened.source} has {len(opened.shapes)} inputs; one, of pictures, is accepted."
+        )
+    wanted = completed(wanted, opened.shapes[0], image_shape)
+    fixed = opened.shapes[0][0] if opened.shapes[0] else None
+
+    def apply(images: np.ndarray) -> tuple[Any, Any]:
+        count = len(images)
+        if fixed:  # a network of a fixed number of pictures: the last ones are repeated
+            images = np.take(images, np.arange(-(-count // fixed) * fixed), axis=0, mode="clip")
+        parts = np.split(images, len(images) // fixed) if fixed else [images]
+        rows = np.concatenate([embedded(opened, part, wanted) for part in parts])[:count]
+        return rows, np.zeros((count, 0), np.float32)
+
+    _check(apply, opened.source, image_shape)
+    settings = _settings(wanted)
+    stem = wanted.name or Path(source.rstrip("/")).stem
+    stem = re.sub(r"\W+", "_", stem.lower()).strip("_")[:40] or "network"
+    digest = hashlib.sha256(json.dumps([opened.identity, settings]).encode()).hexdigest()
+    name = f"{stem}_{digest[:HASHED]}"
+    return FeatureNetwork(
+        name=name, title=name, identity=opened.identity, settings=settings, apply=apply
+    )
+
+
+def beside(source: str) -> Path:
+    """The JSON file beside a network."""
+    path = Path(source).expanduser()
+    known = path.suffix in (".keras", ".h5", ".onnx")
+    return path.with_suffix(".json") if known else path.with_name(f"{path.name}.json")
+
+
+def completed(wanted: Preprocessing, shape: Shape, image_shape: tuple[int, ...]) -> Preprocessing:
+    """With size, channels and layout as the network's input has them, where they were not given.
+
+    Args:
+        wanted: as given.
+        shape: of the network's input; () where it is not known.
+        image_shape: of the pictures, [H, W, C].
+    """
+    four = shape if len(shape) == 4 else (None,) * 4
+    first = four[1] in (1, 3) and four[3] not in (1, 3)
+    layout = wanted.layout or ("nchw" if first else "nhwc")
+    height, width, channels = (four[i] for i in ((2, 3, 1) if layout == "nchw" else (1, 2, 3)))
+    own = (height or image_shape[0], width or image_shape[1])
+    return dataclasses.replace(
+        wanted,
+        layout=layout,
+        size=wanted.size or own,
+        channels=wanted.channels or (channels if channels in (1, 3) else 3),
+    )
+
+
+def embedded(opened: Opened, images: np.ndarray, wanted: Preprocessing) -> np.ndarray:
+    """float32 [n, d] of uint8 pictures [n, H, W, C].
+
+    Raises:
+        DataError: the output that was named is not there, or none is named of several.
+    """
+    outputs = opened.call(prepared(tf.constant(images), wanted))
+    name = wanted.output or next(iter(outputs))
+    if name not in outputs or (wanted.output is None and len(outputs) > 1):
+        raise DataError(
+            f"{opened.source} has the outputs {', '.join(sorted(outputs))}; name the embedding by "
+            "--features_input=output=NAME."
+        )
+    rows = np.asarray(outputs[name]).astype(np.float32)
+    if wanted.pool != "none" and rows.ndim == 3:
+        rows = rows[:, 0] if wanted.pool == "first" else rows.mean(axis=1)
+    rows = rows.reshape(len(rows), -1) if rows.ndim else rows.reshape(1, 1)
+    if wanted.normalize:
+        rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return rows
+
+
+def _check(apply: Any, source: str, image_shape: tuple[int, ...]) -> None:
+    try:
+        rows, _ = apply(np.full((2, *image_shape), 128, np.uint8))
+    except DataError:
+        raise
+    except Exception as error:  # TensorFlow's, Keras's and ONNX Runtime's own
+        raise DataError(
+            f"{source} cannot take these pictures ({first_line(error)}); --features_input says what "
+            "it wants: size, channels, layout, range."
+        ) from error
+    if len(rows) != 2 or not 1 <= rows.shape[1] <= WIDEST:
+        raise DataError(
+            f"{source} gives {list(rows.shape)} numbers for 2 pictures; accepted: 1 to {WIDEST:,} for "
+            "each (--features_input=output=NAME or pool=mean choose others)."
+        )
+    if not np.isfinite(rows).all():
+        raise DataError(f"{source} gives NaN or inf for grey pictures.")
+
+
+def _settings(wanted: Preprocessing) -> dict[str, str]:
+    """What the numbers depend on besides the network, as text."""
+    said = {
+        key: value
+        for key, value in dataclasses.asdict(wanted).items()
+        if key != "name" and value not in (None, "none", False)
+    }
+    if wanted.mean and wanted.std:
+        del said["range"]
+    return {
+        key: ("x" if key == "size" else " ").join(map(str, value))
+        if isinstance(value, tuple)
+        else str(value)
+        for key, value in said.items()
+    }

@@ -1,0 +1,169 @@
+"""Runs to be set side by side: what their folders hold, which flags differ, what compares; no TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from wae_tf.config import Config
+from wae_tf.errors import FlagError, RunError
+from wae_tf.errors.suggestions import did_you_mean
+from wae_tf.files import read_text
+from wae_tf.runs import integrity
+from wae_tf.runs.flags_file import flags_by_name, flags_text
+from wae_tf.runs.folder import RunFolder
+
+#: Runs at most: a column of a page each.
+MOST = 12
+#: Flags that say where things are, and nothing of the run.
+_PLACES = ("work_dir", "data_dir", "cache_dir")
+#: Flags that decide which images there are, and those that decide what a cost is.
+OF_DATA = ("dataset", "split", "crop", "image_size", "channels", "test_size")
+_OF_COST = ("cost", "recon_scale", "batch_divisor", "pixel_range")
+
+
+@dataclasses.dataclass(frozen=True)
+class ComparedRun:
+    """What a run's folder holds.
+
+    Attributes:
+        name: what the run is called: its folder's name, or the path where two have the same.
+        folder: where it is.
+        flags: by name, those at their default too.
+        metrics: of metrics.json; None is a number that was not finite.
+        history: the columns of history.csv.
+        facts: of evaluation.json, what its numbers are of; {} of a run that was never evaluated.
+    """
+
+    name: str
+    folder: RunFolder
+    flags: dict[str, str]
+    metrics: dict[str, float | None]
+    history: dict[str, list[float]]
+    facts: dict[str, str]
+
+
+def read(paths: Sequence[str], progress: Callable[[str], None]) -> list[ComparedRun]:
+    """The runs of --runs.
+
+    Args:
+        paths: of their folders.
+        progress: is called with a line on what was put right, see `integrity.mend`.
+
+    Raises:
+        FlagError: fewer than two, more than MOST, or one twice.
+        RunError: a folder holds no run, or one that cannot be read.
+    """
+    paths = [path for path in paths if path]
+    if not 2 <= len(paths) <= MOST:
+        raise FlagError(
+            f"--runs={','.join(paths)} names {len(paths)} run{'s' * (len(paths) != 1)}; accepted: "
+            f"folders of 2 to {MOST} runs, separated by commas."
+        )
+    whole = [Path(path).expanduser().resolve() for path in paths]
+    for i, path in enumerate(whole):
+        if path in whole[:i]:
+            raise FlagError(f"--runs={','.join(paths)} names {paths[i]} twice.")
+    names = [path.name for path in whole]
+    return [
+        _read(path, name if names.count(name) == 1 else path, progress)
+        for path, name in zip(paths, names, strict=True)
+    ]
+
+
+def _read(path: str, name: str, progress: Callable[[str], None]) -> ComparedRun:
+    run = RunFolder(Path(path).expanduser())
+    if not run.flags.is_file():
+        there = [p.parent.name for p in run.folder.parent.glob("*/flags.flags")]
+        raise RunError(
+            f"--runs: {path} holds no run: it has no {run.flags.name}"
+            + did_you_mean(run.folder.name, there)
+        )
+    integrity.mend(run, progress)
+    try:
+        flags = flags_by_name(read_text(run.flags))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{run.flags} cannot be read as text.") from error
+    if not {"dataset", "model"} <= set(flags):
+        raise RunError(f"{run.flags} is damaged: it names no data set and model.")
+    return ComparedRun(
+        name=str(name),
+        folder=run,
+        flags=flags_by_name(flags_text(Config())) | flags,
+        metrics=run.read_metrics(),
+        history=run.read_history(),
+        facts=_facts(run),
+    )
+
+
+def _facts(run: RunFolder) -> dict[str, str]:
+    if not run.evaluation_file.exists():
+        return {}
+    try:
+        return {
+            str(what): str(text)
+            for what, text in json.loads(read_text(run.evaluation_file))["facts"]
+        }
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RunError(
+            f"{run.evaluation_file} is damaged; --mode=evaluate --work_dir={run.folder} writes it anew."
+        ) from error
+
+
+def differing_flags(runs: Sequence[ComparedRun]) -> dict[str, list[str]]:
+    """The flags that are not the same in all runs, each with a value a run; "" where it is not set."""
+    names = [field.name for field in dataclasses.fields(Config)]
+    found = sorted(
+        {name for run in runs for name in run.flags} - {*_PLACES},
+        key=lambda name: (names.index(name) if name in names else len(names), name),
+    )
+    values = {name: [run.flags.get(name, "") for run in runs] for name in found}
+    return {name: row for name, row in values.items() if len(set(row)) > 1}
+
+
+def warnings(runs: Sequence[ComparedRun]) -> list[str]:
+    """What of the runs does not compare, a sentence each."""
+    differing = differing_flags(runs)
+
+    def named(flags: Sequence[str]) -> str:
+        return ", ".join(f"--{name}" for name in flags if name in differing)
+
+    said = []
+    if flags := named(OF_DATA):
+        said.append(
+            f"The runs are of other data ({flags}): their numbers are of other test images."
+        )
+    elif len({run.metrics.get("train_sum") for run in runs} - {None}) > 1:
+        said.append("The runs are of other images, though their flags are the same.")
+    if flags := named(_OF_COST):
+        said.append(f"Costs and losses are not in one unit ({flags}).")
+    counts = {name: {run.metrics[name] for run in runs if name in run.metrics} for name in _COUNTS}
+    if several := [name for name, values in counts.items() if len(values) > 1]:
+        said.append(
+            f"Counts differ ({', '.join(several)}): Frechet distances, Gaussian MMD, precision, recall, "
+            "density and coverage compare at equal counts only; give --eval_samples."
+        )
+    for title in {title for run in runs for title in run.facts}:
+        sums = {
+            text[:71] for run in runs if (text := run.facts.get(title, "")).startswith("sha256 ")
+        }
+        if len(sums) > 1:
+            said.append(f"{title} is not the same network in all runs: its numbers do not compare.")
+    for run in runs:
+        evaluated, steps = run.metrics.get("evaluated_step"), run.metrics.get("steps")
+        again = f"--mode=evaluate --work_dir={run.folder.folder}"
+        if not run.facts:
+            said.append(f"{run.name} was never evaluated; {again} does it.")
+        elif evaluated is not None and steps is not None and evaluated < steps:
+            said.append(
+                f"{run.name} was evaluated at step {evaluated:,} of {steps:,}; {again} renews it."
+            )
+        if not any(map(math.isfinite, run.history["step"])):
+            said.append(f"{run.name} has no epoch behind it, so it has no curves.")
+    return said
+
+
+_COUNTS = ("evaluated_samples", "evaluated_samples_equal", "evaluated_test", "evaluated_data")

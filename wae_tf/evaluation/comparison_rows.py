@@ -1,0 +1,119 @@
+"""The numbers of runs side by side: which are told, which way each is better, and which is best."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Sequence
+
+from wae_tf.evaluation import comparison
+from wae_tf.evaluation.comparison import ComparedRun
+
+#: Not of reconstructions, nor a distance's other error; of data, the Frechet distance alone.
+_BY_NETWORK = r"(?!.*_(error|reconstructions)(_|$))(?!(?!frechet|fid).*_data$)"
+#: What the first table tells, in this order: a pattern of names, and which way they are better.
+_TOLD: tuple[tuple[str, str], ...] = (
+    (r"(test|train)_reconstruction", "lower"),
+    (r"(test|train)_(loss|penalty)", ""),
+    (r"test_lpips", "lower"),
+    (r"test_(psnr|ssim)", "higher"),
+    (rf"{_BY_NETWORK}(fid|kid|frechet|kernel|gaussian_mmd|sliced_wasserstein)(_.*)?", "lower"),
+    (rf"{_BY_NETWORK}(precision|recall|density|coverage|score|inception_score)(_.*)?", "higher"),
+    (r"sharpness_(samples|reconstructions|data)_mean|nearest_train_(samples|data)", ""),
+    (r"mmd_test_sigmas|code_(mean_max|std_min|std_max)|codes_off_prior", ""),
+    (r"epochs|steps|parameters|seconds|images_per_second", ""),
+    (r"evaluated_(step|samples|test|data)", ""),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ComparedRow:
+    """A number of each run.
+
+    Attributes:
+        name: its key in metrics.json.
+        cells: as people read it, with half the width of its interval; "" where a run has none.
+        better: "lower", "higher", or "".
+        best: the index of the run that is better than every other by more than both intervals.
+    """
+
+    name: str
+    cells: list[str]
+    better: str
+    best: int | None
+
+
+def rows(runs: Sequence[ComparedRun]) -> tuple[list[ComparedRow], list[ComparedRow]]:
+    """The numbers that are told first, and all the others, by name."""
+    names = {name for run in runs for name in run.metrics}
+    names = {name for name in names if not name.endswith("_ci95")}
+    # Of as many samples as data: the same number again, where no run has more samples than data.
+    plain, equal = (
+        {run.metrics.get(f"evaluated_samples{end}") for run in runs} for end in ("", "_equal")
+    )
+    twice = {name for name in names if name.endswith("_equal")} if plain == equal else set()
+    names -= twice
+    told: list[ComparedRow] = []
+    for pattern, better in _TOLD:
+        found = sorted(name for name in names if re.fullmatch(pattern, name))
+        told += [_row(runs, name, better) for name in found]
+        names -= set(found)
+    return told, [_row(runs, name, "") for name in sorted(names | twice)]
+
+
+def _compares(runs: Sequence[ComparedRun], name: str) -> bool:
+    """Whether a number is of the same test images in all runs, and of as many samples."""
+    counted = "" if name.startswith("test_") else "_equal" if name.endswith("_equal") else "s"
+    counts = {"": "evaluated_test", "s": "evaluated_samples", "_equal": "evaluated_samples_equal"}
+    sizes = {run.metrics[counts[counted]] for run in runs if counts[counted] in run.metrics}
+    same = not set(comparison.differing_flags(runs)) & set(comparison.OF_DATA)
+    return same and len(sizes) < 2 and not name.endswith("_data")
+
+
+def _row(runs: Sequence[ComparedRun], name: str, better: str) -> ComparedRow:
+    values = [run.metrics.get(name) for run in runs]
+    intervals = [run.metrics.get(f"{name}_ci95") for run in runs]
+    cells = [
+        "" if name not in run.metrics else cell(value, interval)
+        for run, value, interval in zip(runs, values, intervals, strict=True)
+    ]
+    best = _best(values, intervals, better) if _compares(runs, name) else None
+    return ComparedRow(name, cells, better, best)
+
+
+def cell(value: float | None, interval: float | None) -> str:
+    """A number for people, and half the width of its interval."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    return text if interval is None else f"{text} ± {interval:.2g}"
+
+
+def _best(
+    values: Sequence[float | None], intervals: Sequence[float | None], better: str
+) -> int | None:
+    known = [
+        (value if better == "lower" else -value, interval, i)
+        for i, (value, interval) in enumerate(zip(values, intervals, strict=True))
+        if value is not None and interval is not None
+    ]
+    if not better or len(known) < max(2, sum(value is not None for value in values)):
+        return None
+    (first, width, index), *others = sorted(known)
+    apart = all(value - other > first + width for value, other, _ in others)
+    return index if apart else None
+
+
+def text_table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table for a terminal: the first column to the left, the others to the right."""
+    table = [list(head), *map(list, lines)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(head))]
+    table.insert(1, ["-" * width for width in widths])
+    return "\n".join(
+        "  ".join(
+            [row[0].ljust(widths[0])]
+            + [text.rjust(width) for text, width in zip(row[1:], widths[1:], strict=True)]
+        ).rstrip()
+        for row in table
+    )

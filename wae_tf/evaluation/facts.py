@@ -1,0 +1,131 @@
+"""What the numbers of an evaluation are of, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wae_tf.config import Config
+from wae_tf.data.image_set import ImageSet
+from wae_tf.evaluation import bootstrap, kernels, manifolds, picture_measures
+from wae_tf.evaluation.distances import FeatureNetwork
+from wae_tf.evaluation.lpips import Lpips
+from wae_tf.evaluation.network_measures import PAIRED
+from wae_tf.evaluation.options import Options
+from wae_tf.evaluation.picture_measures import SEARCHED, Pictures
+
+
+def of_pictures(
+    config: Config,
+    images: ImageSet,
+    options: Options,
+    pictures: Pictures,
+    networks: Sequence[tuple[FeatureNetwork, int]],
+    perceptual: Lpips | None,
+    step: int,
+) -> list[tuple[str, str]]:
+    """What the numbers are of, as (what, text).
+
+    Args:
+        config: of the run.
+        images: its data.
+        options: of the evaluation.
+        pictures: that were compared.
+        networks: each with how many features it has.
+        perceptual: the network of LPIPS, if there is one.
+        step: of the checkpoint.
+    """
+    count = f"{len(images.test):,}"
+    crop = f"; crop {config.crop}" if config.dataset == "celeba" else ""
+    facts = [
+        ("data", f"{images.name}, {images.split}{crop}; from {images.source}"),
+        ("checkpoint", f"step {step:,}, {config.checkpoint}"),
+        ("compared with", f"the {count} test images, as bytes"),
+        (
+            "columns",
+            f"samples: {len(pictures.samples):,} by sampler {options.sampler}, seed {config.seed}; "
+            f"reconstructions: of the {count} test images, so compared with their own originals; "
+            f"data: the first {len(pictures.data):,} training images, what a model that gives real pictures "
+            "would get",
+        ),
+        (
+            "L2 distance",
+            f"mean over {SEARCHED} pictures, pixels in [0, 1]; in the column of data, of test images",
+        ),
+        (
+            "sharpness",
+            f"of at most 1,000 pictures in each column, on the pixel range as trained; samples drawn "
+            f"with seed {config.seed}",
+        ),
+    ]
+    for network, _ in networks:
+        settings = "; ".join(f"{k.replace('_', ' ')} {v}" for k, v in network.settings.items())
+        ours = network.name == f"{config.dataset}_classifier"
+        seen = "; trained on the training images" if ours else ""
+        facts.append((network.title, f"sha256 {network.identity}; {settings}{seen}"))
+    if networks:
+        facts += _of_networks(pictures)
+    if options.bootstrap:
+        facts.append(("±", _intervals(config, options, networks, pictures)))
+    facts.append(
+        (
+            "PSNR and SSIM",
+            f"TensorFlow's, of bytes, mean over the {count} test images; their reconstructions are "
+            "drawn as in training, the encoder's noise included",
+        )
+    )
+    if perceptual:
+        facts.append(("LPIPS", f"sha256 {perceptual.identity}; {perceptual.said}"))
+    if images.test_labels is None:
+        facts.append(
+            (
+                "sliced Wasserstein",
+                f"TF-GAN's, of {picture_measures.sliced_count(pictures):,} images, "
+                "1,000 times the distance, a level of the Laplacian pyramid each; noise of one grey "
+                "level added",
+            )
+        )
+    return facts
+
+
+def _of_networks(pictures: Pictures) -> list[tuple[str, str]]:
+    equal = pictures.equal_count
+    return [
+        (
+            "counts",
+            f"by networks, samples and data are {equal:,} each, for most distances fall as the number "
+            f"grows; {pictures.tail}_equal ends the names of these samples' numbers",
+        ),
+        (
+            "Frechet and kernel distance",
+            "by TF-GAN 2.1 (of a network of --features, the Frechet distance in float64 by eigenvalues of "
+            "any size); the kernel of KID, in blocks of 1,024",
+        ),
+        (
+            "Gaussian MMD",
+            f"CMMD's (sigma {kernels.SIGMA:g}, times {kernels.SCALE:,.0f}), which is CMMD where the network "
+            "is CLIP and normalizes",
+        ),
+        (
+            "precision, recall; density, coverage",
+            f"balls out to the {manifolds.NEAREST}rd nearest neighbour; to the "
+            f"{manifolds.NEAREST_DENSITY}th; as the Gaussian MMD, of the first {PAIRED:,} at most",
+        ),
+    ]
+
+
+def _intervals(
+    config: Config,
+    options: Options,
+    networks: Sequence[tuple[FeatureNetwork, int]],
+    pictures: Pictures,
+) -> str:
+    text = (
+        f"half a 95% interval: 1.96 standard deviations over {options.bootstrap:,} bootstrap resamples "
+        f"of pictures, seed {config.seed}"
+    )
+    rows = len(pictures.samples) + len(pictures.test)
+    for network, width in networks:
+        fewer = bootstrap.frechet_resamples(rows, width, options.bootstrap)
+        if fewer < options.bootstrap:
+            text += f", {fewer} for the Frechet distance by {network.title}"
+    return f"{text}; both sets are drawn anew, a reconstruction with its original"
