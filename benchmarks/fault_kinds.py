@@ -6,12 +6,16 @@ if the answer is no sentence with its status. A traceback is counted besides.
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import random
 import resource
 import shutil
 import signal
+import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,7 +61,7 @@ PHASES = {
     ],
 }  # fmt: skip
 #: Seconds that a signal may wait for its answer.
-ANSWERED_WITHIN = 30
+ANSWERED_WITHIN = 5
 NOBODY = 65534
 NAMES = [
     "lr[0.1]", "back\\slash", "a]b", "[", "a*b", "what?", "sp ace", "ünïcode", "-dash", "a;b", "'q\"",
@@ -82,7 +86,10 @@ def signals(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
             new = mode == "train" and turns % 3 > 0  # else one that goes on
             folder = runs.new() if new else runs.copy()
 
-            def send(number: int = number) -> None:
+            told = folder.parent / "told"
+
+            def send(number: int = number, told: Path = told) -> None:
+                told.write_text(str(time.monotonic()))
                 os.kill(os.getpid(), number)
 
             wait = {"imports": chance.uniform(0.3, 3.0)}.get(place)
@@ -94,14 +101,18 @@ def signals(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
             drawn = ["--figure_every=2"] * (mode == "train")
             process = runs.start(mode, folder, *drawn, before=before, fresh=place == "imports")
             ended = process.end(wait, number)
-            late = wait is not None and ended.seconds > ANSWERED_WITHIN
-            lost = f"answered in {ended.seconds:.0f} s" if late else ""
+            # The clock is one of all processes.
+            answered = ended.moment - float(told.read_text()) if told.exists() else ended.waited
+            lost = ""
+            if answered and answered > ANSWERED_WITHIN:
+                lost = f"answered in {answered:.1f} s"
             if mode == "train" or not new:
                 lost = lost or runs.lost(mode, folder)
             when = place if wait is None else f"{place}, {wait:.1f} s"
-            # 0 and 1: it had done its work by then.
+            # 0: it had done its work by then.
             expected = (128 + number,) if before else (128 + number, 0)
-            yield f"{mode}, {number.name}, {when}", ended.judged(expected, lost)
+            result = dataclasses.replace(ended.judged(expected, lost), seconds=answered)
+            yield f"{mode}, {number.name}, {when}", result
 
 
 def disk(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
@@ -293,20 +304,64 @@ KINDS: dict[str, Callable[[Runs, random.Random], Iterator[tuple[str, Try]]]] = {
 }
 
 
-def run(kinds: list[str], out: Path, chance: random.Random) -> int:
-    """Tries each kind and prints the table; the exit status is 1 if anything was lost."""
-    os.chmod(out, 0o755)
-    runs, rows = Runs(out), []
+def run(kinds: list[str], out: Path, seed: int) -> int:
+    """Tries each kind that OUT has no file of, and prints the table of all that it has files of.
+
+    Args:
+        kinds: names of `KINDS`.
+        out: a folder; OUT/KIND.json keeps the tries of a kind, and is removed to try it again.
+        seed: of random moments and places; those of a kind are the same whichever went before.
+
+    Returns:
+        1 if anything was lost, else 0.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    runs = None
     # Requests last: they use TensorFlow in this process, which then forks no more.
     for kind in sorted(kinds, key=list(KINDS).index):
-        tries = []
-        for what, result in KINDS[kind](runs, chance):
-            tries.append(result)
+        if (out / f"{kind}.json").exists():
+            continue
+        runs = runs or Runs(Path(tempfile.mkdtemp(prefix="runs-", dir=out)))
+        revision, began, tries = _revision(), time.monotonic(), []
+        for what, result in KINDS[kind](runs, random.Random(f"{seed} {kind}")):
+            tries.append({"what": what, **dataclasses.asdict(result)})
             words = f"LOST: {result.lost}" if result.lost else "survived"
-            print(f"{kind}: {what!r}: {words}{', a traceback' * result.traceback}", flush=True)
-        lost = sum(bool(one.lost) for one in tries)
-        rows.append((kind, len(tries), len(tries) - lost, lost, sum(t.traceback for t in tries)))
-    print("\n| kind | tries | survived | lost | tracebacks |\n| --- | --- | --- | --- | --- |")
-    for row in rows:
+            words += ", a traceback" * result.traceback
+            words += f", answered in {result.seconds:.1f} s" if result.seconds else ""
+            print(f"{kind}: {what!r}: {words}", flush=True)
+        head = {"revision": revision, "date": time.strftime("%Y-%m-%d", time.gmtime())}
+        head["seconds"] = round(time.monotonic() - began)
+        (out / f"{kind}.json").write_text(json.dumps({**head, "tries": tries}, indent=1))
+    return _table(out)
+
+
+def _revision() -> str:
+    """The last change of the package, and whether files differ from it."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    last = subprocess.run(
+        [*git, "log", "-1", "--format=%h", "--", "../wae_tf"], capture_output=True
+    )
+    changes = subprocess.run([*git, "status", "--porcelain", "../wae_tf"], capture_output=True)
+    return (last.stdout.decode().strip() or "unknown") + " with changes" * bool(changes.stdout)
+
+
+def _table(out: Path) -> int:
+    """Prints what OUT keeps; 1 if anything was lost."""
+    print("\n| kind | tries | survived | lost | tracebacks | wae_tf at |\n|" + " --- |" * 6)
+    anything, answers = 0, ""
+    for kind in KINDS:
+        if not (out / f"{kind}.json").exists():
+            continue
+        kept = json.loads((out / f"{kind}.json").read_text())
+        tries = kept["tries"]
+        lost, tracebacks = (sum(bool(t[key]) for t in tries) for key in ("lost", "traceback"))
+        anything |= lost or tracebacks
+        row = (kind, len(tries), len(tries) - lost, lost, tracebacks, kept["revision"])
         print("| " + " | ".join(map(str, row)) + " |")
-    return int(any(row[3] or row[4] for row in rows))
+        waits = sorted(t["seconds"] for t in tries if t["seconds"])
+        if waits:
+            middle = waits[len(waits) // 2]
+            answers = f"{kind}: answered in {middle:.1f} s (median), {waits[-1]:.1f} s at most"
+    if answers:
+        print(f"\n{answers}")
+    return int(bool(anything))

@@ -53,20 +53,23 @@ _IMPORTED = (
 
 @dataclasses.dataclass
 class Try:
-    """How one try ended: what was lost, or "" for nothing."""
+    """How one try ended: what was lost, or "" for nothing; of signals, seconds to the answer."""
 
     lost: str
     traceback: bool = False
+    seconds: float = 0.0
 
 
 @dataclasses.dataclass
 class Ended:
-    """A process that has ended, what it wrote, and how long it took after it was told to end."""
+    """A process that has ended, what it wrote, how long it took, and after it was told to end."""
 
     status: int
     said: str
     error: str
     seconds: float = 0.0
+    waited: float = 0.0
+    moment: float = 0.0
 
     def judged(self, expected: Sequence[int], lost: str = "") -> Try:
         """A Try: a status other than those expected, or an error of no line, is lost too."""
@@ -123,7 +126,8 @@ class Process:
                     os.close(key.fd)
         status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         said, error = (piece.decode(errors="replace") for piece in pieces)
-        return Ended(status, said, error, time.monotonic() - (sent or began))
+        end = time.monotonic()
+        return Ended(status, said, error, end - began, end - sent if sent else 0.0, end)
 
 
 def _be(

@@ -11,7 +11,8 @@ than the uninterrupted one, or could not be gone on with.
     python benchmarks/faults.py --out=OUT --kinds=all
 
 tries other faults of tiny runs (`fault_kinds.py` says of each what counts as survived) and prints a
-table of tries, survived, lost and tracebacks.
+table of tries, survived, lost and tracebacks. Kinds may be tried one by one into the same OUT, which
+keeps the tries of each in KIND.json; the table is of all that are there.
 """
 
 from __future__ import annotations
@@ -93,7 +94,9 @@ def phase(text: str) -> str:
 def main() -> None:
     """Kills, compares, prints."""
     parser = common.parser(__doc__)
-    parser.add_argument("--out", required=True, help="folder of the runs, not there yet")
+    parser.add_argument(
+        "--out", required=True, help="folder of the runs, not there yet but for --kinds"
+    )
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument(
@@ -101,10 +104,10 @@ def main() -> None:
     )
     options = parser.parse_args()
     out, chance = Path(options.out), random.Random(options.seed)
-    out.mkdir(parents=True)
     if options.kinds:
         kinds = list(fault_kinds.KINDS) if options.kinds == "all" else options.kinds.split(",")
-        sys.exit(fault_kinds.run(kinds, out, chance))
+        sys.exit(fault_kinds.run(kinds, out, options.seed))
+    out.mkdir(parents=True)
     expected, life = {}, {}
     for model in MODELS:
         began = time.monotonic()
