@@ -59,8 +59,9 @@ def load(source: str, given: Sequence[str], image_shape: tuple[int, ...]) -> Fea
 
     _check(apply, opened.source, image_shape)
     settings = _settings(wanted)
-    stem = wanted.name or Path(source.rstrip("/")).stem
-    stem = re.sub(r"\W+", "_", stem.lower()).strip("_")[:40] or "network"
+    path = Path(source.rstrip("/"))
+    stem = f"{path.parent.name}_{path.stem}" if path.stem.isdigit() else path.stem  # of a version
+    stem = re.sub(r"\W+", "_", (wanted.name or stem).lower()).strip("_")[:40] or "network"
     digest = hashlib.sha256(json.dumps([opened.identity, settings]).encode()).hexdigest()
     name = f"{stem}_{digest[:HASHED]}"
     return FeatureNetwork(

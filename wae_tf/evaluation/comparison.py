@@ -120,8 +120,8 @@ def differing_flags(runs: Sequence[ComparedRun]) -> dict[str, list[str]]:
         {name for run in runs for name in run.flags} - {*_PLACES},
         key=lambda name: (names.index(name) if name in names else len(names), name),
     )
-    values = {name: [run.flags.get(name, "") for run in runs] for name in found}
-    return {name: row for name, row in values.items() if len(set(row)) > 1}
+    rows = {name: [run.flags.get(name, "") for run in runs] for name in found}
+    return {name: row for name, row in rows.items() if len(set(row)) > 1}
 
 
 def warnings(runs: Sequence[ComparedRun]) -> list[str]:
@@ -140,8 +140,10 @@ def warnings(runs: Sequence[ComparedRun]) -> list[str]:
         said.append("The runs are of other images, though their flags are the same.")
     if flags := named(_OF_COST):
         said.append(f"Costs and losses are not in one unit ({flags}).")
-    counts = {name: {run.metrics[name] for run in runs if name in run.metrics} for name in _COUNTS}
-    if several := [name for name, values in counts.items() if len(values) > 1]:
+    names = {name for run in runs for name in run.metrics if name.startswith("count_")}
+    if several := [
+        name for name in ("evaluated_test", *sorted(names)) if len(values(runs, name)) > 1
+    ]:
         said.append(
             f"Counts differ ({', '.join(several)}): Frechet distances, Gaussian MMD, precision, recall, "
             "density and coverage compare at equal counts only; give --eval_samples."
@@ -166,4 +168,6 @@ def warnings(runs: Sequence[ComparedRun]) -> list[str]:
     return said
 
 
-_COUNTS = ("evaluated_samples", "evaluated_samples_equal", "evaluated_test", "evaluated_data")
+def values(runs: Sequence[ComparedRun], name: str) -> set[float | None]:
+    """What a number is in the runs that have it."""
+    return {run.metrics[name] for run in runs if name in run.metrics}

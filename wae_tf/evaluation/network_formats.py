@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,8 @@ def _saved_model(folder: Path, named: str, signature: str | None) -> Opened:
 
 
 def _keras(path: Path, named: str) -> Opened:
+    if path.suffix == ".keras" and not zipfile.is_zipfile(path):  # Keras would not find it
+        raise DataError(f"{named} is damaged: it is no .keras archive.")
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # a damaged archive, layers that are not known, code that is not run
