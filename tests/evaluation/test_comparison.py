@@ -11,7 +11,7 @@ from PIL import Image
 
 from wae_tf import main
 from wae_tf.config import Config
-from wae_tf.evaluation import comparison, comparison_rows
+from wae_tf.evaluation import comparison, comparison_limits, comparison_rows
 from wae_tf.runs.folder import RunFolder
 
 
@@ -83,7 +83,7 @@ def test_best_is_what_is_better_by_both_intervals(two):
     told, _ = comparison_rows.rows(runs)
     assert {row.name: row.best for row in told}["frechet_net"] is None
     assert "frechet_net_equal" in {row.name for row in told}  # not the same number any more
-    assert any("Counts differ (count_net)" in text for text in comparison.warnings(runs))
+    assert any("Counts differ (count_net)" in text for text in comparison_limits.sentences(runs))
 
 
 def test_the_page_is_one_whole_file(two):

@@ -141,17 +141,13 @@ def _onnx(path: Path, named: str) -> Opened:
         fed = {one.name: np.asarray(array).astype(kind) for one, kind, array in given}
         return dict(zip(names, session.run(None, fed), strict=True))
 
-    # Weights of large networks lie in files beside, such as model.onnx.data.
-    starts = (f"{path.name}.data", f"{path.name}_data")
-    files = [path, *sorted(f for f in path.parent.iterdir() if f.name.startswith(starts))]
-    identity = network_files.hash_files(files)
-    return Opened(named, identity, [_shape(one.shape) for one in inputs], call)
+    shapes = [_shape(one.shape) for one in inputs]
+    return Opened(named, network_files.hash_onnx(path), shapes, call)
 
 
 def _by_name(outputs: Any, names: list[str] | None = None) -> dict[str, Any]:
     if isinstance(outputs, dict):
         return outputs
     parts = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
-    if not names or len(names) != len(parts):
-        names = [f"output_{i}" for i in range(len(parts))]
-    return dict(zip(names, parts, strict=True))
+    known = names if names and len(names) == len(parts) else map(str, range(len(parts)))
+    return dict(zip(known, parts, strict=True))
