@@ -177,6 +177,8 @@ def test_flags_of_other_modes_are_refused(two, capsys):
     assert (
         "--runs is not used by --mode=train; it goes with --mode=compare" in capsys.readouterr().err
     )
+    assert main.main(["--mode=compare", f"--runs={two / 'a'},gs://place/b"]) == 2
+    assert "gs://place/b is an address; copy the run's folder here" in capsys.readouterr().err
     (two / "file").write_text("x")
     arguments = [*arguments[:2], f"--work_dir={two / 'file'}"]
     assert main.main(arguments) == 1

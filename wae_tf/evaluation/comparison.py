@@ -11,7 +11,7 @@ from wae_tf.config import Config
 from wae_tf.errors import FlagError, RunError
 from wae_tf.errors.suggestions import did_you_mean
 from wae_tf.files import read_text
-from wae_tf.runs import integrity
+from wae_tf.runs import integrity, remote
 from wae_tf.runs.flags_file import flags_by_name, flags_text
 from wae_tf.runs.folder import RunFolder
 
@@ -61,6 +61,8 @@ def read(paths: Sequence[str], progress: Callable[[str], None]) -> list[Compared
             f"--runs={','.join(paths)} names {len(paths)} run{'s' * (len(paths) != 1)}; accepted: "
             f"folders of 2 to {MOST} runs, separated by commas."
         )
+    for path in filter(remote.is_address, paths):
+        raise FlagError(f"--runs: {path} is an address; copy the run's folder here first.")
     whole = [Path(path).expanduser().resolve() for path in paths]
     for i, path in enumerate(whole):
         if path in whole[:i]:
