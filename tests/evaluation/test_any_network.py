@@ -3,6 +3,7 @@
 import json
 import sys
 import types
+import zipfile
 
 import keras
 import numpy as np
@@ -217,7 +218,10 @@ def test_networks_that_cannot_be_used_are_sentences(folder, tmp_path):
     (tmp_path / "a.txt").write_text("x")
     assert "accepted: a SavedModel folder, a .keras, .h5 or .onnx file" in sentence("a.txt")
     (tmp_path / "a.keras").write_text("x")
-    assert "cannot be loaded by Keras" in sentence("a.keras")
+    assert "is damaged: it is no .keras archive" in sentence("a.keras")
+    with zipfile.ZipFile(tmp_path / "b.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    assert "cannot be loaded by Keras" in sentence("b.keras")
     assert "outputs dense0, dense1; name the embedding by" in sentence(folder / "two.keras")
     assert features(folder / "two.keras", "output=dense1")[1].shape == (5, 4)
     assert "has the outputs" in sentence(folder / "two.keras", "output=none")

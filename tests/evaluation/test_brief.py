@@ -10,6 +10,7 @@ from tests.factory import tiny
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief, codes, full, picture_measures, rows
+from wae_tf.evaluation.bootstrap import Resampling
 from wae_tf.evaluation.options import Options
 from wae_tf.evaluation.picture_measures import Pictures
 from wae_tf.models import passes
@@ -89,3 +90,26 @@ def test_nearest_numbers_are_means_of_distances():
     pictures = picture_measures.Pictures(test, test, test, train, tail="_gmm")
     found = picture_measures.nearest_numbers(np.array([[0.25], [0.75]]), pictures, train)
     assert found == {"nearest_train_samples_gmm": 0.5, "nearest_train_data": pytest.approx(1.0)}
+
+
+def test_sliced_wasserstein_is_of_equal_counts_and_has_intervals(monkeypatch):
+    seen = []
+
+    def counted(first, second, seed):
+        seen.append((len(first), len(second)))
+        return [(0.0, float(second.mean()))]  # of the draw, as a distance
+
+    monkeypatch.setattr(picture_measures.tfgan, "sliced_wasserstein", counted)
+    made = np.arange(40, dtype=np.uint8).reshape(40, 1, 1, 1) * np.ones((1, 16, 16, 1), np.uint8)
+    pictures = Pictures(made[:30], made, made[:30], made[:20])
+    found = picture_measures.sliced_wasserstein(pictures, Resampling(4, 0))
+    assert set(seen[:5]) == {(20, 20)}  # samples, as many as there are data
+    assert set(seen[5:10]) == {(15, 15)}  # reconstructions, against the other half
+    assert found["sliced_wasserstein_16"] == np.arange(20).mean()
+    assert found["count_sliced_wasserstein"] == 20
+    assert 0 < found["sliced_wasserstein_16_ci95"] < 10
+    assert np.isnan(
+        picture_measures.sliced_wasserstein(pictures, Resampling(0, 0))[
+            "sliced_wasserstein_16_ci95"
+        ]
+    )

@@ -11,7 +11,7 @@ from PIL import Image
 
 from wae_tf import main
 from wae_tf.config import Config
-from wae_tf.evaluation import comparison, comparison_rows
+from wae_tf.evaluation import comparison, comparison_limits, comparison_rows
 from wae_tf.runs.folder import RunFolder
 
 
@@ -39,9 +39,9 @@ def two(tmp_path):
         "test_psnr": 20.0,
         "test_psnr_ci95": 0.2,
         "evaluated_test": 50,
-        "evaluated_samples": 90,
+        "count_net": 90,
     }
-    first |= {"evaluated_samples_equal": 90, "frechet_net": 3.0, "frechet_net_ci95": 0.25}
+    first |= {"count_net_equal": 90, "frechet_net": 3.0, "frechet_net_ci95": 0.25}
     first |= {"frechet_net_equal": 3.0, "frechet_net_equal_ci95": 0.25, "parameters": 12345}
     other = first | {"test_psnr": 21.0, "frechet_net": 2.6, "recall_net": float("nan")}
     picture = Image.fromarray(np.full((8, 8, 3), 200, np.uint8))
@@ -79,10 +79,11 @@ def test_best_is_what_is_better_by_both_intervals(two):
     assert best["frechet_net"] is None  # 3 ± 0.25 and 2.6 ± 0.25
     assert best["parameters"] is None
     # Of other counts no distance is best, however far apart.
-    runs[1].metrics.update(evaluated_samples=1000, frechet_net=0.1)
+    runs[1].metrics.update(count_net=1000, frechet_net=0.1)
     told, _ = comparison_rows.rows(runs)
     assert {row.name: row.best for row in told}["frechet_net"] is None
-    assert any("Counts differ (evaluated_samples)" in text for text in comparison.warnings(runs))
+    assert "frechet_net_equal" in {row.name for row in told}  # not the same number any more
+    assert any("Counts differ (count_net)" in text for text in comparison_limits.sentences(runs))
 
 
 def test_the_page_is_one_whole_file(two):
@@ -176,6 +177,8 @@ def test_flags_of_other_modes_are_refused(two, capsys):
     assert (
         "--runs is not used by --mode=train; it goes with --mode=compare" in capsys.readouterr().err
     )
+    assert main.main(["--mode=compare", f"--runs={two / 'a'},gs://place/b"]) == 2
+    assert "gs://place/b is an address; copy the run's folder here" in capsys.readouterr().err
     (two / "file").write_text("x")
     arguments = [*arguments[:2], f"--work_dir={two / 'file'}"]
     assert main.main(arguments) == 1

@@ -263,12 +263,11 @@ def test_unlabelled_images_have_a_sliced_wasserstein_distance(tmp_path, rng):
     arguments += ["--batch_size=10", "--test_size=40", f"--work_dir={tmp_path / 'run'}"]
     assert (
         main.main(
-            [*arguments, "--evaluate_at_end", "--eval_samples=50", "--steps=4", "--bootstrap=2"]
+            [*arguments, "--evaluate_at_end", "--eval_samples=50", "--steps=4", "--bootstrap=0"]
         )
         == 0
     )
     metrics = RunFolder(tmp_path / "run").read_metrics()
     for side in (32, 16):
         assert metrics[f"sliced_wasserstein_{side}"] > 0
-        assert metrics[f"sliced_wasserstein_{side}_ci95"] > 0
         assert metrics[f"sliced_wasserstein_{side}_data"] > 0

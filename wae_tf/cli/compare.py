@@ -25,7 +25,7 @@ FOLDER = "runs/comparison"
 def compare(config: Config, values: flags.FlagValues) -> None:
     """Prints the table of --runs and writes comparison.html into --work_dir."""
     from wae_tf.console import progress
-    from wae_tf.evaluation import comparison, comparison_page, comparison_rows
+    from wae_tf.evaluation import comparison, comparison_limits, comparison_page, comparison_rows
 
     runs = comparison.read(values.runs, progress)
     told, _ = comparison_rows.rows(runs)
@@ -35,7 +35,7 @@ def compare(config: Config, values: flags.FlagValues) -> None:
     if differing := comparison.differing_flags(runs):
         lines = [[f"--{name}", *row] for name, row in differing.items()]
         print(f"\n{comparison_rows.text_table(head, lines)}")
-    for sentence in comparison.warnings(runs):
+    for sentence in comparison_limits.sentences(runs):
         print(f"\n{sentence}", end="")
     folder = Path(values.work_dir or FOLDER)
     try:

@@ -58,9 +58,10 @@ def load(source: str, given: Sequence[str], image_shape: tuple[int, ...]) -> Fea
         return rows, np.zeros((count, 0), np.float32)
 
     _check(apply, opened.source, image_shape)
-    settings = _settings(wanted)
-    stem = wanted.name or Path(source.rstrip("/")).stem
-    stem = re.sub(r"\W+", "_", stem.lower()).strip("_")[:40] or "network"
+    settings = wanted.told()
+    path = Path(source.rstrip("/"))
+    stem = f"{path.parent.name}_{path.stem}" if path.stem.isdigit() else path.stem  # of a version
+    stem = re.sub(r"\W+", "_", (wanted.name or stem).lower()).strip("_")[:40] or "network"
     digest = hashlib.sha256(json.dumps([opened.identity, settings]).encode()).hexdigest()
     name = f"{stem}_{digest[:HASHED]}"
     return FeatureNetwork(
@@ -135,20 +136,3 @@ def _check(apply: Any, source: str, image_shape: tuple[int, ...]) -> None:
         )
     if not np.isfinite(rows).all():
         raise DataError(f"{source} gives NaN or inf for grey pictures.")
-
-
-def _settings(wanted: Preprocessing) -> dict[str, str]:
-    """What the numbers depend on besides the network, as text."""
-    said = {
-        key: value
-        for key, value in dataclasses.asdict(wanted).items()
-        if key != "name" and value not in (None, "none", False)
-    }
-    if wanted.mean and wanted.std:
-        del said["range"]
-    return {
-        key: ("x" if key == "size" else " ").join(map(str, value))
-        if isinstance(value, tuple)
-        else str(value)
-        for key, value in said.items()
-    }

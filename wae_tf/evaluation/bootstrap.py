@@ -21,6 +21,11 @@ NORMAL_95 = 1.959964
 #: leave: 100 of 20,000 rows of 768 numbers, 11 of 2,048.
 MOST_OPERATIONS, LEAST = 6e12, 10
 
+#: How far resamples of distances go. In trials with 64 numbers a row, 300 to 1,500 rows, near a distance of
+#: 0, the whole way gave 1.4 to 2.7 times the spread of independent draws, a fifth 1.0 to 1.6 times;
+#: farther from 0 both gave 0.8 to 1.3 times.
+PART = 0.2
+
 
 @dataclasses.dataclass(frozen=True)
 class Resampling:
@@ -51,6 +56,20 @@ class Resampling:
         return [np.repeat(np.arange(rows), drawn) for drawn in weights]
 
 
+def part_of_the_way(weights: np.ndarray) -> np.ndarray:
+    """Weights near 1: those of resamples a PART of the way.
+
+    A resample's repeated rows make a distance larger and spread it more than other rows would. Near 1
+    it changes in proportion to the weights, so that the spread can be scaled back: by `interval`.
+    """
+    return 1 + PART * (weights - 1)
+
+
+def interval(values: np.ndarray) -> float:
+    """`half_width` of values by weights `part_of_the_way`."""
+    return half_width(values) / PART
+
+
 def half_width(values: np.ndarray) -> float:
     """Half the width of the 95% interval of values [1 + resamples]; NaN without resamples.
 
@@ -79,8 +98,8 @@ def frechet(a: np.ndarray, b: np.ndarray, weights_a: np.ndarray, weights_b: np.n
     Args:
         a: rows.
         b: rows.
-        weights_a: [1 + resamples, n].
-        weights_b: [1 + resamples, m].
+        weights_a: [1 + resamples, n], as `part_of_the_way` gives them.
+        weights_b: [1 + resamples, m], likewise.
     """
     count = frechet_resamples(len(a) + len(b), a.shape[1], len(weights_a) - 1)
     centre = np.mean(a, axis=0, dtype=np.float64)  # of both: moments by weights lose no digits then
@@ -90,7 +109,7 @@ def frechet(a: np.ndarray, b: np.ndarray, weights_a: np.ndarray, weights_b: np.n
         values.append(
             distances.frechet_of_moments(*_moments(rows_a, weigh_a), *_moments(rows_b, weigh_b))
         )
-    return half_width(np.asarray(values))
+    return interval(np.asarray(values))
 
 
 def _moments(rows: tf.Tensor, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,10 +1,9 @@
-"""Runs to be set side by side: what their folders hold, which flags differ, what compares; no TensorFlow."""
+"""Runs to be set side by side: what their folders hold, which flags differ; no TensorFlow."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from wae_tf.config import Config
 from wae_tf.errors import FlagError, RunError
 from wae_tf.errors.suggestions import did_you_mean
 from wae_tf.files import read_text
-from wae_tf.runs import integrity
+from wae_tf.runs import integrity, remote
 from wae_tf.runs.flags_file import flags_by_name, flags_text
 from wae_tf.runs.folder import RunFolder
 
@@ -20,9 +19,8 @@ from wae_tf.runs.folder import RunFolder
 MOST = 12
 #: Flags that say where things are, and nothing of the run.
 _PLACES = ("work_dir", "data_dir", "cache_dir")
-#: Flags that decide which images there are, and those that decide what a cost is.
+#: Flags that decide which images there are.
 OF_DATA = ("dataset", "split", "crop", "image_size", "channels", "test_size")
-_OF_COST = ("cost", "recon_scale", "batch_divisor", "pixel_range")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +61,8 @@ def read(paths: Sequence[str], progress: Callable[[str], None]) -> list[Compared
             f"--runs={','.join(paths)} names {len(paths)} run{'s' * (len(paths) != 1)}; accepted: "
             f"folders of 2 to {MOST} runs, separated by commas."
         )
+    for path in filter(remote.is_address, paths):
+        raise FlagError(f"--runs: {path} is an address; copy the run's folder here first.")
     whole = [Path(path).expanduser().resolve() for path in paths]
     for i, path in enumerate(whole):
         if path in whole[:i]:
@@ -120,50 +120,10 @@ def differing_flags(runs: Sequence[ComparedRun]) -> dict[str, list[str]]:
         {name for run in runs for name in run.flags} - {*_PLACES},
         key=lambda name: (names.index(name) if name in names else len(names), name),
     )
-    values = {name: [run.flags.get(name, "") for run in runs] for name in found}
-    return {name: row for name, row in values.items() if len(set(row)) > 1}
+    rows = {name: [run.flags.get(name, "") for run in runs] for name in found}
+    return {name: row for name, row in rows.items() if len(set(row)) > 1}
 
 
-def warnings(runs: Sequence[ComparedRun]) -> list[str]:
-    """What of the runs does not compare, a sentence each."""
-    differing = differing_flags(runs)
-
-    def named(flags: Sequence[str]) -> str:
-        return ", ".join(f"--{name}" for name in flags if name in differing)
-
-    said = []
-    if flags := named(OF_DATA):
-        said.append(
-            f"The runs are of other data ({flags}): their numbers are of other test images."
-        )
-    elif len({run.metrics.get("train_sum") for run in runs} - {None}) > 1:
-        said.append("The runs are of other images, though their flags are the same.")
-    if flags := named(_OF_COST):
-        said.append(f"Costs and losses are not in one unit ({flags}).")
-    counts = {name: {run.metrics[name] for run in runs if name in run.metrics} for name in _COUNTS}
-    if several := [name for name, values in counts.items() if len(values) > 1]:
-        said.append(
-            f"Counts differ ({', '.join(several)}): Frechet distances, Gaussian MMD, precision, recall, "
-            "density and coverage compare at equal counts only; give --eval_samples."
-        )
-    for title in {title for run in runs for title in run.facts}:
-        sums = {
-            text[:71] for run in runs if (text := run.facts.get(title, "")).startswith("sha256 ")
-        }
-        if len(sums) > 1:
-            said.append(f"{title} is not the same network in all runs: its numbers do not compare.")
-    for run in runs:
-        evaluated, steps = run.metrics.get("evaluated_step"), run.metrics.get("steps")
-        again = f"--mode=evaluate --work_dir={run.folder.folder}"
-        if not run.facts:
-            said.append(f"{run.name} was never evaluated; {again} does it.")
-        elif evaluated is not None and steps is not None and evaluated < steps:
-            said.append(
-                f"{run.name} was evaluated at step {evaluated:,} of {steps:,}; {again} renews it."
-            )
-        if not any(map(math.isfinite, run.history["step"])):
-            said.append(f"{run.name} has no epoch behind it, so it has no curves.")
-    return said
-
-
-_COUNTS = ("evaluated_samples", "evaluated_samples_equal", "evaluated_test", "evaluated_data")
+def values(runs: Sequence[ComparedRun], name: str) -> set[float | None]:
+    """What a number is in the runs that have it."""
+    return {run.metrics[name] for run in runs if name in run.metrics}

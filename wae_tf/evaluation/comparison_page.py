@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from wae_tf.evaluation import comparison, comparison_figures, comparison_rows, page_parts
+from wae_tf.evaluation import (
+    comparison,
+    comparison_figures,
+    comparison_limits,
+    comparison_rows,
+    page_parts,
+)
 from wae_tf.evaluation.comparison import ComparedRun
 from wae_tf.evaluation.comparison_rows import ComparedRow
 from wae_tf.evaluation.page_parts import escape
@@ -34,7 +40,9 @@ def write(runs: Sequence[ComparedRun], folder: Path) -> Path:
     told, others = comparison_rows.rows(runs)
     curves, differing = comparison_figures.curves(runs), comparison.differing_flags(runs)
     title = f"{len(runs)} runs side by side"
-    warnings = "".join(f"<p>{escape(sentence)}</p>" for sentence in comparison.warnings(runs))
+    warnings = "".join(
+        f"<p>{escape(sentence)}</p>" for sentence in comparison_limits.sentences(runs)
+    )
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="lead">{escape(", ".join(run.name for run in runs))}</p>',

@@ -23,7 +23,7 @@ _TOLD: tuple[tuple[str, str], ...] = (
     (r"sharpness_(samples|reconstructions|data)_mean|nearest_train_(samples|data)", ""),
     (r"mmd_test_sigmas|code_(mean_max|std_min|std_max)|codes_off_prior", ""),
     (r"epochs|steps|parameters|seconds|images_per_second", ""),
-    (r"evaluated_(step|samples|test|data)", ""),
+    (r"evaluated_(step|test)|count_.*", ""),
 )
 
 
@@ -48,11 +48,7 @@ def rows(runs: Sequence[ComparedRun]) -> tuple[list[ComparedRow], list[ComparedR
     """The numbers that are told first, and all the others, by name."""
     names = {name for run in runs for name in run.metrics}
     names = {name for name in names if not name.endswith("_ci95")}
-    # Of as many samples as data: the same number again, where no run has more samples than data.
-    plain, equal = (
-        {run.metrics.get(f"evaluated_samples{end}") for run in runs} for end in ("", "_equal")
-    )
-    twice = {name for name in names if name.endswith("_equal")} if plain == equal else set()
+    twice = {name for name in names if name.endswith("_equal") and _is_twice(runs, name)}
     names -= twice
     told: list[ComparedRow] = []
     for pattern, better in _TOLD:
@@ -62,13 +58,24 @@ def rows(runs: Sequence[ComparedRun]) -> tuple[list[ComparedRow], list[ComparedR
     return told, [_row(runs, name, "") for name in sorted(names | twice)]
 
 
+def _count(name: str) -> str:
+    """The key of how many samples a number by a network, or a sliced Wasserstein distance, is of."""
+    name = re.sub(r"^sliced_wasserstein_\d+", "frechet_sliced_wasserstein", name)
+    name = re.sub(r"^(fid|kid|inception_score)", "count_inception", name)
+    return re.sub("^(gaussian_mmd|[a-z]+)_", "count_", name, count=1)
+
+
+def _is_twice(runs: Sequence[ComparedRun], name: str) -> bool:
+    """Whether a number of as many samples as data is that of all samples, in every run."""
+    counts = [_count(name), _count(name.removesuffix("_equal"))]
+    return all(len({run.metrics.get(count) for count in counts}) == 1 for run in runs)
+
+
 def _compares(runs: Sequence[ComparedRun], name: str) -> bool:
     """Whether a number is of the same test images in all runs, and of as many samples."""
-    counted = "" if name.startswith("test_") else "_equal" if name.endswith("_equal") else "s"
-    counts = {"": "evaluated_test", "s": "evaluated_samples", "_equal": "evaluated_samples_equal"}
-    sizes = {run.metrics[counts[counted]] for run in runs if counts[counted] in run.metrics}
-    same = not set(comparison.differing_flags(runs)) & set(comparison.OF_DATA)
-    return same and len(sizes) < 2 and not name.endswith("_data")
+    if name.endswith("_data") or set(comparison.differing_flags(runs)) & set(comparison.OF_DATA):
+        return False
+    return all(len(comparison.values(runs, one)) < 2 for one in ("evaluated_test", _count(name)))
 
 
 def _row(runs: Sequence[ComparedRun], name: str, better: str) -> ComparedRow:

@@ -38,6 +38,14 @@ def hash_saved_model(folder: Path) -> str:
     return hash_files([folder / "saved_model.pb", *sorted((folder / "variables").glob("*"))])
 
 
+def hash_onnx(path: Path) -> str:
+    """sha256 of an ONNX file, and of those beside, such as net.onnx.data, that hold a large one's weights."""
+    starts = (f"{path.name}.data", f"{path.name}_data")
+    return hash_files(
+        [path, *sorted(f for f in path.parent.iterdir() if f.name.startswith(starts))]
+    )
+
+
 def download(handle: str, flag: str) -> Path:
     """The folder that TF-Hub puts a handle's SavedModel into.
 

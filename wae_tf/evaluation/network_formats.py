@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,8 @@ def _saved_model(folder: Path, named: str, signature: str | None) -> Opened:
 
 
 def _keras(path: Path, named: str) -> Opened:
+    if path.suffix == ".keras" and not zipfile.is_zipfile(path):  # Keras would not find it
+        raise DataError(f"{named} is damaged: it is no .keras archive.")
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # a damaged archive, layers that are not known, code that is not run
@@ -138,17 +141,13 @@ def _onnx(path: Path, named: str) -> Opened:
         fed = {one.name: np.asarray(array).astype(kind) for one, kind, array in given}
         return dict(zip(names, session.run(None, fed), strict=True))
 
-    # Weights of large networks lie in files beside, such as model.onnx.data.
-    starts = (f"{path.name}.data", f"{path.name}_data")
-    files = [path, *sorted(f for f in path.parent.iterdir() if f.name.startswith(starts))]
-    identity = network_files.hash_files(files)
-    return Opened(named, identity, [_shape(one.shape) for one in inputs], call)
+    shapes = [_shape(one.shape) for one in inputs]
+    return Opened(named, network_files.hash_onnx(path), shapes, call)
 
 
 def _by_name(outputs: Any, names: list[str] | None = None) -> dict[str, Any]:
     if isinstance(outputs, dict):
         return outputs
     parts = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
-    if not names or len(names) != len(parts):
-        names = [f"output_{i}" for i in range(len(parts))]
-    return dict(zip(names, parts, strict=True))
+    known = names if names and len(names) == len(parts) else map(str, range(len(parts)))
+    return dict(zip(known, parts, strict=True))

@@ -56,13 +56,18 @@ def by_network(
 
     Returns:
         A number of each kind and part, and half the width of its 95% interval under the same name
-        with `_ci95`; the part `equal` is of as many samples as there are `data`.
+        with `_ci95`; the part `equal` is of as many samples as there are `data`. How many both are
+        is `count_` and the network's name.
     """
     equal = pictures.equal_count
     parts = {part: found[part] for part in ("samples", "reconstructions", "data")}
     if equal < len(parts["samples"].features):
         parts["equal"] = Features(*(rows[:equal] for rows in found["samples"]))
-    numbers: dict[str, float] = {}
+    counted = names["precision"].replace("precision", "count", 1)
+    numbers: dict[str, float] = {
+        f"{counted}{pictures.ending('samples')}": len(parts["samples"].features),
+        f"{counted}{pictures.ending('equal')}": equal,
+    }
     for part, made in parts.items():
         progress(f"{network.title}: distances of {len(made.features):,} {_called(part)}")
         measured = scores(made, found["test"], _set_of(part), resampling)
@@ -101,19 +106,20 @@ def scores(
         resampling: of the intervals.
     """
     rows, others = made.features, real.features
-    of_real = resampling.weights(len(others), "test")
-    of_made = resampling.weights(len(rows), name)
-    some = (others[:PAIRED], rows[:PAIRED], of_real[:, :PAIRED], of_made[:, :PAIRED])
+    drawn = (resampling.weights(len(others), "test"), resampling.weights(len(rows), name))
+    near_real, near_made = map(bootstrap.part_of_the_way, drawn)
+    some = (others[:PAIRED], rows[:PAIRED])
     values: dict[str, np.ndarray] = {
-        "kernel": kernels.kid(others, rows, of_real, of_made),
-        "gaussian_mmd": kernels.cmmd(*some),
-        **manifolds.scores(*some),
+        "kernel": kernels.kid(others, rows, near_real, near_made),
+        "gaussian_mmd": kernels.cmmd(*some, near_real[:, :PAIRED], near_made[:, :PAIRED]),
     }
     if made.logits.shape[1]:
-        values["score"] = bootstrap.score(made.logits, of_made)
-    measured = {kind: (float(v[0]), bootstrap.half_width(v)) for kind, v in values.items()}
+        values["score"] = bootstrap.score(made.logits, near_made)
+    measured = {kind: (float(v[0]), bootstrap.interval(v)) for kind, v in values.items()}
+    of_balls = manifolds.scores(*some, *(weights[:, :PAIRED] for weights in drawn))
+    measured |= {kind: (float(v[0]), bootstrap.half_width(v)) for kind, v in of_balls.items()}
     by_tfgan = distances.scores(made, real)
-    interval = bootstrap.frechet(rows, others, of_made, of_real)
+    interval = bootstrap.frechet(rows, others, near_made, near_real)
     for kind in {"kernel", "score"} & set(values):
         measured[kind] = (by_tfgan[kind], measured[kind][1])
     measured["frechet"] = (by_tfgan["frechet"], interval)

@@ -134,8 +134,9 @@ def frechet(first: np.ndarray, second: np.ndarray) -> float:
 
 def interval(first: np.ndarray, test: np.ndarray, resampling: Resampling, name: str) -> float:
     """Half the width of `frechet`'s interval; `name` is of the first rows' draws, as of `weights`."""
-    weights = (resampling.weights(len(first), name), resampling.weights(len(test), "test"))
-    return bootstrap.frechet(_flat(first), _flat(test), *weights)
+    drawn = (resampling.weights(len(first), name), resampling.weights(len(test), "test"))
+    near = map(bootstrap.part_of_the_way, drawn)
+    return bootstrap.frechet(_flat(first), _flat(test), *near)
 
 
 def _flat(rows: np.ndarray) -> np.ndarray:

@@ -89,7 +89,7 @@ def sliced_wasserstein(pictures: Pictures, resampling: Resampling) -> dict[str, 
         "data": (pictures.test[:count], pictures.data[:count]),
     }
     few = dataclasses.replace(resampling, count=min(resampling.count, MOST_SLICED))
-    numbers: dict[str, float] = {}
+    numbers: dict[str, float] = {f"count_sliced_wasserstein{pictures.tail}": count}
     for part, (first, second) in pairs.items():
         draws = zip(few.indices(len(first), "test"), few.indices(len(second), part), strict=True)
         levels = [

@@ -47,6 +47,22 @@ class Preprocessing:
     normalize: bool = False
     name: str | None = None
 
+    def told(self) -> dict[str, str]:
+        """What the numbers depend on besides the network, as text."""
+        said = {
+            key: value
+            for key, value in dataclasses.asdict(self).items()
+            if key != "name" and value not in (None, "none", False)
+        }
+        if self.mean and self.std:
+            del said["range"]
+        return {
+            key: ("x" if key == "size" else " ").join(map(str, value))
+            if isinstance(value, tuple)
+            else str(value)
+            for key, value in said.items()
+        }
+
 
 def of(given: Sequence[str], beside: Path | None = None) -> Preprocessing:
     """What --features_input says, above what the JSON file beside the network says.

@@ -70,6 +70,7 @@ def text_table(assessment: Assessment) -> str:
     lines += [
         f"bias of {title} with the count: {distances.bias_text(points)}"
         for title, points in assessment.bias
+        if points
     ]
     lines += [f"left out: {sentence}" for sentence in assessment.left_out]
     return "\n".join(lines)

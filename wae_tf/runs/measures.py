@@ -12,7 +12,10 @@ the epoch |
 | sharpness_samples, _reconstructions, _data | samples; test images reconstructed; test images |
 | code_..., codes_off_prior, mmd_test... | the codes of all test images |
 | frechet_..., kernel_..., score_..., fid, kid, ... | samples against all test images; \
-..._reconstructions and ..._data as the columns of the table |
+..._reconstructions and ..._data as the columns of the table, ..._equal: as many samples as data |
+| test_psnr, test_ssim, test_lpips | test images and their reconstructions |
+| ..._ci95 | half the width of the 95% interval of the number before |
+| count_..., evaluated_... | how many pictures the numbers of a network, and the last evaluation, are of |
 """
 
 from __future__ import annotations

@@ -1,0 +1,58 @@
+"""What of runs side by side does not compare, in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from wae_tf.evaluation import comparison
+from wae_tf.evaluation.comparison import ComparedRun
+
+#: Flags that decide what a cost is.
+_OF_COST = ("cost", "recon_scale", "batch_divisor", "pixel_range")
+
+
+def sentences(runs: Sequence[ComparedRun]) -> list[str]:
+    """What of the runs does not compare, a sentence each."""
+    differing = comparison.differing_flags(runs)
+
+    def named(flags: Sequence[str]) -> str:
+        return ", ".join(f"--{name}" for name in flags if name in differing)
+
+    said = []
+    if flags := named(comparison.OF_DATA):
+        said.append(
+            f"The runs are of other data ({flags}): their numbers are of other test images."
+        )
+    elif len({run.metrics.get("train_sum") for run in runs} - {None}) > 1:
+        said.append("The runs are of other images, though their flags are the same.")
+    if flags := named(_OF_COST):
+        said.append(f"Costs and losses are not in one unit ({flags}).")
+    names = {name for run in runs for name in run.metrics if name.startswith("count_")}
+    if several := [
+        name
+        for name in ("evaluated_test", *sorted(names))
+        if len(comparison.values(runs, name)) > 1
+    ]:
+        said.append(
+            f"Counts differ ({', '.join(several)}): Frechet distances, Gaussian MMD, precision, recall, "
+            "density and coverage compare at equal counts only; give --eval_samples."
+        )
+    for title in {title for run in runs for title in run.facts}:
+        sums = {
+            text[:71] for run in runs if (text := run.facts.get(title, "")).startswith("sha256 ")
+        }
+        if len(sums) > 1:
+            said.append(f"{title} is not the same network in all runs: its numbers do not compare.")
+    for run in runs:
+        evaluated, steps = run.metrics.get("evaluated_step"), run.metrics.get("steps")
+        again = f"--mode=evaluate --work_dir={run.folder.folder}"
+        if not run.facts:
+            said.append(f"{run.name} was never evaluated; {again} does it.")
+        elif evaluated is not None and steps is not None and evaluated < steps:
+            said.append(
+                f"{run.name} was evaluated at step {evaluated:,} of {steps:,}; {again} renews it."
+            )
+        if not any(map(math.isfinite, run.history["step"])):
+            said.append(f"{run.name} has no epoch behind it, so it has no curves.")
+    return said
