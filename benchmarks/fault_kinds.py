@@ -208,6 +208,15 @@ def others(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
         ended = runs.command("evaluate", folder, f"--classifier={damaged}")
         other = ended.status == 0 and (folder / "metrics.json").read_bytes() != expected
         yield f"evaluate, {what}", ended.judged((0, 1), "other numbers in silence" if other else "")
+    cached = sorted((runs.out / "cache").glob("features-*"))
+    for path in [path for path in cached for _ in range(BITS)]:
+        folder, cache = runs.copy(), runs.new("cache")
+        shutil.copytree(runs.out / "cache", cache)
+        what = _flip(cache / path.name, chance)
+        given = (f"--classifier={classifier}", f"--cache_dir={cache}")
+        ended = runs.command("evaluate", folder, *given)
+        other = ended.status == 0 and (folder / "metrics.json").read_bytes() != expected
+        yield f"evaluate, {what}", ended.judged((0, 1), "other numbers in silence" if other else "")
     pictures = runs.new("pictures")
     pictures.mkdir()
     for index, image in enumerate(

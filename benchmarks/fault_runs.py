@@ -29,6 +29,7 @@ TINY = [
     "--decoder_arch=mlp", "--encoder_filters=16", "--decoder_filters=16", "--encoder_layers=1",
     "--decoder_layers=1", "--pretrain_size=100", "--pretrain_steps=5", "--pictures=20",
     "--picture_columns=5", "--figure_every=0",
+    "--test_line=true",
 ]  # fmt: skip
 #: The flags of each mode; those of `train` go on with a run of two epochs.
 MODES = {
@@ -43,7 +44,7 @@ MODES = {
 #: Seconds after which a process counts as hanging.
 MOST_SECONDS = 600
 #: What of a run no mode but training may change. metrics.json is evaluate's too.
-LASTING = ("flags.flags", "history.csv", "checkpoints")
+LASTING = ("flags.flags", "history.csv", "test_line.csv", "checkpoints")
 #: The modules that the modes import.
 _IMPORTED = (
     "main", "training.train", "evaluation.full", "evaluation.report", "evaluation.classifier",

@@ -1,5 +1,6 @@
 """Archives and layouts as downloaders, servers and other tools leave them."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -81,6 +82,12 @@ def test_a_zip_cut_short_says_so(tmp_path, rng):
 
 
 # --- CelebA ---
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_pipe_or_device_for_an_archive_does_not_hang(make, tmp_path):
+    make(tmp_path / "img_align_celeba.zip")
+    refused("img_align_celeba.zip is no regular file", "celeba", tmp_path)
 
 
 def celeba_files(rng, numbers, kind="JPEG"):

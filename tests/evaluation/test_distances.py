@@ -1,5 +1,7 @@
 """Distances: against scipy and closed forms, TF-GAN's against ours, and what they must not depend on."""
 
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -153,6 +155,26 @@ def test_features_are_cached_by_content(tmp_path, digits):
         file.write_bytes(file.read_bytes()[:1000])
     distances.cached_features(network, digits[:150], tmp_path)  # torn: computed again
     assert sum(calls) == 5 * 150
+
+
+def test_a_flipped_bit_of_cached_features_is_noticed(tmp_path):
+    """Of the bits that name, measure and pack the arrays, most of which no check sum of a zip is over."""
+    images = np.arange(8, dtype=np.uint8).reshape(8, 1, 1, 1)
+    network = FeatureNetwork(
+        "sums", "sums", "1", {}, lambda a: (a[:, 0, 0] * 1.5, a[:, 0, 0] * 2.5)
+    )
+    expected = distances.cached_features(network, images, tmp_path)
+    (file,) = tmp_path.glob("*.npz")
+    content = file.read_bytes()
+    for place in range(0, len(content), 3):
+        flipped = content[place] ^ 1 << place % 8
+        file.write_bytes(content[:place] + bytes([flipped]) + content[place + 1 :])
+        found = distances.cached_features(network, images, tmp_path)
+        for one, other in zip(found, expected, strict=True):
+            assert one.dtype == other.dtype and one.tobytes() == other.tobytes(), place
+    file.unlink()
+    os.mkfifo(file)
+    assert len(distances.cached_features(network, images, tmp_path).features) == 8
 
 
 def test_sliced_wasserstein_tells_data_from_noise(digits, rng):

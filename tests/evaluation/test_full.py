@@ -12,7 +12,7 @@ from tests.evaluation import test_inception
 from tests.factory import tiny, tiny_run
 from wae_tf import main
 from wae_tf.errors import FlagError
-from wae_tf.evaluation import samplers, tfgan
+from wae_tf.evaluation import page_parts, samplers, tfgan
 from wae_tf.evaluation.codes import mmd, null_std, statistics
 from wae_tf.models import passes
 from wae_tf.objective import penalties, priors
@@ -153,6 +153,12 @@ def test_report_is_one_whole_page(folder):
     for text in ("Frechet distance, digits classifier", "--zdim=3", "tensorflow-gan", "Left out"):
         assert text in page
     assert str(folder) not in page
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + bytes(30)])
+def test_a_figure_that_is_no_picture_is_a_line_of_the_page(content, tmp_path):
+    (tmp_path / "data.png").write_bytes(content)
+    assert "data.png is no whole PNG" in page_parts.picture_of_file(tmp_path / "data.png", "", "")
 
 
 def test_evaluation_repeats_itself(folder, capsys):

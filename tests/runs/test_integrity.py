@@ -14,7 +14,7 @@ from wae_tf.runs import integrity
 from wae_tf.runs.folder import RunFolder
 from wae_tf.serving import export
 
-TINY = tiny_run(epochs=2, pretrain=False, pictures=4, picture_columns=2)
+TINY = tiny_run(epochs=2, pretrain=False, pictures=4, picture_columns=2, test_line=True)
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +72,29 @@ def test_a_flipped_bit_of_history_is_put_right(run):
         assert run.read_history() == rows
 
 
+def test_a_known_row_of_another_step_is_no_later_one(run):
+    content = run.history.read_bytes()
+    rows = run.read_history()
+    later = content.splitlines()[-1].replace(b"2,8,", b"3,12,", 1)
+    run.history.write_bytes(content.replace(b"2,8,", b"2,9,", 1) + later + b"\r\n")
+    assert mended(run)
+    assert run.read_history()["step"] == [*rows["step"], 12]
+
+
 def test_a_row_that_vanished_comes_back(run):
     lines = run.history.read_text().splitlines()
     run.history.write_text("\n".join([lines[0], lines[2]]) + "\n")
     assert "history.csv is not what was written" in mended(run)[0]
     assert run.read_history()["epoch"] == [1, 2]
+
+
+def test_a_flipped_bit_of_the_test_line_is_put_right(run):
+    content = run.test_line.read_bytes()
+    for damaged in (*flips(content), b"", b"\xff" * 40, b"9" * 200_000):
+        run.test_line.write_bytes(damaged)
+        mended(run)  # but for what is no row
+        rows = [line for line in run.test_line.read_bytes().split() if b"," in line]
+        assert rows == content.split()
 
 
 def test_a_mode_reads_the_flags_that_were_put_right(run, capsys):
@@ -109,7 +127,7 @@ def test_a_flipped_number_of_metrics_is_refused(tmp_path):
     assert run.read_metrics() == {"fid": 3.0}
 
 
-@pytest.mark.parametrize("name", ["metrics.json", "history.csv", ".lock"])
+@pytest.mark.parametrize("name", ["metrics.json", "history.csv", "test_line.csv", ".lock"])
 def test_a_pipe_in_place_of_a_file_does_not_hang(name, run, capsys):
     (run.folder / name).unlink(missing_ok=True)
     os.mkfifo(run.folder / name)

@@ -134,10 +134,16 @@ class Files:
 
 
 def open_files(where: Path) -> Files:
-    """The Files of a folder or zip; of a zip that has not changed since, those listed before."""
+    """The Files of a folder or zip; of a zip that has not changed since, those listed before.
+
+    Raises:
+        DataError: it is neither, or cannot be listed.
+    """
     if where.is_dir():
         return Files(where)
     info = where.stat()
+    if not stat.S_ISREG(info.st_mode):  # a pipe or a device may never end
+        raise DataError(f"{where} is no regular file: a folder or a zip is expected.")
     return _files_of_zip(where, info.st_size, times(info))
 
 

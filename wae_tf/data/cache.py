@@ -86,7 +86,7 @@ class Writer:
         if self._note_file is None:
             return
         try:
-            note = json.loads(self._note_file.read_text())
+            note = json.loads(read_text(self._note_file))
             count, taken, skipped = note["count"], note["taken"], list(note["skipped"])
             fits = note["digest"] == self._digest and note["shape"] == [self._rows, *self._shape]
             size = self._file.seek(0, os.SEEK_END)

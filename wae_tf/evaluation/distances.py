@@ -13,7 +13,6 @@ import json
 import math
 import os
 import time
-import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -21,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.evaluation import tfgan
-from wae_tf.files import cache_folder
+from wae_tf.files import cache_folder, open_regular
 
 Progress = Callable[[str], None]
 
@@ -90,6 +89,10 @@ def content_hash(images: np.ndarray) -> str:
     return digest.hexdigest()
 
 
+def _sum(made: Features) -> str:
+    return " ".join(map(content_hash, made))
+
+
 def cached_features(
     network: FeatureNetwork,
     images: np.ndarray,
@@ -98,7 +101,10 @@ def cached_features(
     progress: Progress = _silent,
     what: str = "images",
 ) -> Features:
-    """`features`, kept in the cache under the hash of images, network and its settings."""
+    """`features`, kept in the cache under the hash of images, network and its settings.
+
+    With a sum, for a bit may flip there too: what is not as it was written is made anew.
+    """
     key = {
         "images": content_hash(images),
         "network": network.identity,
@@ -108,10 +114,12 @@ def cached_features(
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     folder = cache_folder(cache_dir)
     file = folder / f"features-{network.name}-{digest[:24]}.npz"
-    with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        with open(file, "rb") as handle, np.load(handle, allow_pickle=False) as kept:
+    # Of a damaged file zipfile and NumPy raise almost anything.
+    with contextlib.suppress(Exception):
+        with open(open_regular(file), "rb") as handle, np.load(handle, allow_pickle=False) as kept:
             found = Features(kept["features"], kept["logits"])
-        if len(found.features) == len(found.logits) == len(images):
+            whole = str(kept["sum"]) == _sum(found)
+        if whole and len(found.features) == len(found.logits) == len(images):
             progress(f"{network.title}: {len(images):,} {what} from the cache")
             return found
     made = features(network, images, progress=progress, what=what)
@@ -119,7 +127,7 @@ def cached_features(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with open(part, "wb") as new:
-            np.savez(new, **made._asdict())
+            np.savez(new, **made._asdict(), sum=np.array(_sum(made)))
         os.replace(part, file)
     except OSError as error:  # the numbers are there all the same
         progress(f"the cache folder {folder} cannot be written ({error.strerror or error})")

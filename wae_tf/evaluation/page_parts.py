@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 STYLE = """
 :root { --ink: #1c2430; --soft: #5c6878; --line: #dfe4ea; --ground: #f6f7f9; --mark: #1f5fbf; }
@@ -80,8 +80,15 @@ def image_of_file(path: Path, title: str) -> str:
 
 
 def picture_of_file(path: Path, title: str, caption: str, pixels: bool = True) -> str:
-    """`picture` of a file; nothing where there is none."""
-    return picture(path.read_bytes(), caption, title, pixels) if path.is_file() else ""
+    """`picture` of a file; nothing where there is none, and a line on one that is no picture."""
+    if not path.is_file():
+        return ""
+    try:
+        return picture(path.read_bytes(), caption, title, pixels)
+    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError):
+        return (
+            f'<section class="card missing"><p>{escape(path.name)} is no whole PNG.</p></section>'
+        )
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str | None]], numbers: Sequence[int]) -> str:

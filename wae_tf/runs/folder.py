@@ -261,17 +261,6 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())  # it must not be younger than the checkpoint that follows
 
-    def append_test_line(self, epoch: int, line: Mapping[str, float]) -> None:
-        """Adds a row to test_line.csv: epoch, loss, blur; those of this epoch and later ones go."""
-        rows = []
-        if self.test_line.exists():
-            with self.test_line.open(newline="", encoding="utf-8") as file:
-                rows = [r for r in csv.reader(file) if r and r[0].isdecimal() and int(r[0]) < epoch]
-        rows.append([str(epoch), *(cell(line[name]) for name in ("loss", "blur"))])
-        text = io.StringIO()
-        csv.writer(text).writerows([["epoch", "loss", "blur"], *rows])
-        write_atomically(self.test_line, text.getvalue())
-
     def cut_history(self, keep: Callable[[int], bool]) -> None:
         """Drops the rows of steps not to keep, and a row that was cut off while written.
 

@@ -18,19 +18,22 @@ from typing import Any
 from wae_tf.config import Config
 from wae_tf.errors import RunError, first_line
 from wae_tf.files import read_text, write_atomically
+from wae_tf.runs import test_line
 from wae_tf.runs.flags_file import flags_text
 from wae_tf.runs.folder import HISTORY_COLUMNS, MAY_CHANGE, RunFolder
 
 
 def kept(run: RunFolder, config: Config) -> dict[str, Any]:
     """What a checkpoint keeps of its run, JSON values."""
-    return {"flags": flags_text(config), "history": _rows(_text(run.history))}
+    tables = {"history": _rows(_text(run.history)), "test_line": _rows(_text(run.test_line))}
+    return {"flags": flags_text(config), **tables}
 
 
 def mend(run: RunFolder, progress: Callable[[str], None]) -> None:
-    """Puts flags.flags and history.csv right, where the newest whole checkpoint knows them otherwise.
+    """Puts flags and tables right, where the newest whole checkpoint knows them otherwise.
 
-    What is replaced stays beside as `flags.flags.damaged` and `history.csv.damaged`.
+    They are flags.flags, history.csv and test_line.csv. What is replaced stays beside as
+    `flags.flags.damaged` and so on.
 
     Raises:
         RunError: a file cannot be read or written.
@@ -42,19 +45,38 @@ def mend(run: RunFolder, progress: Callable[[str], None]) -> None:
             if names:
                 _replace(run.flags, state["flags"])
                 progress(_said(run.flags, f"of --{', --'.join(names)}" if names[0] else "", step))
-        rows = state.get("history")
-        if rows and rows[0] == list(HISTORY_COLUMNS):
-            there = _rows(_text(run.history))
-            if there[: len(rows)] != rows:
-                later = [
-                    row for row in there[1:] if len(row) == len(rows[0]) and _is_after(row, step)
-                ]
-                text = io.StringIO()
-                csv.writer(text).writerows([*rows, *later])
-                _replace(run.history, text.getvalue())
-                progress(_said(run.history, "", step))
+        line = test_line.epoch_of
+        for path, name, columns, later in (
+            (run.history, "history", HISTORY_COLUMNS, lambda row, _: _is_after(row, step)),
+            (
+                run.test_line,
+                "test_line",
+                test_line.COLUMNS,
+                lambda row, last: line(row) > line(last),
+            ),
+        ):
+            rows = state.get(name)
+            if rows and rows[0] == list(columns) and _mend_table(path, rows, later):
+                progress(_said(path, "", step))
     except OSError as error:
         raise RunError(f"{error.filename} cannot be used: {first_line(error)}.") from error
+
+
+def _mend_table(
+    path: Path, rows: list[list[str]], later: Callable[[list[str], list[str]], bool]
+) -> bool:
+    """Makes a table begin with rows that are known, if it does not; those later than the last stay."""
+    there = _rows(_text(path))
+    if there[: len(rows)] == rows:
+        return False
+    # A row among those known is no later one, whatever number damage gave it. Of two rows that became
+    # one the width is another.
+    begin = len(rows) - sum(len(row) != len(rows[0]) for row in there[: len(rows)])
+    after = [row for row in there[begin:] if len(row) == len(rows[0]) and later(row, rows[-1])]
+    text = io.StringIO()
+    csv.writer(text).writerows([*rows, *after])
+    _replace(path, text.getvalue())
+    return True
 
 
 def _said(path: Path, what: str, step: int) -> str:

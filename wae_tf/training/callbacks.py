@@ -22,7 +22,7 @@ from wae_tf.models import passes
 from wae_tf.models.step.guard import finite
 from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_unit
-from wae_tf.runs import checkpoints, measures, remote
+from wae_tf.runs import checkpoints, measures, remote, test_line
 from wae_tf.runs.folder import RunFolder
 from wae_tf.training import hparams, lines
 from wae_tf.training.best import Best
@@ -191,7 +191,7 @@ class Report(keras.callbacks.Callback):
         self.run.append_history(self.row)
         if config.test_line:
             line = brief.test_line(model, test, min(config.batch_size, len(test)))
-            self.run.append_test_line(epoch + 1, line)
+            test_line.append(self.run.test_line, epoch + 1, line)
         self.curves.data["sharpness_step"].append(step)
         self.curves.data["sharpness"].append(sharpness)
         with self.writer.as_default(step=step):
