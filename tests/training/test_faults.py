@@ -238,6 +238,27 @@ def test_a_signal_saves_and_says_how_to_go_on(
     assert_same(tmp_path / "run", uninterrupted("wae_mmd"))
 
 
+def test_a_signal_does_not_wait_for_figures_which_the_next_run_draws(
+    uninterrupted, tmp_path, monkeypatch
+):
+    def at_step(self, batch, logs=None):
+        if int(self.model.step.numpy()) == 10:  # of the second epoch the last
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    folder, name = tmp_path / "run", "progress_0002.png"
+    with monkeypatch.context() as patch:
+        patch.setattr(StopOnBadStep, "on_train_batch_end", at_step)
+        assert run(folder, *MODELS["wae_mmd"]) == 143
+    assert len(history(folder)) == 2
+    figures = folder / "figures"
+    assert not (figures / name).exists()
+    assert run(folder, *MODELS["wae_mmd"]) == 0
+    assert_same(folder, uninterrupted("wae_mmd"))
+    expected = uninterrupted("wae_mmd") / "figures"
+    for path in sorted(expected.glob("progress_*.png")):
+        assert (figures / path.name).read_bytes() == path.read_bytes(), path.name
+
+
 def test_a_signal_in_pretraining_says_that_nothing_is_saved(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         pretraining, "pretrain", lambda *a, **k: os.kill(os.getpid(), signal.SIGTERM)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -211,18 +212,36 @@ class Report(keras.callbacks.Callback):
 
 
 class Figures(keras.callbacks.Callback):
-    """Draws the six-panel figure, curves, interpolations and traversals after the first epoch and every N."""
+    """Draws the six-panel figure, curves, interpolations and traversals after the first epoch and every N.
 
-    def __init__(self, config: Config, run: RunFolder, images: ImageSet, report: Report):
+    A signal does not wait for them: the run that goes on draws them first.
+    """
+
+    def __init__(
+        self, config: Config, run: RunFolder, images: ImageSet, report: Report, stop: Stop
+    ):
         super().__init__()
         self.config, self.run, self.images, self.report = config, run, images, report
+        self.stop = stop
         self.drawn = 0  # the last epoch that was
+
+    def due(self, epoch: int) -> bool:
+        """Whether it is an epoch's turn, counted from 1."""
+        every = self.config.figure_every
+        return bool(every) and (epoch == 1 or epoch % every == 0)  # the first: something to look at
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Draws if it is this epoch's turn."""
-        every = self.config.figure_every
-        if every and (epoch == 0 or (epoch + 1) % every == 0):  # the first: something to look at
+        if self.due(epoch + 1) and self.stop.number is None:
             self.draw(epoch + 1)
+
+    def catch_up(self, epoch: int) -> None:
+        """Draws those of the epoch that a run goes on from, if a signal came before them."""
+        if epoch and self.due(epoch) and not self._six_panel(epoch).exists():
+            self.draw(epoch)
+
+    def _six_panel(self, epoch: int) -> Path:
+        return self.run.figures / f"progress_{epoch:04d}.png"
 
     def draw(self, epoch: int) -> None:
         """Draws everything, named by the epoch where it is worth keeping."""
@@ -237,10 +256,9 @@ class Figures(keras.callbacks.Callback):
             of_vectors.draw(model, folder, train, test, curves, history, title, epoch)
             gc.collect()
             return
-        six_panel = folder / f"progress_{epoch:04d}.png"
         of_model.draw_progress(
             model,
-            six_panel,
+            self._six_panel(epoch),
             train,
             test,
             self.report.curves.data,

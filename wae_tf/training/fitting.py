@@ -64,7 +64,7 @@ class _Watchers:
         samples = min(config.pictures, 100) if model.of_pictures else 0
         table = lines.Table(length, "adversary_loss" in model.terms, tested, samples)
         self.report = callbacks.Report(config, run, images, self.curves, self.speed, table)
-        self.figures = callbacks.Figures(config, run, images, self.report)
+        self.figures = callbacks.Figures(config, run, images, self.report, stop)
         self.checkpoints = callbacks.Checkpoints(
             config,
             run,
@@ -137,6 +137,9 @@ def fit(
     """
     stop.check()
     watchers = _Watchers(model, config, images, run, length, stop, state, own)
+    epoch, within = divmod(int(model.step.numpy()), length.steps_per_epoch)
+    if watchers.chief and not within:
+        watchers.figures.catch_up(epoch)
     while True:
         try:
             with stop.deferring(patient=False):  # until a step has come to its end
