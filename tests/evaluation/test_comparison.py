@@ -83,7 +83,11 @@ def test_best_is_what_is_better_by_both_intervals(two):
     told, _ = comparison_rows.rows(runs)
     assert {row.name: row.best for row in told}["frechet_net"] is None
     assert "frechet_net_equal" in {row.name for row in told}  # not the same number any more
-    assert any("Counts differ (count_net)" in text for text in comparison_limits.sentences(runs))
+    (said,) = [text for text in comparison_limits.sentences(runs) if text.startswith("Counts")]
+    assert said.startswith("Counts differ (count_net): ")
+    assert said.endswith("as those do whose names end in _equal.")
+    runs[1].metrics["count_net_equal"] = 1000
+    assert comparison_limits.sentences(runs)[0].endswith("; give --eval_samples.")
 
 
 def test_the_page_is_one_whole_file(two):

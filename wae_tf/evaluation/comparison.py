@@ -61,8 +61,8 @@ def read(paths: Sequence[str], progress: Callable[[str], None]) -> list[Compared
             f"--runs={','.join(paths)} names {len(paths)} run{'s' * (len(paths) != 1)}; accepted: "
             f"folders of 2 to {MOST} runs, separated by commas."
         )
-    for path in filter(remote.is_address, paths):
-        raise FlagError(f"--runs: {path} is an address; copy the run's folder here first.")
+    for address in filter(remote.is_address, paths):
+        raise FlagError(f"--runs: {address} is an address; copy the run's folder here first.")
     whole = [Path(path).expanduser().resolve() for path in paths]
     for i, path in enumerate(whole):
         if path in whole[:i]:

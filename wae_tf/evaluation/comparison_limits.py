@@ -10,6 +10,8 @@ from wae_tf.evaluation.comparison import ComparedRun
 
 #: Flags that decide what a cost is.
 _OF_COST = ("cost", "recon_scale", "batch_divisor", "pixel_range")
+#: Of runs with as many data: `count_` and a network is of all samples, with `_equal` of as many as data.
+_BY_EQUAL = ", as those do whose names end in _equal."
 
 
 def sentences(runs: Sequence[ComparedRun]) -> list[str]:
@@ -34,11 +36,13 @@ def sentences(runs: Sequence[ComparedRun]) -> list[str]:
         for name in ("evaluated_test", *sorted(names))
         if len(comparison.values(runs, name)) > 1
     ]:
+        plain = all(name.startswith("count_") and not name.endswith("_equal") for name in several)
         said.append(
             f"Counts differ ({', '.join(several)}): Frechet distances, Gaussian MMD, precision, recall, "
-            "density and coverage compare at equal counts only; give --eval_samples."
+            "density and coverage compare at equal counts only"
+            + (_BY_EQUAL if plain else "; give --eval_samples.")
         )
-    for title in {title for run in runs for title in run.facts}:
+    for title in sorted({title for run in runs for title in run.facts}):
         sums = {
             text[:71] for run in runs if (text := run.facts.get(title, "")).startswith("sha256 ")
         }
