@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 
 from wae_tf.errors import printable
 
@@ -22,6 +23,11 @@ class _Lines(logging.Handler):
 def progress(line: str) -> None:
     """Logs a line of progress."""
     logger.info("%s", printable(line))
+
+
+def warn(sentence: str) -> None:
+    """Warns a program that uses the library; Python shows the same sentence once."""
+    warnings.warn(printable(sentence), UserWarning, stacklevel=2)
 
 
 def shown() -> bool:

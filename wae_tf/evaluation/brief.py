@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -31,7 +32,8 @@ def test_terms(model: Wae, images: np.ndarray, batch_size: int = 100) -> dict[st
     """
 
     def terms(batch: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
-        return model.test_terms(model.as_pixels(batch), index)
+        found = model.test_terms(model.as_pixels(batch), index)
+        return {name: found[name] for name in ("reconstruction", "penalty")}
 
     function = passes.compiled(model, terms, images, indexed=True)
     total, penalties = 0.0, []
@@ -39,7 +41,8 @@ def test_terms(model: Wae, images: np.ndarray, batch_size: int = 100) -> dict[st
         values = function(tf.convert_to_tensor(batch), tf.constant(index, tf.int64))
         total += float(values["reconstruction"]) * len(batch)
         if len(batch) == min(batch_size, len(images)):
-            penalties.append(float(values["penalty"]))
+            measured = len(batch) >= model.least_codes
+            penalties.append(float(values["penalty"]) if measured else math.nan)
     return {"test_reconstruction": total / len(images), "test_penalty": float(np.mean(penalties))}
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from wae_tf import streams
 from wae_tf.config import Config
 from wae_tf.models import encoding as encodings
+from wae_tf.models import inputs
 from wae_tf.models.encoding import Encoding, Noise
 from wae_tf.networks import official
 from wae_tf.objective import priors
@@ -112,8 +113,15 @@ class Autoencoder(keras.Model):
         """Codes float32 [n, z] of images [n, H, W, C]: a gaussian encoder's mean, no noise.
 
         Images are float in the model's pixel range, or uint8.
+
+        Raises:
+            ValueError: they are not.
         """
-        return self.encoding(self.as_pixels(images), Noise(), training=False).codes
+        return self._codes(images, "encode")
+
+    def _codes(self, images: Any, method: str) -> tf.Tensor:
+        images = inputs.shown_images(self, images, method)
+        return self.encoding(images, Noise(), training=False).codes
 
     def decode(self, codes: Any) -> tf.Tensor:
         """Images float32 [n, H, W, C], in the model's pixel range, of codes [n, z]."""
@@ -121,7 +129,7 @@ class Autoencoder(keras.Model):
 
     def reconstruct(self, images: Any) -> tf.Tensor:
         """decode(encode(images)): float32 [n, H, W, C]."""
-        return self.decode(self.encode(images))
+        return self.decode(self._codes(images, "reconstruct"))
 
     def sample(self, count: int, seed: int = 0) -> tf.Tensor:
         """`count` new images float32 [count, H, W, C]; the same for the same seed."""

@@ -12,12 +12,35 @@ import tensorflow as tf
 from wae_tf import console, streams
 from wae_tf.data.batches import image_batches
 from wae_tf.errors import RunError
-from wae_tf.models import pretraining
+from wae_tf.models import inputs, pretraining
 from wae_tf.models.wae import Wae
 from wae_tf.training import distribution
 
 #: official wae.py:449, the pretraining loss below which it stops.
 PRETRAINED_BELOW = 0.1
+
+
+def _checked(model: Wae, images: Any, steps: int, size: int) -> np.ndarray:
+    """The images, of a type that batches are made of."""
+    for name, value, least in (("steps", steps, 1), ("size", size, 2)):
+        if value < least:
+            raise ValueError(f"{name}={value} of pretrain is too small; accepted: {least} up.")
+    images = inputs.image_of(images, "pretrain(images=...)")
+    if isinstance(images, tf.data.Dataset) or not hasattr(images, "shape"):
+        raise ValueError(
+            f"pretrain(images=...) is a {type(images).__name__}, and accepted is an array, of which "
+            "pretrain draws batches itself."
+        )
+    images = images.numpy() if tf.is_tensor(images) else np.asanyarray(images)
+    inputs.shown_images(model, images[: max(size, 1)], "pretrain")
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if min(len(images), size) < replicas:
+        raise ValueError(
+            f"{replicas} replicas cannot share {min(len(images), size)} images of pretrain."
+        )
+    if images.dtype == bool:
+        return images.astype(np.uint8) * 255
+    return images if images.dtype == np.uint8 else images.astype(np.float32, copy=False)
 
 
 def pretrain(
@@ -36,10 +59,10 @@ def pretrain(
 
     Args:
         model: the model, changed in place.
-        images: uint8 [n, H, W, C].
+        images: array [n, H, W, C], uint8 or float in the model's pixel range.
         progress: is called with a line now and then, and at the end.
-        steps: at most so many.
-        size: images a step, and codes of the prior sample (official wae.py:431-436).
+        steps: at most so many, 1 up.
+        size: images a step, and codes of the prior sample (official wae.py:431-436), 2 up.
         check: is called before each step, and may raise to end it there.
 
     Returns:
@@ -47,8 +70,10 @@ def pretrain(
 
     Raises:
         RunError: the loss is not finite.
+        ValueError: images that the model cannot take, or steps or a size out of range.
     """
     settings, strategy = model.settings, model.distribute_strategy
+    images = _checked(model, images, steps, size)
     with strategy.scope():
         update = pretraining.make_update(model)
     batch_size = min(len(images), size)
