@@ -11,11 +11,11 @@ cache before and reads rows of that file. Memory is the process's peak (VmHWM), 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from pathlib import Path
 
+import common
 import speed
 
 
@@ -56,9 +56,7 @@ def table(results: dict[str, dict[str, dict[str, float]]]) -> str:
 
 def main() -> None:
     """Measures, and writes OUT/memory.json and OUT/memory.md."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.parser(__doc__)
     speed.add_arguments(parser)
     parser.add_argument("--images", default="1250,2500,5000,10000")
     parser.add_argument("--work", default="celebA_mmd,celebA_small_mmd")

@@ -24,6 +24,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import common
+
 from wae_tf.data import load
 
 OFFICIAL = """
@@ -77,9 +79,7 @@ def plain(folder: Path, names: list[str]) -> float:
 
 def main() -> None:
     """Prints a markdown table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.parser(__doc__)
     parser.add_argument("--celeba_dir", required=True)
     parser.add_argument("--official_dir")
     parser.add_argument("--official_python", help="Python 2.7 with TensorFlow 1.15")

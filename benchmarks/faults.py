@@ -16,7 +16,6 @@ table of tries, survived, lost and tracebacks. Hostile flags and served requests
 
 from __future__ import annotations
 
-import argparse
 import collections
 import csv
 import random
@@ -26,6 +25,7 @@ import sys
 import time
 from pathlib import Path
 
+import common
 import fault_kinds
 import numpy as np
 import tensorflow as tf
@@ -92,9 +92,7 @@ def phase(text: str) -> str:
 
 def main() -> None:
     """Kills, compares, prints."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.parser(__doc__)
     parser.add_argument("--out", required=True, help="folder of the runs, not there yet")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")

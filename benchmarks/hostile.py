@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import common
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
@@ -34,12 +36,6 @@ from wae_tf.serving import export
 SECONDS = 300
 
 # Served requests.
-
-
-def memory(name: str) -> float:
-    """MB of this process: VmHWM, the most so far, or VmRSS, now."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1e3
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -169,7 +165,7 @@ def try_requests(say: Callable[[str], None]) -> tuple[int, int, int]:
         served = Served(path)
     image = np.zeros((1, 28, 28, 1), np.float32)
     served.ask("reconstruct", {"images": image})
-    loaded = memory("VmHWM")
+    loaded = common.memory_mb()
     tries = lost = 0
     for name, inputs, due in requests(28, config.zdim, 16_000_000 // 784):
         tries += 1
@@ -184,7 +180,7 @@ def try_requests(say: Callable[[str], None]) -> tuple[int, int, int]:
             shapes = {key: np.shape(value) for key, value in inputs.items()}
             say(f"lost: {name} {shapes}: {got[:200]}, not {due}")
     say(
-        f"the requests took {memory('VmHWM') - loaded:.0f} MB over the {loaded:.0f} MB of the model"
+        f"the requests took {common.memory_mb() - loaded:.0f} MB over the {loaded:.0f} MB of the model"
     )
     return tries, tries - lost, lost
 

@@ -9,11 +9,12 @@ from the third epoch, when all has been compiled and drawn once, to the last.
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import threading
 from pathlib import Path
+
+import common
 
 from wae_tf.cli.arguments import parse
 from wae_tf.training import train
@@ -22,9 +23,7 @@ from wae_tf.training.callbacks import Checkpoints
 
 def main() -> None:
     """Trains, prints."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.parser(__doc__)
     parser.add_argument("--data_dir", required=True)
     parser.add_argument("--steps", type=int, default=10_000)
     options = parser.parse_args()

@@ -21,25 +21,9 @@ import logging  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
 
+import common  # noqa: E402
+
 TEST_IMAGES = 200
-
-
-class Enough(Exception):
-    """As many steps as asked for."""
-
-
-class Unsaved(object):
-    """Stands for the saver."""
-
-    def save(self, *args, **named):
-        """Save nothing."""
-
-
-def peak_mb():
-    """The most memory that this process has had; ru_maxrss begins with that of its parent."""
-    with open("/proc/self/status") as status:
-        lines = [line for line in status if line.startswith("VmHWM")]
-    return int(lines[0].split()[1]) / 1024.0
 
 
 def only_these(datahandler, data_dir, count):
@@ -95,16 +79,16 @@ def main(o):
             if isinstance(fetches, list) and fetches[0] is model.ae_opt:
                 times.append(time.time())
                 if len(times) > o["steps"]:
-                    raise Enough
+                    raise common.Enough
             return self.session.run(fetches, *args, **named)
 
         def __getattr__(self, name):
             return getattr(self.session, name)
 
-    model.sess, model.saver = Listener(model.sess), Unsaved()
+    model.sess, model.saver = Listener(model.sess), common.Unsaved()
     try:
         model.train(data)
-    except Enough:
+    except common.Enough:
         pass
     each = np.diff(times)
     each = each[(len(each) + 3) // 4 :]
@@ -113,7 +97,7 @@ def main(o):
         "seconds": float(np.median(each)),
         "mean": float(np.mean(each)),
         "first": times[1] - began,
-        "peak_mb": peak_mb(),
+        "peak_mb": common.memory_mb(),
     }
     print(json.dumps(result))
 

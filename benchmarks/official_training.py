@@ -16,17 +16,11 @@ import os
 import sys
 import time
 
+import common
 import numpy as np
 
 SAMPLES = 1000
 BATCH = 100
-
-
-class Unsaved(object):
-    """Stands for the saver during train(), whose own cannot take the listening session."""
-
-    def save(self, *args, **named):
-        """Save nothing."""
 
 
 def main(clone, experiment, z_test, data_dir, work_dir, epochs, seed):
@@ -70,7 +64,7 @@ def main(clone, experiment, z_test, data_dir, work_dir, epochs, seed):
 
     session = model.sess
     model.sess = Listener(session)
-    saver, model.saver = model.saver, Unsaved()
+    saver, model.saver = model.saver, common.Unsaved()
     started = time.time()
     model.train(data)
     seconds = time.time() - started

@@ -11,25 +11,22 @@ sqrt(s1^2/n + s2^2/n). Milliseconds a step are of this machine: CPUs may have no
 
 from __future__ import annotations
 
-import argparse
-import csv
 import math
 import time
 from pathlib import Path
 from typing import Any
 
+import common
 import keras
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+import small_mnist
 
 from wae_tf.config import Config
 from wae_tf.data import load
-from wae_tf.data.batches import image_batches
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief
-from wae_tf.models import by_name, passes
-from wae_tf.training import pretraining
+from wae_tf.figures import drawing
+from wae_tf.models import passes
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 COLOURS = {"float32": "#333333", "mixed_bfloat16": "#1f5fbf", "mixed_float16": "#d62728"}
@@ -44,15 +41,7 @@ STEPS_A_POINT = 10
 
 def run(config: Config, images: ImageSet, steps: int) -> tuple[dict[str, Any], np.ndarray]:
     """Trains one model; its numbers, and its curves [points, 2]."""
-    model = by_name.from_config(config, images.image_shape, len(images.train))
-    pretraining.pretrain(model, images.train, progress=lambda line: None, size=500)
-    model.compile(steps_per_execution=STEPS_A_POINT)
-    batches = image_batches(
-        images.train,
-        batch_size=config.batch_size,
-        seed=config.seed,
-        pixel_range=config.pixel_range_of_data,
-    )
+    model, batches = small_mnist.ready(config, images, STEPS_A_POINT)
     points, times = [], []
 
     class Note(keras.callbacks.Callback):
@@ -116,9 +105,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 def draw(curves: dict[tuple[str, str, int], np.ndarray], path: Path, title: str) -> None:
     """A panel a model and term, a line a run."""
     names = list(dict.fromkeys(model for model, _, _ in curves))
-    figure = Figure(figsize=(9, 3.6 * len(names)), dpi=100)
-    FigureCanvasAgg(figure)
-    figure.set_layout_engine("constrained")
+    figure = drawing.new_figure(9, 3.6 * len(names), layout="constrained")
     axes = figure.subplots(len(names), 2, squeeze=False)
     for row, name in enumerate(names):
         for column, term in enumerate(("reconstruction", "penalty")):
@@ -141,15 +128,8 @@ def draw(curves: dict[tuple[str, str, int], np.ndarray], path: Path, title: str)
 
 def main() -> None:
     """Runs everything, writes, prints the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--out", required=True)
-    parser.add_argument("--data_dir", required=True, help="folder of MNIST's four idx files")
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--arch", default="mlp", choices=("mlp", "dcgan"))
-    parser.add_argument("--filters", type=int, default=128)
+    parser = common.parser(__doc__)
+    small_mnist.add_arguments(parser, seeds=3, filters=128)
     parser.add_argument("--precisions", default=",".join(PRECISIONS))
     options = parser.parse_args()
     out = Path(options.out)
@@ -160,21 +140,19 @@ def main() -> None:
         for model in ("wae_mmd", "wae_gan"):
             for precision in options.precisions.split(","):
                 config = Config(
-                    dataset="mnist", model=model, seed=seed, precision=precision,
-                    encoder_arch=options.arch,
-                    decoder_arch=options.arch if options.arch == "mlp" else "dcgan_mod",
-                    encoder_filters=options.filters, decoder_filters=options.filters,
-                    encoder_layers=3, decoder_layers=3, adversary_filters=options.filters,
-                    pretrain_size=500,
-                )  # fmt: skip
+                    **small_mnist.networks(options.arch, options.filters),
+                    model=model,
+                    seed=seed,
+                    precision=precision,
+                    encoder_layers=3,
+                    decoder_layers=3,
+                    adversary_filters=options.filters,
+                )
                 numbers, points = run(config, images, options.steps)
                 row = {"model": model, "precision": precision, "seed": seed, **numbers}
                 rows.append(row)
                 curves[model, precision, seed] = points
-                with (out / "precision.csv").open("w", newline="") as file:
-                    writer = csv.DictWriter(file, list(row))
-                    writer.writeheader()
-                    writer.writerows(rows)
+                common.write_rows(out / "precision.csv", rows)
                 print(
                     f"{model} {precision} seed {seed}: test reconstruction "
                     f"{row['test_reconstruction']:.4f}, {row['ms_a_step']:.3g} ms a step, "

@@ -22,6 +22,8 @@ import sys
 import time
 from pathlib import Path
 
+import common
+
 from wae_tf.config import Config
 from wae_tf.data import batches
 from wae_tf.models import by_name
@@ -117,9 +119,7 @@ def measure(job: list) -> dict:
 
 def main() -> None:
     """Prints a markdown table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.parser(__doc__)
     parser.add_argument("--replicas", default="1,2,4")
     parser.add_argument("--batches", default="64,256")
     parser.add_argument("--models", default="wae_mmd,wae_gan")

@@ -18,7 +18,9 @@ import sys
 import time
 from pathlib import Path
 
-from wae_tf.cli.arguments import preset_folder
+import common
+
+from wae_tf.cli.presets import preset_folder
 
 PRESETS = {
     "mnist": [
@@ -126,9 +128,7 @@ def distance_of(metrics: dict[str, float]) -> str:
 
 def main() -> None:
     """Runs all and writes the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.parser(__doc__)
     parser.add_argument("--out", required=True, help="folder of the runs and tables")
     parser.add_argument("--data_dir", help="folder of MNIST's four idx files")
     parser.add_argument("--celeba_dir", help="CelebA's pictures, a folder or the zip")

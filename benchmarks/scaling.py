@@ -17,6 +17,8 @@ import subprocess
 import sys
 import time
 
+import common
+
 from wae_tf.config import Config
 from wae_tf.networks import official
 from wae_tf.objective import penalties
@@ -63,9 +65,7 @@ def measure(name: str, batch: int, zdim: int) -> dict[str, float]:
 
 def main() -> None:
     """Prints a markdown table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.parser(__doc__)
     parser.add_argument("--batches", default="100,500,2000,8000")
     parser.add_argument("--dimensions", default="2,64,512")
     parser.add_argument("--only", help=argparse.SUPPRESS)

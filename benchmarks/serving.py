@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import common
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
@@ -144,9 +146,7 @@ def table(rows: list[dict[str, object]]) -> str:
 
 
 def _main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = common.parser(__doc__)
     parser.add_argument("--work_dir", help="a run to measure")
     parser.add_argument("--seconds", type=float, default=0.8, help="of measuring, each row")
     parser.add_argument("--json", help="also write the numbers to this file")

@@ -33,6 +33,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import common
+
 from wae_tf.cli.arguments import parse
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
@@ -55,16 +57,6 @@ DEFAULT_WORK = [name for name in WORK if not name.startswith("celebA_small")]
 TEST_IMAGES = 200
 
 Run = dict[str, float]
-
-
-class Enough(Exception):
-    """As many steps as asked for."""
-
-
-def peak_mb() -> float:
-    """The most memory that this process has had; ru_maxrss begins with that of its parent."""
-    line = next(x for x in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in x)
-    return int(line.split()[1]) / 1024
 
 
 def configured(work: str, options: argparse.Namespace, work_dir: str) -> Any:
@@ -112,9 +104,9 @@ def ours(work: str, options: argparse.Namespace) -> Run:
     class Note(keras.callbacks.Callback):
         def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
             notes.append((int(self.model.step.numpy()), time.time()))
-            seen.update(model=self.model, peak_mb=peak_mb())
+            seen.update(model=self.model, peak_mb=common.memory_mb())
             if notes[-1][0] >= steps:
-                raise Enough
+                raise common.Enough
 
     fit = Wae.fit
 
@@ -124,7 +116,7 @@ def ours(work: str, options: argparse.Namespace) -> Run:
     Wae.fit = watched
     with tempfile.TemporaryDirectory(dir=options.out) as folder:
         config = configured(work, options, f"{folder}/run")
-        with contextlib.suppress(Enough):
+        with contextlib.suppress(common.Enough):
             train.train(config)
     each = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in itertools.pairwise(notes)]
     # Of too few executions for a time (celeba_memory.py) there is the rest to say.
@@ -287,9 +279,7 @@ def warm_cache(options: argparse.Namespace, work: str) -> None:
 
 def main() -> None:
     """Runs all contenders in turn and writes OUT/results.json and OUT/table.md."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.parser(__doc__)
     add_arguments(parser)
     parser.add_argument("--data_dir", help="folder of MNIST's idx files, unzipped")
     parser.add_argument("--torch_python", help="a Python with PyTorch")

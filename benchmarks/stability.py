@@ -14,29 +14,27 @@ WAE-MMD and WAE-GAN on MNIST with small dense networks (--filters, --arch). Writ
 
 from __future__ import annotations
 
-import argparse
 import csv
 import math
 import time
 from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
+import small_mnist
 import tensorflow as tf
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from wae_tf.config import Config
 from wae_tf.data import load
-from wae_tf.data.batches import image_batches
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import RunError
 from wae_tf.evaluation import brief
 from wae_tf.evaluation.codes import statistics
-from wae_tf.models import by_name, passes
+from wae_tf.figures import drawing
+from wae_tf.models import passes
 from wae_tf.pixels import to_float
-from wae_tf.training import pretraining
 
 #: What is moved, one at a time; the base is the preset of the paper for MNIST.
 SWEEPS: dict[str, list[Any]] = {
@@ -87,25 +85,14 @@ def settings(model: str) -> list[tuple[str, str, dict[str, Any]]]:
 def run(config: Config, images: ImageSet, steps: int, sharpness: float) -> dict[str, Any]:
     """Trains one setting and measures it."""
     began = time.monotonic()
-    model = by_name.from_config(config, images.image_shape, len(images.train))
-    finite = True
+    finite, model = True, None
     try:
-        if config.pretrain:
-            pretraining.pretrain(
-                model, images.train, progress=lambda line: None, size=config.pretrain_size
-            )
-        model.compile(steps_per_execution=50 if steps % 50 == 0 else 1)
-        batches = image_batches(
-            images.train,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            pixel_range=config.pixel_range_of_data,
-        )
+        model, batches = small_mnist.ready(config, images, 50 if steps % 50 == 0 else 1)
         model.fit(batches, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
     except RunError:
         finite = False
     found: dict[str, Any] = {}
-    if finite and model.guard.first_bad_step() is None:
+    if finite and model is not None and model.guard.first_bad_step() is None:
         test = images.test[:TESTED]
         codes = passes.codes(model, test)
         scaled = codes / passes.prior_std(model)
@@ -163,9 +150,7 @@ def judge(rows: list[dict[str, Any]], mean_image: float) -> None:
 def draw(rows: list[dict[str, Any]], path: Path, title: str) -> None:
     """A panel for each sweep: share of collapsed runs, and squared error of those that held."""
     names = list(dict.fromkeys(row["sweep"] for row in rows))
-    figure = Figure(figsize=(3.4 * len(names), 7), dpi=100)
-    FigureCanvasAgg(figure)
-    figure.set_layout_engine("constrained")
+    figure = drawing.new_figure(3.4 * len(names), 7, layout="constrained")
     axes = figure.subplots(2, len(names), squeeze=False, sharey="row")
     colours = {"wae_mmd": "#1f5fbf", "wae_gan": "#d62728"}
     for column, name in enumerate(names):
@@ -217,7 +202,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Markdown: a line a setting, means over the seeds that are finite."""
     head = ["model", "setting", "failed", "why", "squared error"]
     head += ["largest mean", "std", "MMD / null std", "sharpness / data"]
-    lines = [head, ["---"] * len(head)]
+    lines = []
     keys = list(dict.fromkeys((r["model"], r["sweep"], r["value"]) for r in rows))
     for key in keys:
         some = [r for r in rows if (r["model"], r["sweep"], r["value"]) == key]
@@ -234,20 +219,13 @@ def table(rows: list[dict[str, Any]]) -> str:
             [key[0], name, f"{collapsed} of {len(some)}", why, mean("squared_error"),
              mean("code_mean_max"), spread, mean("mmd_sigmas"), mean("sharpness_ratio")]
         )  # fmt: skip
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return common.markdown(head, lines)
 
 
 def main() -> None:
     """Runs what is not in the CSV yet, then draws."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--out", required=True)
-    parser.add_argument("--data_dir", required=True, help="folder of MNIST's four idx files")
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--arch", default="mlp", choices=("mlp", "dcgan"))
-    parser.add_argument("--filters", type=int, default=128)
+    parser = common.parser(__doc__)
+    small_mnist.add_arguments(parser, seeds=2, filters=128)
     parser.add_argument("--minutes", type=float, help="stop after so many, and draw what is there")
     options = parser.parse_args()
 
@@ -263,16 +241,11 @@ def main() -> None:
             rows = list(csv.DictReader(handle))
     done = {(r["model"], r["sweep"], r["value"], str(r["seed"])) for r in rows}
     base = {
-        "dataset": "mnist",
+        **small_mnist.networks(options.arch, options.filters),
         "encoder_noise": "deterministic",
-        "encoder_arch": options.arch,
-        "decoder_arch": options.arch if options.arch == "mlp" else "dcgan_mod",
-        "encoder_filters": options.filters,
-        "decoder_filters": options.filters,
         "encoder_layers": 2 if options.arch == "mlp" else 4,
         "decoder_layers": 2 if options.arch == "mlp" else 3,
         "adversary_filters": 128,
-        "pretrain_size": 500,
     }
     began = time.monotonic()
     jobs = [
@@ -291,16 +264,10 @@ def main() -> None:
         row = run(config, images, options.steps, sharpness)
         row |= {"model": model, "sweep": sweep, "value": value, "seed": seed}
         rows.append(row)
-        with file.open("w", newline="") as handle:
-            writer = csv.DictWriter(handle, FIELDS, restval="")
-            writer.writeheader()
-            writer.writerows(rows)
+        common.write_rows(file, rows, FIELDS)
         print(f"{model} {sweep} {value} seed {seed}: {row['seconds']} s", flush=True)
     judge(rows, float(np.square(real - real.mean(axis=0)).mean()))
-    with file.open("w", newline="") as handle:
-        writer = csv.DictWriter(handle, FIELDS, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
+    common.write_rows(file, rows, FIELDS)
     title = (
         f"MNIST, {options.steps} steps, {options.arch} of {options.filters}, {options.seeds} seeds"
     )

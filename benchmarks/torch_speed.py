@@ -21,14 +21,11 @@ import math  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
 
+import common  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
-
-
-class Enough(Exception):
-    """As many steps as asked for."""
 
 
 def encoder(o):
@@ -237,7 +234,7 @@ def pythae(o, times):
             """Notes the time."""
             times.append(time.time())
             if len(times) > o["steps"]:
-                raise Enough
+                raise common.Enough
 
     config = WAE_MMD_Config(
         input_dim=(channels, height, width), latent_dim=o["zdim"], kernel_choice="imq",
@@ -259,20 +256,13 @@ def pythae(o, times):
         trainer.train(log_output_dir=folder)
 
 
-def peak_mb():
-    """The most memory that this process has had; ru_maxrss begins with that of its parent."""
-    with open("/proc/self/status") as status:
-        line = next(line for line in status if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
-
-
 def main(o):
     """Train for a few steps, print."""
     torch.manual_seed(0)
     times = []
-    with contextlib.suppress(Enough):
+    with contextlib.suppress(common.Enough):
         (pythae if o.get("trainer") == "pythae" else plain)(o, times)
-    peak = peak_mb()
+    peak = common.memory_mb()
     each = np.diff(times)
     each = each[(len(each) + 3) // 4 :]
     matrix, rates = torch.randn(2048, 2048), []

@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import common
 import speed
 
 from wae_tf.models.wae import Wae
@@ -92,7 +93,7 @@ def trace(work: str, options: argparse.Namespace) -> dict[str, Any]:
             elif noted and step >= noted[0][0] + count:
                 noted.append((step, time.perf_counter()))
                 tf.profiler.experimental.stop()
-                raise speed.Enough
+                raise common.Enough
 
     fit = Wae.fit
 
@@ -100,7 +101,7 @@ def trace(work: str, options: argparse.Namespace) -> dict[str, Any]:
         return fit(self, *args, callbacks=[*callbacks, Tracer()], **named)
 
     Wae.fit = watched
-    with tempfile.TemporaryDirectory() as run, contextlib.suppress(speed.Enough):
+    with tempfile.TemporaryDirectory() as run, contextlib.suppress(common.Enough):
         train.train(speed.configured(work, options, f"{run}/run"))
     (first, began), (last, ended) = noted
     return {"ms": 1e3 * (ended - began) / (last - first), "parts": parts(folder, last - first)}
@@ -108,9 +109,7 @@ def trace(work: str, options: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     """Prints a markdown table a piece of work."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.parser(__doc__)
     speed.add_arguments(parser)
     parser.add_argument("--data_dir", help="folder of MNIST's idx files, unzipped")
     parser.add_argument("--work", default="mnist_small_mmd,mnist_small_gan,mnist_mmd")

@@ -28,6 +28,13 @@ SHORT: dict[str, Any] = {
 }
 
 
+def tiny(filters: int = 16, layers: int = 1, **fields: Any) -> dict[str, Any]:
+    """TINY settings with so many units a layer, and layers, of encoder and decoder."""
+    networks = {f"{side}_filters": filters for side in ("encoder", "decoder")}
+    networks |= {f"{side}_layers": layers for side in ("encoder", "decoder")}
+    return TINY | networks | fields
+
+
 def tiny_model(
     cls: type | None = None, image_shape: tuple = (6, 6, 1), *, compiled: bool = True, **fields: Any
 ):

@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.factory import tiny, tiny_run
 from wae_tf import main, registry
 from wae_tf.runs.folder import RunFolder
 
 PAGE = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGE, re.DOTALL))
 COMMANDS = re.findall(r"^python -m wae_tf\.main (--plugins=.*)$", PAGE, re.MULTILINE)
-TINY = [
-    *("--encoder_filters=8", "--decoder_filters=8", "--encoder_layers=2", "--decoder_layers=2"),
-    *("--zdim=3", "--train_size=200", "--test_size=60", "--batch_size=50", "--pretrain_size=50"),
-    *("--pretrain_steps=2", "--steps=3", "--figure_every=0", "--pictures=4", "--init_std=0.05"),
-    "--picture_columns=2",
-]
+#: The examples bring networks of their own, of two layers.
+TINY = tiny_run(
+    **tiny(8, layers=2, encoder_arch=None, decoder_arch=None), pretrain_size=50, pretrain_steps=2,
+    steps=3, figure_every=0, pictures=4, picture_columns=2, init_std=0.05,
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

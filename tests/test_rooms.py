@@ -20,6 +20,24 @@ def test_imports_go_down_the_stairs():
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_the_page_on_architecture_says_what_the_rooms_say():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {path.parent.name: path for path in (ROOT / "wae_tf").glob("*/__init__.py")}
+    for name, path in rooms.items():
+        (sentence,) = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).splitlines()
+        assert f"| `{name}/` | {sentence} |" in page
+    assert page.count("/` |") == len(rooms)
+
+
+def test_rooms_are_few_and_files_short():
+    names = {path.stem for path in (ROOT / "wae_tf").iterdir()} - {"py", "flags", "__pycache__"}
+    assert len(names) <= 24, sorted(names)
+    for path in (ROOT / "wae_tf").rglob("*.py"):
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        where = path.relative_to(ROOT).as_posix()
+        assert lines <= 350 or where == "wae_tf/official/parity/record.py", where
+
+
 def test_types_go_with_the_package():
     assert (ROOT / "wae_tf" / "py.typed").is_file()
 

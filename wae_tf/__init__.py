@@ -10,23 +10,27 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from wae_tf.config import Config
-from wae_tf.errors import DataError, FlagError, RunError, UserError
-from wae_tf.keras_classes import register_once_keras_is_there
+from wae_tf.errors import DataError, FlagError, KeywordError, RunError, UserError
+from wae_tf.models.keras_classes import register_once_keras_is_there
 
 if TYPE_CHECKING:
+    from wae_tf.cli.arguments import preset
     from wae_tf.models.by_name import from_config
     from wae_tf.models.gan import WaeGan
     from wae_tf.models.mmd import WaeMmd
     from wae_tf.models.mmdpp import WaeMmdpp, WaeMmdppp
+    from wae_tf.models.swd import WaeSwd
     from wae_tf.models.vae import Vae
     from wae_tf.models.wae import Wae
     from wae_tf.training.pretraining import pretrain
+    from wae_tf.training.train import train
 
 __version__ = "0.1.0"
 __all__ = [
     "Config",
     "DataError",
     "FlagError",
+    "KeywordError",
     "RunError",
     "UserError",
     "Vae",
@@ -35,8 +39,11 @@ __all__ = [
     "WaeMmd",
     "WaeMmdpp",
     "WaeMmdppp",
+    "WaeSwd",
     "from_config",
+    "preset",
     "pretrain",
+    "train",
 ]
 
 
@@ -48,8 +55,11 @@ _HOMES = {
     "WaeMmd": "models.mmd",
     "WaeMmdpp": "models.mmdpp",
     "WaeMmdppp": "models.mmdpp",
+    "WaeSwd": "models.swd",
     "from_config": "models.by_name",
+    "preset": "cli.arguments",
     "pretrain": "training.pretraining",
+    "train": "training.train",
 }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from wae_tf import registry
 from wae_tf.errors import FlagError
 from wae_tf.settings import Settings, field
+from wae_tf.settings.checks import plain
 
-#: How CelebA comes to 64x64, official datahandler.py:194-207, replication preprocess.py:19.
+#: How CelebA comes to 64x64, official datahandler.py:194-207, replication preprocess.py:20.
 CROPS = ("closecrop", "resizecrop", "squash")
 SPLITS = ("official", "own", "listing")
 
@@ -41,22 +43,22 @@ class Config(Settings):
     split: str = field(
         "official",
         "train and test as the official code shuffles and cuts; own: as the data set's files have "
-        "them (mnist, fashion_mnist, cifar10); listing: the first --train_size and the first "
-        "--test_size by number, which overlap, as the replication report's (celeba; replication "
-        "utils.py:19-22)",
+        "them (mnist, fashion_mnist, cifar10; replication utils.py:66-88); listing: the first "
+        "--train_size and the first --test_size by number, which overlap, as the replication report's "
+        "(celeba; replication utils.py:16-19)",
         choices=SPLITS,
     )
     batch_order: str = field(
         "random",
         "random: afresh each step; in_order: through the training images once an epoch, the last "
-        "batch a partial one (replication utils.py:51, :83, a DataLoader's default)",
+        "batch a partial one (replication utils.py:52, :85, a DataLoader's default)",
         choices=("random", "in_order"),
     )
     skip_bad_images: bool = field(False, "count and skip unreadable images instead of stopping")
     crop: str = field(
         "closecrop",
         "CelebA: how to come to 64x64; squash: the whole picture, bilinear (replication "
-        "preprocess.py:19)",
+        "preprocess.py:20)",
         choices=CROPS,
     )
     image_size: int | None = field(
@@ -101,7 +103,9 @@ class Config(Settings):
     )
 
     # What it shows and leaves.
-    figure_every: int = field(10, "figures every N epochs, and at the end; 0: none", minimum=0)
+    figure_every: int = field(
+        10, "figures after the first epoch, every N, and at the end; 0: none", minimum=0
+    )
     save_every_steps: int | None = field(
         None,
         "also checkpoint every N steps (at the end of the execution that reaches them)",
@@ -109,6 +113,20 @@ class Config(Settings):
     )
     save_every: int = field(1, "checkpoint every N epochs, and at the end", minimum=1)
     keep_checkpoints: int = field(3, "newest checkpoints to keep", minimum=1)
+    keep_best: bool = field(False, "keep the checkpoint of the epoch that tested best, too")
+    best_by: str = field(
+        "val_loss",
+        "what --keep_best and --early_stopping_patience look at, the smaller the better, on the first "
+        "--epoch_test_size test images",
+        choices=("val_loss", "val_reconstruction", "val_penalty"),
+    )
+    early_stopping_patience: int | None = field(
+        None, "stop after N epochs that tested no better than the best (default: never)", minimum=1
+    )
+    checkpoint: str = field(
+        "newest",
+        "of the run that a mode works on: newest, best (see --keep_best), or the number of a step",
+    )
     epoch_test_size: int = field(
         1000, "test images for the line of each epoch; the end uses all", minimum=1
     )
@@ -116,14 +134,14 @@ class Config(Settings):
         False,
         "also test_line.csv, as the replication report has it: after each epoch the mean of the total "
         "loss over the test batches, and of the last one's reconstructions the blur, one variance "
-        "over all their Laplacians (replication wae.py:281-302, :527-571)",
+        "over all their Laplacians (replication wae.py:277-299, :527-570)",
     )
     pictures: int = field(100, "images in each panel of the figure, an even number", minimum=2)
     picture_columns: int = field(10, "columns of each panel", minimum=1)
 
     def __post_init__(self) -> None:
         """Imports the plugins, then checks every value."""
-        object.__setattr__(self, "plugins", tuple(self.plugins))
+        object.__setattr__(self, "plugins", plain("plugins", self.plugins, "tuple[str, ...]"))
         registry.load_plugins(self.plugins)
         super().__post_init__()
 
@@ -155,6 +173,12 @@ class Config(Settings):
                 "--batch_order=in_order goes with --distribute=none only: replicas cannot share a "
                 "partial batch."
             )
+        known = self.checkpoint.isascii() and self.checkpoint.isdecimal()
+        if self.checkpoint not in ("newest", "best") and not known:
+            raise FlagError(
+                f"--checkpoint={self.checkpoint} is not known; accepted: newest, best, or the number "
+                "of a step."
+            )
         if self.pictures % 2 or self.pictures % self.picture_columns:
             raise FlagError(
                 f"--pictures={self.pictures} must be even and a multiple of "
@@ -172,6 +196,21 @@ class Config(Settings):
         """Steps that go through so many training images once."""
         partial = self.batch_order == "in_order" and images % self.batch_size > 0
         return images // self.batch_size + partial
+
+    @property
+    def of_data(self) -> dict[str, Any]:
+        """The settings that say which images: what `data.load.load` and `check` take, by name."""
+        names = (
+            "data_dir",
+            "crop",
+            "split",
+            "image_size",
+            "channels",
+            "train_size",
+            "test_size",
+            "skip_bad_images",
+        )
+        return {name: getattr(self, name) for name in names}
 
     @property
     def folder(self) -> str:

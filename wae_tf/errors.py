@@ -62,10 +62,18 @@ class UserError(Exception):
         return printable(super().__str__())
 
 
-class FlagError(UserError):
+class FlagError(UserError, ValueError):
     """A flag's value, or two flags together, cannot be used."""
 
     status = 2
+
+
+class KeywordError(FlagError):
+    """The same of a library's call: the sentence names keywords."""
+
+
+class UnknownKeywordError(KeywordError, TypeError):
+    """A keyword that is not one: a TypeError, as Python's own, besides."""
 
 
 class DataError(UserError):

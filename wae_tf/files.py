@@ -77,6 +77,12 @@ def read_text(path: Path) -> str:
         return file.read()
 
 
+def cache_folder(given: str | os.PathLike | None = None) -> Path:
+    """The folder of what can be made again: the one given, else $WAE_TF_CACHE, else ~/.cache/wae_tf."""
+    usual = os.environ.get("WAE_TF_CACHE") or Path.home() / ".cache" / "wae_tf"
+    return Path(given or usual).expanduser()
+
+
 def sync(path: Path) -> None:
     """Waits until a file, or a folder's names, are on the disk."""
     handle = os.open(path, os.O_RDONLY)

@@ -16,25 +16,30 @@ from collections.abc import Sequence
 # Before TensorFlow is imported: on a machine without a GPU it would report that as an error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from wae_tf import console, interruption
+from wae_tf import console
 from wae_tf.cli import arguments as cli_arguments
-from wae_tf.cli import modes
+from wae_tf.cli import modes, version
+from wae_tf.console import interruption, quiet
 from wae_tf.errors import UserError, of_a_file, printable
 
 #: What a signal means for a mode that says nothing else.
-_WHAT_NOW = "the work was not done; the same command begins it again."
+_ADVICE = "the work was not done; the same command begins it again."
 
 
 def _run(arguments: Sequence[str]) -> None:
-    values, config = cli_arguments.parse(arguments)
-    if values.help:
-        print(f"{__doc__}\n{values.get_help()}")
+    if version.asked(arguments):
+        print(version.text())
         return
+    text = cli_arguments.help_text(arguments)
+    if text is not None:
+        print(text)
+        return
+    values, config = cli_arguments.parse(arguments)
     modes.run(config, values)
 
 
 def _dispatch(arguments: Sequence[str]) -> None:
-    address = cli_arguments.address(arguments)
+    address = None if version.asked(arguments) else cli_arguments.address(arguments)
     if address is None:
         _run(arguments)
         return
@@ -49,9 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     console.to_stdout()
     try:
-        with interruption.listening(_WHAT_NOW):
+        with interruption.listening(_ADVICE):
             _dispatch(arguments)
     except UserError as error:
+        console.leave_line()
         print(f"wae_tf: {error}", file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
@@ -69,8 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def program() -> int:
     """`main` as a process of its own, which a signal ends within seconds, whatever runs then."""
+    quiet.start(cli_arguments.verbosity(sys.argv[1:]))
     try:
-        with interruption.listening(_WHAT_NOW) as stop, interruption.answering("wae_tf"):
+        with interruption.listening(_ADVICE) as stop, interruption.answering("wae_tf"):
             status = main()
             stop.number = None  # `main` has answered
     except interruption.Interrupted as error:

@@ -29,7 +29,7 @@ def to_float(images_uint8: Any, pixel_range: str) -> Any:
     Args:
         images_uint8: uint8 of any shape, NumPy array or tensor.
         pixel_range: `symmetric` for [-1, 1], `unit` for [0, 1]; `stretched`: each image [H, W, C] from
-            its own smallest value at -1 to its largest at 1 (replication utils.py:28-30); one of a
+            its own smallest value at -1 to its largest at 1 (replication utils.py:27-29); one of a
             single value, for which that divides by zero, is -1.
 
     Returns:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wae_tf.errors import FlagError, first_line
+from wae_tf.suggestions import did_you_mean
 
 #: Each kind of entry: the flag that names one, and the folder of the package's own.
 KINDS = {
@@ -102,7 +103,10 @@ def entry(kind: str, name: str) -> Entry:
     """
     entries = _entries(kind)
     if name not in entries:
-        raise FlagError(f"--{KINDS[kind][0]}={name} is not known; accepted: {', '.join(entries)}.")
+        raise FlagError(
+            f"--{KINDS[kind][0]}={name} is not known; accepted: {', '.join(entries)}"
+            + did_you_mean(name, entries)
+        )
     return entries[name]
 
 

@@ -46,6 +46,9 @@ STREAMS = {
     # the encoder's second pass of penalty_codes=fresh
     "autoencoder/again": 28,
     "test/again": 29,
+    # what a penalty draws for itself
+    "autoencoder/penalty": 30,
+    "test/penalty": 31,
 }
 
 
@@ -73,6 +76,14 @@ def key(seed: int | tf.Tensor, stream: str, step: Any) -> tf.Tensor:
         halves = tf.bitcast(tf.cast(seed, tf.int64), tf.int32)  # the lower half first
         return _fold(_fold(halves, STREAMS[stream]), step)
     return tf.stack([_first_entry(int(seed) % 2**64, STREAMS[stream]), _int32(step)])
+
+
+def fresh_key() -> tf.Tensor:
+    """A key of no seed, int32 [2]: another at each call.
+
+    It comes from TensorFlow's global generator, so that keras.utils.set_random_seed fixes it.
+    """
+    return tf.random.uniform([2], tf.int32.min, tf.int32.max, tf.int32)
 
 
 def number(seed: int, stream: str, index: int) -> int:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.factory import tiny_run
 from wae_tf import main
 from wae_tf.cli.arguments import parse
 from wae_tf.config import Config
@@ -18,24 +20,7 @@ from wae_tf.models import operations as operations_module
 from wae_tf.training import callbacks, programs
 from wae_tf.training.callbacks import Speed
 
-TINY = [
-    "--encoder_arch=mlp",
-    "--decoder_arch=mlp",
-    "--encoder_filters=16",
-    "--decoder_filters=16",
-    "--encoder_layers=1",
-    "--decoder_layers=1",
-    "--adversary_filters=8",
-    "--adversary_layers=1",
-    "--zdim=3",
-    "--train_size=200",
-    "--test_size=60",
-    "--batch_size=50",
-    "--pretrain_size=100",
-    "--pretrain_steps=5",
-    "--pictures=20",
-    "--picture_columns=5",
-]
+TINY = tiny_run()
 
 
 def config_of(*arguments):
@@ -173,7 +158,10 @@ def test_a_run_leaves_what_it_promises(model, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "1500 training" not in shown
     assert "200 training and 60 test images of 28x28x1" in shown
-    assert "epoch 3: step 10, test reconstruction" in shown
+    rows = [line.split() for line in shown.splitlines() if re.match(r" +\d/3 ", line)]
+    assert [row[:2] for row in rows] == [["1/3", "4"], ["2/3", "8"], ["3/3", "10"]]
+    assert "3 epochs of 4 steps, 10 to go: about" in shown
+    assert max(map(len, (line for line in shown.splitlines() if "/3" in line))) <= 80
     with (folder / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["epoch"], row["step"]) for row in rows] == [("1", "4"), ("2", "8"), ("3", "10")]
@@ -186,6 +174,7 @@ def test_a_run_leaves_what_it_promises(model, tmp_path, capsys):
         assert np.isfinite(metrics[name])
     figures = {path.name for path in (folder / "figures").iterdir()}
     assert figures == {
+        "progress_0001.png",
         "progress_0002.png",
         "progress_0003.png",
         "curves.png",
@@ -206,6 +195,10 @@ def test_a_run_leaves_what_it_promises(model, tmp_path, capsys):
     assert main.main(["--mode=sample", f"--work_dir={folder}", "--num_samples=7"]) == 0
     samples = np.load(folder / "samples.npy")
     assert samples.shape == (7, 28, 28, 1)
+    with Image.open(folder / "samples.png") as picture:  # that of these numbers, enlarged twice
+        np.testing.assert_array_equal(
+            np.asarray(picture.convert("L"))[:56:2, :56:2], samples[0, ..., 0]
+        )
     assert samples.std() > 0
     (folder / "figures" / "interpolations.png").unlink()
     assert main.main(["--mode=interpolate", f"--work_dir={folder}"]) == 0
@@ -226,9 +219,11 @@ def test_flags_replay_the_run_and_the_seed_decides(tmp_path, capsys):
     assert main.main([*replay, f"--work_dir={other}", "--seed=1"]) == 0
     assert losses(first) != losses(other)
     capsys.readouterr()
-    # A folder with a run is refused, and overwritten only when asked.
-    assert main.main(replay) == 1
-    assert "holds a run already" in capsys.readouterr().err
+    # A finished run is left alone, and overwritten only when asked.
+    assert main.main(replay) == 0
+    assert "holds a run already, finished" in capsys.readouterr().out
+    assert main.main([*replay, "--epochs=1"]) == 1
+    assert "holds a run already, finished" in capsys.readouterr().err
     assert main.main([*replay, "--overwrite", "--epochs=1"]) == 0
     assert len(losses(second)) == 1
 

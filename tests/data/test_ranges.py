@@ -99,3 +99,8 @@ def test_floats_are_rounded_to_bytes(tmp_path):
     unit = np.linspace(0, 1, 256, dtype=np.float32)
     np.save(tmp_path / "x.npy", np.stack([unit.reshape(16, 16)] * 2))
     np.testing.assert_array_equal(both(folder(tmp_path))[0].ravel(), np.arange(256))
+
+
+def test_floats_that_use_a_tenth_of_their_range_are_a_sentence(tmp_path, rng):
+    np.save(tmp_path / "x.npy", (0.1 * rng.rand(6, 4, 4)).astype(np.float32))
+    refused("nearly black where 1 is white: multiply by", tmp_path / "x.npy")

@@ -1,5 +1,6 @@
 """Archives and layouts as downloaders, servers and other tools leave them."""
 
+import shutil
 import subprocess
 import sys
 
@@ -327,3 +328,40 @@ def test_data_errors_come_before_tensorflow(arguments, sentence, tmp_path):
     assert done.returncode == 1, done.stderr
     assert sentence in done.stderr and len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("mnist", "data/MNIST/raw"),
+        ("mnist", "MNIST_data"),
+        ("fashion_mnist", "a/fashion-mnist/data"),
+    ],
+)
+def test_idx_files_some_folders_below(name, place, digits, tmp_path):
+    for file, content in idx_files(*digits, 30).items():
+        write(tmp_path / place / file.replace("-ubyte", ".ubyte"), content)
+    other = {"mnist": "FashionMNIST/raw", "fashion_mnist": "MNIST/raw"}[name]
+    for file in idx_files(*digits, 30):
+        write(tmp_path / "x" / other / file, idx(np.zeros((1, 28, 28), np.uint8)))
+    is_pooled(load.load(name, data_dir=tmp_path), *digits)
+    other_name = {"mnist": "fashion_mnist", "fashion_mnist": "mnist"}[name]
+    shutil.rmtree(tmp_path / "x")
+    if "fashion" in place or "MNIST" in place:
+        with pytest.raises(DataError, match="missing: train-images"):
+            load.check(other_name, data_dir=tmp_path)
+
+
+def test_cifar_in_the_folder_of_its_archive(tmp_path, rng):
+    images, labels = noise(rng, 60, 32, 32, 3), np.arange(60) % 10
+    cifar_batches(tmp_path / "cifar-10-python" / "cifar-10-batches-py", images, labels)
+    loaded = load.load("cifar10", data_dir=tmp_path)
+    np.testing.assert_array_equal(both(loaded), official_order(images))
+
+
+def test_the_only_npz_of_a_folder_is_dsprites(tmp_path):
+    images = np.random.RandomState(0).randint(0, 2, (20, 64, 64)).astype(np.uint8)
+    np.savez(tmp_path / "dsprites (1).npz", imgs=images)
+    np.testing.assert_array_equal(
+        both(load.load("dsprites", data_dir=tmp_path))[..., 0], official_order(images) * 255
+    )

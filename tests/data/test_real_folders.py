@@ -299,3 +299,49 @@ def test_arrays_of_objects_and_channels_first(tmp_path, rng):
     refused("has no array of images", tmp_path)
     np.savez(tmp_path / "x.npz", a=noise(rng, 4, 8, 8), b=noise(rng, 4, 8, 8))
     refused(r"has 2 arrays of images \(`a` uint8 \[4, 8, 8\], `b`", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("train", "test"), [("seg_train", "seg_test"), ("train", "dev"), ("cat-train", "cat-test")]
+)
+def test_folders_with_a_word_before_train_and_test(train, test, tmp_path, rng):
+    made = split_folders(tmp_path, rng, (train, test))
+    loaded = folder(tmp_path)
+    np.testing.assert_array_equal(loaded.train, of(made, train))
+    np.testing.assert_array_equal(loaded.test, of(made, test))
+    assert sorted(set(loaded.train_labels)) == [0, 1]  # cat and dog, not the parts
+
+
+def test_pictures_without_endings_are_told(tmp_path, rng):
+    for i in range(3):
+        write(tmp_path / f"a{i}", encoded(noise(rng, 4, 4, 3), "PNG"))
+    refused(r"a0 is a picture without an ending: name it a0\.png", tmp_path)
+
+
+def test_one_picture_is_not_an_array_of_narrow_ones(tmp_path, rng):
+    np.save(tmp_path / "x.npy", noise(rng, 16, 16, 3))
+    refused(r"holds uint8 \[16, 16, 3\]: .* this looks like one picture", tmp_path / "x.npy")
+
+
+def test_shapes_and_pictures_whose_meaning_is_not_known_are_refused(tmp_path, rng):
+    for shape in ((5, 8, 8, 4), (5, 8, 8, 2), (5, 64), (5, 2, 8, 8, 3)):
+        np.save(tmp_path / "x.npy", noise(rng, *shape))
+        refused(r"images are numbers of shape \[N, H, W\] or \[N, H, W, C\]", tmp_path / "x.npy")
+    np.savez(tmp_path / "x.npz", x_train=noise(rng, 4, 8, 8), x_test=noise(rng, 2, 8, 8))
+    refused("2 arrays of images .*: one of shape", tmp_path / "x.npz")
+    for i in range(2):
+        image = Image.fromarray(rng.rand(4, 4).astype(np.float32))
+        image.save(tmp_path / f"{i}.tif")
+    refused("has pixels of mode F: 8 or 16 bits a channel are accepted", tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["gif", "tif", "webp", "png"])
+def test_the_first_of_several_frames_is_taken_and_said(ending, tmp_path, rng):
+    frames = [Image.fromarray(noise(rng, 6, 6)).convert("RGB") for _ in range(3)]
+    lossless = {"lossless": True} if ending == "webp" else {}
+    for i in range(2):
+        frames[i].save(tmp_path / f"{i}.{ending}", save_all=True, append_images=frames, **lossless)
+    png(tmp_path / "2.png", np.asarray(frames[2]))
+    loaded = folder(tmp_path)
+    np.testing.assert_array_equal(both(loaded), official_order([np.asarray(f) for f in frames]))
+    assert "of 2 with several frames or pages the first" in loaded.source

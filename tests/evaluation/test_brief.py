@@ -6,17 +6,15 @@ import numpy as np
 import pytest
 
 import wae_tf
+from tests.factory import tiny
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief, codes, full, picture_measures, tables
-from wae_tf.evaluation.feature_networks import Options
+from wae_tf.evaluation.options import Options
 from wae_tf.models import passes
 from wae_tf.runs.folder import RunFolder
 
-TINY = {
-    "encoder_arch": "mlp", "decoder_arch": "mlp", "encoder_filters": 8, "decoder_filters": 8,
-    "encoder_layers": 1, "decoder_layers": 1, "zdim": 2, "seed": 5,
-}  # fmt: skip
+TINY = tiny(8, zdim=2, seed=5)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import pytest
 
 import wae_tf
 from tests.evaluation import test_inception
+from tests.factory import tiny, tiny_run
 from wae_tf import main
 from wae_tf.errors import FlagError
 from wae_tf.evaluation import samplers, tfgan
@@ -16,15 +17,8 @@ from wae_tf.models import passes
 from wae_tf.objective import penalties, priors
 from wae_tf.runs.folder import RunFolder
 
-TINY = [
-    "--encoder_arch=mlp", "--decoder_arch=mlp", "--encoder_filters=16", "--decoder_filters=16",
-    "--encoder_layers=1", "--decoder_layers=1", "--zdim=3", "--train_size=300", "--test_size=80",
-    "--batch_size=50", "--nopretrain", "--pictures=20", "--picture_columns=5", "--steps=12",
-]  # fmt: skip
-SMALL = {
-    "encoder_arch": "mlp", "decoder_arch": "mlp", "encoder_filters": 8, "decoder_filters": 8,
-    "encoder_layers": 1, "decoder_layers": 1, "zdim": 3,
-}  # fmt: skip
+TINY = tiny_run(train_size=300, test_size=80, pretrain=False, steps=12)
+SMALL = tiny(8)
 
 
 def small(**fields):
@@ -215,7 +209,7 @@ def test_classifier_of_other_images_and_without_labels(folder, tmp_path, capsys)
     other.mkdir()
     del facts["sum"]  # as facts of before they had one
     (other / "classifier.json").write_text(json.dumps({**facts, "dataset": "mnist"}))
-    (other / "classifier.keras").write_bytes((folder / "classifier/classifier.keras").read_bytes())
+    (other / facts["network"]).write_bytes((folder / "classifier" / facts["network"]).read_bytes())
     assert evaluate(folder, f"--classifier={other}") == 1
     assert "knows mnist images" in capsys.readouterr().err
     images = np.full((40, 16, 16, 3), 99, np.uint8)

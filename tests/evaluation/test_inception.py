@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from wae_tf.errors import DataError, FlagError
 from wae_tf.evaluation import distances, feature_networks, inception
-from wae_tf.evaluation.feature_networks import Options
 from wae_tf.evaluation.inception import Unreachable
+from wae_tf.evaluation.options import Options
 
 RNG = np.random.RandomState(0)
 POOL = RNG.standard_normal((12, 2048)).astype(np.float32)

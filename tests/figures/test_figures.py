@@ -10,6 +10,7 @@ from PIL import Image
 from wae_tf.figures import curves, drawing, six_panel
 from wae_tf.figures import panels as panels_module
 from wae_tf.figures.panels import _traversals_figure, interpolations, traversals
+from wae_tf.figures.six_panel import SixPanels
 
 
 def flat_images(values, height=3, width=5, channels=1):
@@ -103,13 +104,13 @@ def test_wrong_arrays(call, words):
 
 def test_six_panel_layout_and_titles():
     arguments = six_panel_arguments()
-    figure = six_panel._six_panel_figure(**arguments, title="a run")
+    figure = six_panel.figure_of(SixPanels(**arguments, title="a run"))
     titles = [ax.get_title() for ax in figure.axes]
     assert titles == [
         "train reconstruction",
         "test reconstruction",
         "generated samples",
-        "Pz vs Qz plot",
+        "Pz vs Qz",
         "loss curves",
         "data points",
     ]
@@ -120,23 +121,25 @@ def test_six_panel_layout_and_titles():
         return figure.axes[panel].images[0].get_array()
 
     # 12 images, 4 columns: 3 rows become 4, so that each image stands above its reconstruction.
-    assert shown(0).shape == (4 * 7, 3 * 5, 3)
+    # A white pixel is between two images, three are between two pairs.
+    assert shown(0).shape == (4 * 7 + 1 + 3 + 1, 3 * 5 + 2, 3)
     as_bytes = np.rint(arguments["train"] * 255)
     np.testing.assert_array_equal(shown(0)[:7, :5, 0], as_bytes[0, :, :, 0])
-    np.testing.assert_array_equal(shown(0)[14:21, :5, 0], as_bytes[1, :, :, 0])
-    np.testing.assert_array_equal(shown(0)[:7, 5:10, 0], as_bytes[2, :, :, 0])
+    np.testing.assert_array_equal(shown(0)[18:25, :5, 0], as_bytes[1, :, :, 0])
+    np.testing.assert_array_equal(shown(0)[:7, 6:11, 0], as_bytes[2, :, :, 0])
+    assert (shown(0)[[7, 15, 16, 17, 25]] == 255).all() and (shown(0)[:, [5, 11]] == 255).all()
     below = np.rint(arguments["test_reconstructions"] * 255)
-    np.testing.assert_array_equal(shown(1)[7:14, :5, 0], below[0, :, :, 0])
-    assert shown(2).shape == (3 * 7, 4 * 5, 3)
+    np.testing.assert_array_equal(shown(1)[8:15, :5, 0], below[0, :, :, 0])
+    assert shown(2).shape == (3 * 7 + 2, 4 * 5 + 3, 3)
     samples, data = (np.rint(arguments[name] * 255) for name in ("samples", "data"))
-    np.testing.assert_array_equal(shown(2)[7:14, :5, 0], samples[1, :, :, 0])
-    np.testing.assert_array_equal(shown(5)[:7, 5:10, 0], data[3, :, :, 0])
+    np.testing.assert_array_equal(shown(2)[8:15, :5, 0], samples[1, :, :, 0])
+    np.testing.assert_array_equal(shown(5)[:7, 6:11, 0], data[3, :, :, 0])
 
 
-def test_six_panel_scatter_limits_come_from_the_codes():
-    ax = six_panel._six_panel_figure(**six_panel_arguments()).axes[3]
-    assert ax.get_xlim() == pytest.approx((0 - 3.0, 10 + 3.0))  # width 10, margin 0.3 of it
-    assert ax.get_ylim() == pytest.approx((-1 - 1.2, 3 + 1.2))
+def test_six_panel_scatter_shows_codes_and_prior():
+    ax = six_panel.figure_of(SixPanels(**six_panel_arguments())).axes[3]
+    assert ax.get_xlim() == pytest.approx((0 - 10.0, 100 + 10.0))  # the prior's too, and a tenth
+    assert ax.get_ylim() == pytest.approx((-1 - 10.1, 100 + 10.1))
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
         "Pz",
         "Qz train",
@@ -151,7 +154,7 @@ def test_six_panel_curves_are_logs_of_absolute_values():
         "sharpness": [0.0, 0.02],
         "sharpness_step": [100, 200],
     }
-    ax = six_panel._six_panel_figure(**arguments).axes[4]
+    ax = six_panel.figure_of(SixPanels(**arguments)).axes[4]
     lines = {line.get_label(): line.get_xydata() for line in ax.lines}
     assert list(lines) == [
         "log(|rec loss|)",
@@ -168,15 +171,15 @@ def test_six_panel_curves_are_logs_of_absolute_values():
 
 def test_six_panel_file(tmp_path):
     path = tmp_path / "new folder" / "figure.png"
-    six_panel.six_panel(path, **six_panel_arguments())
+    six_panel.write(path, SixPanels(**six_panel_arguments()))
     assert pixels(path).shape == (1000, 1500, 3)
     assert [p.name for p in path.parent.iterdir()] == ["figure.png"]
 
 
 def test_six_panel_grows_with_its_grids_up_to_twice(tmp_path):
-    figure = six_panel._six_panel_figure(**six_panel_arguments(height=170, width=20))
-    assert figure.dpi == 160  # 4 rows of 170 in a panel of 425
-    figure = six_panel._six_panel_figure(**six_panel_arguments(height=900, width=20))
+    figure = six_panel.figure_of(SixPanels(**six_panel_arguments(height=170, width=20)))
+    assert figure.dpi == 162  # 4 rows of 170 and 5 between them, in a panel of 425
+    figure = six_panel.figure_of(SixPanels(**six_panel_arguments(height=900, width=20)))
     assert figure.dpi == 200
 
 
@@ -185,14 +188,14 @@ def test_six_panel_any_channels_odd_sizes_one_image(tmp_path, channels):
     arguments = six_panel_arguments(n=1, columns=3, height=9, width=4, channels=channels)
     arguments["codes_train"] = arguments["codes_test"] = np.zeros((1, 2))
     arguments["curves"] = {"step": [1], "reconstruction": [2.0], "penalty": [np.nan]}
-    six_panel.six_panel(tmp_path / "figure.png", **arguments)
+    six_panel.write(tmp_path / "figure.png", SixPanels(**arguments))
     assert pixels(tmp_path / "figure.png").shape == (1000, 1500, 3)
 
 
 def test_six_panel_before_the_first_step():
     arguments = six_panel_arguments()
     arguments["curves"] = {"step": [], "reconstruction": [], "penalty": []}
-    assert six_panel._six_panel_figure(**arguments).axes[4].lines[:] == []
+    assert six_panel.figure_of(SixPanels(**arguments)).axes[4].lines[:] == []
 
 
 @pytest.mark.parametrize(
@@ -212,7 +215,7 @@ def test_six_panel_wrong_arguments_keep_the_old_file(tmp_path, changed, words):
     path = tmp_path / "figure.png"
     path.write_bytes(b"old")
     with pytest.raises(ValueError, match=words):
-        six_panel.six_panel(path, **(six_panel_arguments() | changed))
+        six_panel.write(path, SixPanels(**(six_panel_arguments() | changed)))
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["figure.png"]
 
@@ -225,7 +228,7 @@ def test_old_file_is_kept_when_drawing_fails_half_way(tmp_path, monkeypatch):
         file.write(b"half a picture")
         raise OSError(errno.ENOSPC, "no space left")
 
-    monkeypatch.setattr(panels_module.FigureCanvasAgg, "print_png", fail)
+    monkeypatch.setattr(drawing.FigureCanvasAgg, "print_png", fail)
     with pytest.raises(OSError, match="no space left"):
         curves.training_curves(path, {"epoch": [1], "reconstruction": [1.0]})
     assert path.read_bytes() == b"old"
@@ -321,13 +324,14 @@ def test_interpolations(tmp_path):
     rows = flat_images([0.2, 0.4, 0.6, 0.2, 0.4, 0.8], 64, 64).reshape(2, 3, 64, 64, 1)
     ends = flat_images([0.0, 0.1, 0.3, 0.9], 64, 64).reshape(2, 2, 64, 64, 1)
     interpolations(tmp_path / "a.png", rows)
-    assert pixels(tmp_path / "a.png").shape == (130, 196, 3)
+    assert pixels(tmp_path / "a.png").shape == (50 + 130 + 12, 360, 3)
     interpolations(tmp_path / "a.png", rows, ends=ends)
     picture = pixels(tmp_path / "a.png")
-    assert picture.shape == (130, 64 + 10 + 196 + 10 + 64, 3)
-    at = [0, 64, 74, 140, 206, 270, 280]  # first end, space, three decoded, space, last end
-    np.testing.assert_array_equal(picture[0, at, 0], np.rint([0, 255, 51, 102, 153, 255, 25.5]))
-    np.testing.assert_array_equal(picture[66, at[-1:], 0], [np.rint(0.9 * 255)])
+    assert picture.shape == (50 + 130 + 12, 44 + 64 + 10 + 196 + 10 + 64 + 12, 3)
+    # First end, space, three decoded, space, last end.
+    at = 44 + np.array([0, 64, 74, 140, 206, 270, 280])
+    np.testing.assert_array_equal(picture[50, at, 0], np.rint([0, 255, 51, 102, 153, 255, 25.5]))
+    np.testing.assert_array_equal(picture[116, at[-1:], 0], [np.rint(0.9 * 255)])
     with pytest.raises(ValueError, match=r"ends must have shape \[2, 2, 64, 64, 1\]"):
         interpolations(tmp_path / "a.png", rows, ends=ends[:1])
     with pytest.raises(ValueError, match="rows must have shape"):
@@ -349,6 +353,12 @@ def test_traversals(tmp_path):
     np.testing.assert_array_equal(picture[50, [44, 74, 75, 77]][:, 0], [0, 0, 255, 13])
     last = int(np.rint(14 / 20 * 255))
     np.testing.assert_array_equal(picture[50 + 102, [44 + 132, 44 + 162]][:, 0], [last, last])
+    unmoved = flat_images([0.2, 0.9], 33, 31)
+    ax = _traversals_figure(grid, [-2, -1, 0, 1, 2.5], unmoved).axes[0]
+    assert [t.get_text() for t in ax.get_xticklabels()][:3] == ["image", "again", "−2"]
+    shown = ax.images[0].get_array()
+    for row in (0, 35, 70):
+        assert [shown[row, left, 0] for left in (0, 33, 66, 74)][:2] == [51, 230]
     with pytest.raises(ValueError, match="grid has 5 pictures a row and values 2 numbers"):
         traversals(tmp_path / "a.png", grid, [0, 1])
 
@@ -360,7 +370,7 @@ def test_threads_draw_the_same_picture(tmp_path):
     arguments = six_panel_arguments()
     paths = [tmp_path / f"{i}.png" for i in range(3)]
     threads = [
-        threading.Thread(target=six_panel.six_panel, args=(path,), kwargs=arguments)
+        threading.Thread(target=six_panel.write, args=(path, SixPanels(**arguments)))
         for path in paths
     ]
     for thread in threads:

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import wae_tf
+from tests.factory import tiny, tiny_model
 from wae_tf.config import Config
 from wae_tf.data.batches import image_batches, index_batches
 from wae_tf.errors import FlagError
@@ -20,18 +21,7 @@ from wae_tf.objective import penalties
 from wae_tf.training.feeding import keep_on_device
 from wae_tf.training.programs import make_one_program
 
-SMALL = {
-    "encoder_arch": "mlp",
-    "decoder_arch": "mlp",
-    "encoder_filters": 16,
-    "decoder_filters": 16,
-    "encoder_layers": 2,
-    "decoder_layers": 2,
-    "adversary_filters": 8,
-    "adversary_layers": 2,
-    "zdim": 3,
-    "init_std": 0.2,
-}
+SMALL = tiny(layers=2, adversary_layers=2, init_std=0.2)
 CLASSES = [
     wae_tf.WaeMmd,
     wae_tf.WaeGan,
@@ -42,9 +32,7 @@ CLASSES = [
 
 
 def make(cls=wae_tf.WaeMmd, **fields):
-    model = cls((6, 6, 1), data_size=40, **(SMALL | fields))
-    model.compile()
-    return model
+    return tiny_model(cls, **(SMALL | fields))
 
 
 @pytest.fixture
@@ -351,12 +339,7 @@ def test_xla_gives_the_numbers_of_no_xla(rng):
     noise = rng.randn(20, 3, 20, 3).astype(np.float32)
 
     def losses(jit):
-        model = wae_tf.WaeGan(
-            (6, 6, 1), zdim=3, encoder_arch="mlp", decoder_arch="mlp", encoder_filters=16,
-            decoder_filters=16, encoder_layers=2, decoder_layers=2, encoder_noise="gaussian",
-            adversary_filters=16, init_std=0.3,
-        )  # fmt: skip
-        model.compile()
+        model = make(wae_tf.WaeGan, encoder_noise="gaussian", adversary_filters=16, init_std=0.3)
 
         @tf.function(jit_compile=jit)
         def step(prior, first, second):

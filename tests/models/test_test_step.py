@@ -6,14 +6,11 @@ import pytest
 import tensorflow as tf
 
 import wae_tf
+from tests.factory import tiny
 from wae_tf import streams
 from wae_tf.objective import costs, penalties, priors
 
-SMALL = {
-    "encoder_arch": "mlp", "decoder_arch": "mlp", "encoder_filters": 8, "decoder_filters": 8,
-    "encoder_layers": 1, "decoder_layers": 1, "adversary_filters": 4, "adversary_layers": 1,
-    "zdim": 3, "init_std": 0.3, "seed": 4,
-}  # fmt: skip
+SMALL = tiny(8, adversary_filters=4, init_std=0.3, seed=4)
 TERMS = ("loss", "reconstruction", "penalty")
 
 

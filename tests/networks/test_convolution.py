@@ -36,9 +36,9 @@ def test_products_are_the_convolutions(height, width, channels, depth, size, str
     close(convolution.convolved(large, filters, stride), expected)
     small = normal(expected.shape, 2)
     back = tf.nn.conv2d_transpose(small, filters, large.shape, stride, "SAME")
-    close(convolution.spread(small, filters, stride, (height, width)), back)
+    close(convolution.convolved_back(small, filters, stride, (height, width)), back)
     if stride == 1:
-        close(convolution._spread_by_rows(small, filters, 1, (height, width)), back)
+        close(convolution._convolved_back_by_rows(small, filters, 1, (height, width)), back)
     gradient = tf.raw_ops.Conv2DBackpropFilter(
         input=large,
         filter_sizes=filters.shape,
@@ -54,8 +54,8 @@ def test_a_product_by_hand():
     image = tf.constant([[[[1.0], [2.0]], [[3.0], [4.0]]]])
     filters = tf.reshape(tf.constant([10.0, 20.0, 30.0, 40.0]), [2, 2, 1, 1])
     assert convolution.convolved(image, filters, 2).numpy().item() == 300
-    spread = convolution.spread(tf.constant([[[[3.0]]]]), filters, 2, (2, 2))
-    assert spread.numpy().ravel().tolist() == [30, 60, 90, 120]
+    back = convolution.convolved_back(tf.constant([[[[3.0]]]]), filters, 2, (2, 2))
+    assert back.numpy().ravel().tolist() == [30, 60, 90, 120]
     gradient = convolution.filters_gradient(image, tf.constant([[[[2.0]]]]), 2, 2)
     assert gradient.numpy().ravel().tolist() == [2, 4, 6, 8]
 

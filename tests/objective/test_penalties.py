@@ -258,3 +258,13 @@ def test_the_large_median_is_the_small_ones_entry(rng, monkeypatch):
     value, gradient = median(q)
     assert value.numpy() == small[0]
     np.testing.assert_allclose(gradient, small[1], rtol=0, atol=1e-6 * np.abs(small[1]).max())
+
+
+@pytest.mark.parametrize(
+    "prior, middle", [("normal", [2, 2]), ("uniform", [2, 2]), ("sphere", [0.5**0.5, 0.5**0.5])]
+)
+def test_codes_on_a_line(prior, middle):
+    first, last = np.array([[4.0, 0.0]] * 2), np.array([[0.0, 4.0]] * 2)
+    found = priors.between(prior, first, last, np.array([[0.0], [0.5]]))
+    np.testing.assert_allclose(found[0], [1, 0] if prior == "sphere" else [4, 0], atol=1e-6)
+    np.testing.assert_allclose(found[1], middle, rtol=1e-6)

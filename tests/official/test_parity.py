@@ -9,7 +9,7 @@ import pytest
 from wae_tf import diff
 from wae_tf.data import load
 from wae_tf.official import options
-from wae_tf.official.parity import cases, compare, record, replay, tabulated
+from wae_tf.official.parity import cases, compare, record, replay, table, tabulated
 from wae_tf.official.parity.replay import Replay
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
@@ -34,7 +34,7 @@ def test_case(name, request):
     assert {"outputs", "losses", "gradients, autoencoder", "sharpness", "plane"} <= {
         row.quantity for row in rows
     }
-    assert not [row for row in rows if not row.ok], compare.table(rows)
+    assert not [row for row in rows if not row.ok], table.text(rows)
 
 
 def test_schedules():
@@ -43,7 +43,7 @@ def test_schedules():
         f"schedule {name}"
         for name in ("adaptive", "constant", "manual", "manual_smooth", "number", "plateau")
     }
-    assert not [row for row in rows if not row.ok], compare.table(rows)
+    assert not [row for row in rows if not row.ok], table.text(rows)
 
 
 def test_splits():

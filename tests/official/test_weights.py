@@ -5,21 +5,12 @@ import pytest
 import tensorflow as tf
 
 import wae_tf
+from tests.factory import tiny
 from wae_tf import main
 from wae_tf.errors import DataError
 from wae_tf.official import weights
 
-SMALL = {
-    "encoder_arch": "mlp",
-    "decoder_arch": "mlp",
-    "encoder_filters": 8,
-    "decoder_filters": 8,
-    "encoder_layers": 1,
-    "decoder_layers": 1,
-    "adversary_filters": 4,
-    "adversary_layers": 1,
-    "zdim": 2,
-}
+SMALL = tiny(8, adversary_filters=4, zdim=2)
 
 
 def make(seed, cls=wae_tf.WaeGan, **fields):
@@ -102,11 +93,13 @@ def test_command_line_starts_from_and_writes_official_checkpoints(tmp_path, caps
     run = f"--work_dir={tmp_path / 'sampled'}"
     assert main.main([run, "--mode=sample", "--num_samples=9", *start]) == 0
     samples = np.load(tmp_path / "sampled" / "samples.npy")
-    np.testing.assert_allclose(samples / 255.0, first.sample(9).numpy(), atol=0.5 / 255 + 1e-6)
+    np.testing.assert_allclose(
+        samples / 255.0, first.sample(9, seed=0).numpy(), atol=0.5 / 255 + 1e-6
+    )
     assert main.main([run, "--mode=export_official"]) == 0
     again = make(3, wae_tf.WaeMmd)
     weights.read_checkpoint(again, str(tmp_path / "sampled" / "official" / "trained-wae-0"))
-    np.testing.assert_array_equal(first.sample(4), again.sample(4))
+    np.testing.assert_array_equal(first.sample(4, seed=0), again.sample(4, seed=0))
 
     capsys.readouterr()
     run = f"--work_dir={tmp_path / 'trained'}"

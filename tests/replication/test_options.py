@@ -12,12 +12,12 @@ from wae_tf.cli import arguments
 from wae_tf.config import Config
 from wae_tf.data import batches, load, picture_files
 from wae_tf.errors import FlagError
-from wae_tf.lr_schedules import milestones
 from wae_tf.models.step import schedules
 from wae_tf.networks import official
 from wae_tf.objective import costs, penalties
 from wae_tf.pixels import to_float
 from wae_tf.settings import Settings
+from wae_tf.settings.lr_schedules import milestones
 from wae_tf.training import train
 
 
@@ -152,11 +152,19 @@ def test_squash_is_the_whole_picture_here_and_in_the_graph(tmp_path):
         ({"mmd_distances": "replication", "mmd_kernel": "rbf"}, "--mmd_kernel=imq only"),
         ({"decoder_output": "tanh", "pixel_range": "unit"}, "does not go with --pixel_range=unit"),
         ({"cost": "bce_probabilities", "pixel_range": "symmetric"}, "--decoder_output=sigmoid"),
+        ({"model": "wae_gan", "mmd_distances": "replication"}, "does not go with --model=wae_gan"),
+        ({"model": "wae_mmdpp", "mmd_clamp": 5.0}, "does not go with --model=wae_mmdpp"),
+        ({"model": "wae_mmd", "adversary_outputs": 2}, "does not go with --model=wae_mmd"),
     ],
 )
 def test_what_contradicts_is_a_sentence(changes, sentence):
     with pytest.raises(FlagError, match=sentence):
         Settings(**changes)
+
+
+def test_a_crop_is_asked_of_celeba_alone():
+    with pytest.raises(FlagError, match="--crop goes with --dataset=celeba only, not digits"):
+        load.load("digits", crop="squash")
 
 
 def test_the_networks_say_which_images_they_take():

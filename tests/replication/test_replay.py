@@ -9,8 +9,8 @@ import pytest
 
 from wae_tf import diff
 from wae_tf.models import by_name
-from wae_tf.official.parity import compare
-from wae_tf.replication import cases, options, record, replay, weights
+from wae_tf.official.parity import table
+from wae_tf.replication import cases, inputs, options, replay, weights
 
 GOLDENS = Path(__file__).parent.parent / "goldens" / "replication"
 
@@ -30,7 +30,7 @@ def test_case(name):
     if found.meta["steps"]:
         wanted |= {"losses, 10 steps, float64", "weights, 10 steps, float64"}
     assert {row.quantity for row in rows} == wanted
-    assert not [row for row in rows if not row.ok], compare.table(rows)
+    assert not [row for row in rows if not row.ok], table.text(rows)
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,11 @@ def test_each_option_is_seen(name, change, part, quantity, monkeypatch):
 
 
 def test_weights_go_there_and_back():
-    meta, _ = record.load(str(GOLDENS / "mnist_wae_gan.npz"))
+    meta, _ = inputs.load(str(GOLDENS / "mnist_wae_gan.npz"))
     keys = ("dataset", "loss", "revision", "filters", "hidden")
     config = options.config_of(meta["settings"], **{key: meta[key] for key in keys})
     model = by_name.from_config(config, (28, 28, 1), 1000)
-    made = record.make_weights(meta)
+    made = inputs.make_weights(meta)
     weights.assign(model, made)
     found = weights.read(model)
     assert set(found) == set(made)

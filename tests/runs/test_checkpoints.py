@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from tests.factory import tiny, tiny_run
 from tests.faults import fault
 from wae_tf import main
 from wae_tf.config import Config
@@ -12,12 +13,10 @@ from wae_tf.files import write_atomically
 from wae_tf.runs import checkpoints
 from wae_tf.runs.folder import RunFolder
 
-TINY = [
-    "--train_size=80", "--test_size=40", "--batch_size=40", "--zdim=2", "--epochs=1",
-    "--encoder_arch=mlp", "--decoder_arch=mlp", "--encoder_filters=4", "--decoder_filters=4",
-    "--encoder_layers=1", "--decoder_layers=1", "--pretrain=false", "--pictures=4",
-    "--picture_columns=2", "--save_every_steps=1",
-]  # fmt: skip
+TINY = tiny_run(
+    **tiny(4, zdim=2), train_size=80, test_size=40, batch_size=40, epochs=1, pretrain=False,
+    pictures=4, picture_columns=2, save_every_steps=1,
+)  # fmt: skip
 
 
 def train(folder, *arguments):

@@ -6,6 +6,7 @@ import signal
 import pytest
 import tensorflow as tf
 
+from tests.factory import tiny, tiny_run
 from wae_tf import main
 from wae_tf.config import Config
 from wae_tf.errors import FlagError, RunError
@@ -15,12 +16,10 @@ from wae_tf.training.callbacks import StopOnBadStep
 
 gfile = tf.io.gfile
 
-TINY = [
-    "--train_size=100", "--test_size=20", "--batch_size=20", "--zdim=2", "--epochs=1",
-    "--encoder_arch=mlp", "--decoder_arch=mlp", "--encoder_filters=4", "--decoder_filters=4",
-    "--encoder_layers=1", "--decoder_layers=1", "--nopretrain", "--pictures=4",
-    "--picture_columns=2", "--figure_every=0", "--save_every_steps=2",
-]  # fmt: skip
+TINY = tiny_run(
+    **tiny(4, zdim=2), train_size=100, test_size=20, batch_size=20, epochs=1, pretrain=False,
+    pictures=4, picture_columns=2, figure_every=0, save_every_steps=2,
+)  # fmt: skip
 
 
 @pytest.fixture

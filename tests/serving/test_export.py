@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tests.factory import TINY, flags
 from wae_tf import Config, RunError, main
 from wae_tf.cli.arguments import parse
 from wae_tf.models import by_name
@@ -24,15 +25,6 @@ from wae_tf.runs.folder import RunFolder
 from wae_tf.serving import export, other_runtimes, signatures
 from wae_tf.training import resuming, setup
 
-TINY = {
-    "encoder_arch": "mlp",
-    "decoder_arch": "mlp",
-    "encoder_filters": 16,
-    "decoder_filters": 16,
-    "encoder_layers": 1,
-    "decoder_layers": 1,
-    "zdim": 3,
-}
 TRAINING = ["--train_size=200", "--test_size=60", "--batch_size=50", "--figure_every=0"]
 SIGNATURES = ["reconstruct", "encode", "decode", "sample", "interpolate"]
 SIGNATURES += ["encode_bytes", "reconstruct_bytes"]
@@ -42,8 +34,7 @@ SIGNATURES += ["encode_bytes", "reconstruct_bytes"]
 def trained(tmp_path_factory):
     """A run of a gaussian encoder, whose codes have a mean and a log-variance."""
     folder = tmp_path_factory.mktemp("export") / "run"
-    flags = [f"--{name}={value}" for name, value in TINY.items()]
-    arguments = [f"--work_dir={folder}", "--encoder_noise=gaussian", *flags, *TRAINING]
+    arguments = [f"--work_dir={folder}", "--encoder_noise=gaussian", *flags(**TINY), *TRAINING]
     assert main.main([*arguments, "--epochs=5", "--nopretrain"]) == 0
     return folder
 
@@ -344,10 +335,9 @@ def test_a_diverged_model_is_refused(tmp_path):
 
 
 def test_a_run_that_diverged_is_refused(tmp_path, capsys):
-    flags = [f"--{name}={value}" for name, value in TINY.items()]
     explode = ["--lr=1e6", "--init_std=1", "--nobatch_norm", "--optimizer=sgd", "--nopretrain"]
     folder = f"--work_dir={tmp_path / 'run'}"
-    assert main.main([folder, *flags, *TRAINING, *explode, "--epochs=40"]) == 1
+    assert main.main([folder, *flags(**TINY), *TRAINING, *explode, "--epochs=40"]) == 1
     assert "codes over 10000 times as wide as the prior at step" in capsys.readouterr().err
     # Even where a checkpoint of before the divergence is there.
     source = by_name.from_config(parse(["--mode=sample", folder])[1], (28, 28, 1), 200)

@@ -57,15 +57,26 @@ def test_parts_of_a_request_are_answered_as_one(model, rng):
     tf.debugging.assert_near(codes, model.encode(images), atol=1e-6)
 
 
-def test_int32_counts_are_one_sentence(model, tmp_path):
+def test_int32_counts_are_taken_as_int64_ones(model, tmp_path):
     export.save(model, tmp_path / "model")
     loaded = tf.saved_model.load(str(tmp_path / "model"))
-    one = tf.constant([1], tf.int32)
-    with pytest.raises(
-        tf.errors.InvalidArgumentError, match="int64 tensor but is a int32"
-    ) as caught:
-        loaded.signatures["sample"](count=one, seed=one)
-    assert len(str(caught.value).splitlines()) == 1
+    short, long = tf.constant([2], tf.int32), tf.constant([2], tf.int64)
+    ends = {"first": tf.zeros([1, 12, 12, 1]), "last": tf.ones([1, 12, 12, 1])}
+    for name, arguments in (
+        ("sample", lambda number: {"count": number, "seed": number}),
+        ("interpolate", lambda number: {**ends, "steps": number}),
+    ):
+        expected = loaded.signatures[name](**arguments(long))["images"]
+        answers = (
+            loaded.signatures[f"{name}_int32"](**arguments(short)),
+            getattr(loaded, name)(**arguments(short)),
+            getattr(loaded, name)(**arguments(long)),
+        )
+        for answer in answers:
+            tf.debugging.assert_equal(answer["images"], expected)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="int64 tensor but is") as caught:
+            loaded.signatures[name](**arguments(short))
+        assert len(str(caught.value).splitlines()) == 1
 
 
 def test_the_sum_of_a_request_is_that_of_its_images_or_codes():

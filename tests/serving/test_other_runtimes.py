@@ -3,16 +3,15 @@
 import numpy as np
 import pytest
 
-import wae_tf
+from tests.factory import tiny_model
 from wae_tf.serving import other_runtimes, signatures
 
 
 @pytest.fixture(scope="module")
 def model():
-    return wae_tf.WaeMmd(
-        (6, 6, 1), encoder_arch="mlp", decoder_arch="mlp", encoder_filters=8, decoder_filters=8,
-        encoder_layers=1, decoder_layers=1, zdim=3, encoder_noise="gaussian",
-    )  # fmt: skip
+    return tiny_model(
+        encoder_filters=8, decoder_filters=8, encoder_noise="gaussian", compiled=False
+    )
 
 
 def test_plain_functions_are_the_model(model, rng):

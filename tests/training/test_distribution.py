@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.factory import flags as flags_of
+from tests.factory import tiny
 from wae_tf.config import Config
 from wae_tf.errors import FlagError
 from wae_tf.training import distribution
@@ -42,6 +44,7 @@ cases = {
                 fixed_point_weight=0.1),
     "mmdpp": dict(model="wae_mmdpp", encoder_noise="gaussian", lr_schedule="plateau", epochs=5),
     "vae": dict(model="vae", encoder_noise="gaussian", pretrain=False),
+    "swd": dict(model="wae_swd", swd_projections=20),
     "double": dict(model="wae_mmd", encoder_noise="add_noise", precision="float64"),
 }
 if many == "multi_worker":
@@ -211,9 +214,8 @@ def test_killed_workers_go_on_bit_by_bit(tmp_path):
     """Both workers of a run are killed and started again; weights and history are those of no kill."""
     flags = [
         "--distribute=multi_worker", "--train_size=80", "--test_size=20", "--batch_size=8",
-        "--epochs=3", "--zdim=3", "--encoder_arch=mlp", "--decoder_arch=mlp",
-        "--encoder_filters=8", "--decoder_filters=8", "--encoder_layers=1", "--decoder_layers=1",
-        "--pretrain_steps=2", "--pretrain_size=20", "--pictures=4", "--picture_columns=2",
+        "--epochs=3", *flags_of(**tiny(8)), "--pretrain_steps=2", "--pretrain_size=20",
+        "--pictures=4", "--picture_columns=2",
         "--figure_every=0", "--save_every_steps=1", "--keep_checkpoints=2",
     ]  # fmt: skip
 

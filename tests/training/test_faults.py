@@ -14,13 +14,14 @@ import pytest
 import tensorflow as tf
 
 import wae_tf
-from tests.factory import tiny_run
+from tests.factory import tiny, tiny_model, tiny_run
 from tests.faults import Killed, fault, fault_in
-from wae_tf import interruption, main
+from wae_tf import main
 from wae_tf.cli.arguments import parse
+from wae_tf.console import interruption
+from wae_tf.console.interruption import Stop
 from wae_tf.errors import DataError, RunError
 from wae_tf.evaluation import brief
-from wae_tf.interruption import Stop
 from wae_tf.models import pretraining as pretraining_step
 from wae_tf.models.gan import WaeGan
 from wae_tf.models.mmd import WaeMmd
@@ -333,12 +334,14 @@ def test_other_flags_are_refused_and_the_difference_named(tmp_path, monkeypatch,
     assert history(folder)[-1][:2] == ["4", "20"]
 
 
-def test_a_finished_run_is_refused_and_can_be_lengthened(tmp_path, capsys):
+def test_a_finished_run_says_so_and_can_be_lengthened(tmp_path, capsys):
     folder = tmp_path / "run"
     assert run(folder, "--epochs=1") == 0
     capsys.readouterr()
-    assert run(folder, "--epochs=1") == 1
-    assert "finished at step 5; raise --epochs to go on" in capsys.readouterr().err
+    assert run(folder, "--epochs=1") == 0
+    shown = capsys.readouterr()
+    assert "nothing to do: " in shown.out and "finished at step 5; raise --epochs" in shown.out
+    assert shown.err == ""
     assert run(folder, "--epochs=2") == 0
     assert [row[1] for row in history(folder)] == ["5", "10"]
 
@@ -541,13 +544,8 @@ def test_rollback_counts_and_lasts(tmp_path, monkeypatch, capsys):
 
 
 def small(cls, **fields):
-    model = cls(
-        (4, 4, 1), encoder_arch="mlp", decoder_arch="mlp", encoder_filters=4, decoder_filters=4,
-        encoder_layers=1, decoder_layers=1, adversary_filters=4, adversary_layers=1, zdim=2,
-        batch_norm=False, **fields,
-    )  # fmt: skip
-    model.compile()
-    return model
+    settings = tiny(4, adversary_filters=4, zdim=2, batch_norm=False) | fields
+    return tiny_model(cls, (4, 4, 1), data_size=None, **settings)
 
 
 IMAGES = np.random.RandomState(0).rand(8, 4, 4, 1).astype(np.float32)
@@ -560,7 +558,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     stop = Stop("x")
     saving = Checkpoints(wae_tf.Config(), folder, model, lambda step: True, dict, stop)
     saving.save()
-    assert stop.what_now.startswith("step 0 is saved")
+    assert stop.advice.startswith("step 0 is saved")
     model.train_on_batch(IMAGES)
     weight = model.encoder.trainable_variables[0]
     weight.assign(weight * float("nan"))

@@ -11,16 +11,62 @@ from typing import Any
 from absl import flags
 
 from wae_tf import registry
-from wae_tf.cli import flagfiles
+from wae_tf.cli import flagfiles, help, mistakes, mode_flags, presets
 from wae_tf.config import Config
+from wae_tf.console import quiet
 from wae_tf.errors import FlagError, UserError
-from wae_tf.setting_checks import check_number, check_text, shown
+from wae_tf.evaluation.options import Options
+from wae_tf.settings.checks import check_number, check_text
 
 
 def define(values: flags.FlagValues) -> None:
-    """Defines every flag: the fields of Config, then those of the modes."""
-    types = typing.get_type_hints(Config)
-    for field in dataclasses.fields(Config):
+    """Defines every flag: the fields of Config and of an evaluation's Options, those of the modes."""
+    _define_fields(Config, values)
+    _define_fields(Options, values)
+    modes = registry.names("mode")
+    flags.DEFINE_string("mode", "train", f"what to do: {_told('mode')}", flag_values=values)
+    for mode in modes:
+        _define_of_mode(mode, values)
+    flags.DEFINE_boolean(
+        "overwrite", False, "remove the run that --work_dir holds", flag_values=values
+    )
+    flags.DEFINE_integer("num_samples", 1000, "how many images to make", flag_values=values)
+    flags.DEFINE_string(
+        "export_dir",
+        None,
+        "folder of numbered versions (default: saved_model in --work_dir)",
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "export_formats",
+        ["savedmodel"],
+        "savedmodel, and besides litert, onnx",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "evaluate_at_end",
+        False,
+        "after training, evaluate as --mode=evaluate does",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "classifier_steps", 3000, "training steps of the classifier", flag_values=values
+    )
+    flags.DEFINE_boolean(
+        "version", False, "print the versions of this and what it stands on", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "verbosity",
+        quiet.level_of_environment(),
+        "what TensorFlow itself may print on stderr: -2 errors, -1 warnings too, 0 everything",
+        flag_values=values,
+    )
+
+
+def _define_fields(cls: type, values: flags.FlagValues) -> None:
+    """Defines a flag for each field of a dataclass of `settings.field`s."""
+    types = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
         kind, text = types[field.name], field.metadata["help"]
         default: Any = field.default
         if bool in (kind, *typing.get_args(kind)):
@@ -32,36 +78,12 @@ def define(values: flags.FlagValues) -> None:
         elif float in (kind, *typing.get_args(kind)):
             flags.DEFINE_float(field.name, default, text, flag_values=values)
         else:
-            # Choices are checked by Config, whose sentence is the same for library users.
+            # Choices are checked by the class, whose sentence is the same for library users.
             choices = field.metadata["choices"]
             text = f"{text} ({'|'.join(choices)})" if choices else text
             if field.metadata["kind"]:
                 text = f"{text}: {_told(field.metadata['kind'])}"
             flags.DEFINE_string(field.name, default, text, flag_values=values)
-    modes = registry.names("mode")
-    flags.DEFINE_string("mode", "train", f"what to do: {_told('mode')}", flag_values=values)
-    for mode in modes:
-        _define_of_mode(mode, values)
-    flags.DEFINE_boolean(
-        "overwrite", False, "remove the run that --work_dir holds", flag_values=values
-    )
-    flags.DEFINE_integer(
-        "num_samples", 1000, "--mode=sample: how many images to make", flag_values=values
-    )
-    flags.DEFINE_string(
-        "export_dir",
-        None,
-        "--mode=export: folder of numbered versions (default: saved_model in --work_dir)",
-        flag_values=values,
-    )
-    flags.DEFINE_list(
-        "export_formats",
-        ["savedmodel"],
-        "--mode=export: savedmodel, and besides litert, onnx",
-        flag_values=values,
-    )
-    _define_evaluation(values)
-    flags.DEFINE_boolean("help", False, "print this list", flag_values=values, short_name="h")
 
 
 def _told(kind: str) -> str:
@@ -75,70 +97,13 @@ def _define_of_mode(mode: str, values: flags.FlagValues) -> None:
     for name, (default, text) in registry.fact("mode", mode, "flags", {}).items():
         kinds = {bool: "boolean", int: "integer", float: "float", list: "list"}
         make = getattr(flags, f"DEFINE_{kinds.get(type(default), 'string')}")
-        make(name, default, f"--mode={mode}: {text}", flag_values=values)
-
-
-def _define_evaluation(values: flags.FlagValues) -> None:
-    def text(name: str, default: str | None, help_text: str) -> None:
-        flags.DEFINE_string(name, default, help_text, flag_values=values)
-
-    flags.DEFINE_boolean(
-        "evaluate_at_end", False, "after training, as --mode=evaluate", flag_values=values
-    )
-    flags.DEFINE_integer("eval_samples", 10_000, "evaluate: samples to measure", flag_values=values)
-    text(
-        "sampler", "prior", "evaluate, sample: where samples' codes come from (prior|gmm|improved)"
-    )
-    text("sphere_axis", "code", "--sampler=improved: what is normalised on a sphere (code|batch)")
-    text(
-        "inception",
-        None,
-        "evaluate: network of FID, KID and Inception Score: a TF-Hub handle, a SavedModel folder, or "
-        "the frozen graph of 2015-12-05",
-    )
-    text(
-        "inception_resize", "tf1_bilinear", "how to come to 299x299 (tf1_bilinear|bilinear|bicubic)"
-    )
-    text(
-        "classifier",
-        None,
-        "evaluate: folder of a classifier (default: runs/<dataset>_classifier, where it is there)",
-    )
-    flags.DEFINE_integer(
-        "classifier_steps", 3000, "--mode=classifier: training steps", flag_values=values
-    )
-
-
-def preset_folder() -> Path:
-    """The folder of presets: beside the package in a checkout, inside it when installed."""
-    package = Path(__file__).parents[1]
-    inside = package / "flags"
-    return inside if inside.is_dir() else package.parent / "flags"
-
-
-def _preset_path(name: str) -> Path:
-    """A --flagfile's path; one that starts with flags/ may also mean a preset of the package."""
-    check_text("flagfile", name)
-    path = Path(name)
-    if path.is_file():
-        return path
-    packaged = preset_folder() / Path(
-        *path.parts[1:] if path.parts[:1] == ("flags",) else path.parts
-    )
-    if packaged.is_file():
-        return packaged
-    known = ", ".join(
-        sorted(str(p.relative_to(preset_folder())) for p in preset_folder().rglob("*.flags"))
-    )
-    raise FlagError(
-        f"--flagfile={shown(name)} is not there; give a file, or flags/ and one of: {known}."
-    )
+        make(name, default, text, flag_values=values)
 
 
 def split_flagfiles(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """The contents of all flagfiles, and the arguments without them."""
     from_files, rest = [], []
-    reader = flagfiles.Reader(_preset_path)
+    reader = flagfiles.Reader(presets.path_of)
     left = iter(arguments)
     for argument in left:
         name, equals, value = argument.lstrip("-").partition("=")
@@ -149,7 +114,7 @@ def split_flagfiles(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             value = next(left, "")
             if not value:
                 raise FlagError("--flagfile needs the path of a file of flags.")
-        from_files += reader.read(_preset_path(value))
+        from_files += reader.read(presets.path_of(value))
     return from_files, rest
 
 
@@ -159,12 +124,16 @@ def parse_one(arguments: Sequence[str]) -> flags.FlagValues:
     define(values)
     try:
         rest = values(["wae_tf.main", *arguments])[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise mistakes.unknown_flag(error, values) from error
+    except flags.IllegalFlagValueError as error:
+        raise mistakes.wrong_kind(error, values) from error
     except (flags.Error, ValueError) as error:  # ValueError: --nojit=true, and 5,000 digits
         text = " ".join(str(error).rstrip(".").split())
         text = text if len(text) < 300 else f"{text[:300]}..."
         raise FlagError(f"{text}; --help lists the flags.") from error
     if rest:
-        raise FlagError(f"{shown(rest[0])!r} is not a flag; flags are written --name=value.")
+        raise mistakes.bare_word(rest[0], values)
     _check_of_modes(values)
     return values
 
@@ -181,32 +150,50 @@ def _check_of_modes(values: flags.FlagValues) -> None:
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str):
                 check_text(name, text)
+    if values.verbosity not in (quiet.ERRORS, quiet.WARNINGS, quiet.NOTES):
+        raise FlagError(f"--verbosity={values.verbosity} is not known; accepted: -2, -1, 0.")
     for name in ("export_dir", "classifier", "inception"):
         if values[name].value == "":
             raise FlagError(f"--{name}= is empty; accepted: a path, or leave the flag out.")
 
 
-def _plugins(arguments: Sequence[str]) -> list[str]:
-    """The modules that --plugins names, the last of them counting, before other flags are known."""
-    last = ""
-    for argument, after in zip(arguments, [*arguments, ""][1:], strict=True):
-        name, equals, value = argument.lstrip("-").partition("=")
-        if argument.startswith("-") and name == "plugins":
-            last = value if equals else after
-    return [name for name in (part.strip() for part in last.split(",")) if name]
+def verbosity(arguments: Sequence[str]) -> int:
+    """What --verbosity asks for, before anything is checked."""
+    try:
+        from_files, given = split_flagfiles(arguments)
+        asked = int(presets.last("verbosity", [*from_files, *given]))
+        return min(max(asked, quiet.ERRORS), quiet.NOTES)
+    except (FlagError, ValueError):
+        return quiet.level_of_environment()
 
 
-def _preset(dataset: str, model: str) -> list[str]:
-    """The flags below those given: of the pair's preset, else of its data set with another model."""
-    path = preset_folder() / f"{dataset}_{model}.flags"
-    if path.is_file():
-        return flagfiles.Reader().read(path)
-    facts = registry.entry("model", model).facts
-    path = preset_folder() / f"{dataset}_{facts.get('presets_of', 'wae_mmd')}.flags"
-    return [
-        *(flagfiles.Reader().read(path) if path.is_file() else ()),
-        *(f"--{flag}={value}" for flag, value in facts.get("needs", {}).items()),
-    ]
+def help_text(arguments: Sequence[str]) -> str | None:
+    """The help, if a command line asks for it, with the values that it would have.
+
+    Raises:
+        FlagError: help on something that is no mode, or plugins that cannot be imported.
+    """
+    if not any("help" in argument or argument == "-h" for argument in arguments):
+        return None
+    topic = help.asked(arguments)
+    if topic is None:
+        return None
+    arguments = help.without(arguments)
+    try:
+        from_files, given = split_flagfiles(arguments)
+        registry.load_plugins(presets.plugins([*from_files, *given]))
+        named = [*from_files, *given]
+        dataset = registry.entry("dataset", presets.last("dataset", named) or Config.dataset).name
+        preset = presets.of(dataset, presets.last("model", named) or Config.model)
+        values = parse_one([*preset, *from_files, *given])
+    except FlagError:  # the help is asked for because of it
+        values = flags.FlagValues()
+        define(values)
+        return help.text(topic, values, "the defaults")
+    of = f"flags/{values.dataset}_{values.model}.flags"
+    if (presets.preset_folder() / of).is_file() or not arguments:
+        return help.text(topic, values, of)
+    return help.text(topic, values, f"the preset of {values.dataset} and {values.model}, and given")
 
 
 def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
@@ -216,17 +203,19 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
         FlagError: an unknown flag or value, or a flagfile that is not there.
     """
     from_files, given = split_flagfiles(arguments)
-    registry.load_plugins(_plugins([*from_files, *given]))
+    registry.load_plugins(presets.plugins([*from_files, *given]))
     values = parse_one([*from_files, *given])
     of_run = registry.fact("mode", values.mode, "of_run", True)
-    if values.help:
-        return values, Config(plugins=values.plugins)
+    noted = None
     # Names are checked before the preset is looked for, so that the sentence is about them.
     for kind in ("dataset", "model"):
         registry.entry(kind, getattr(values, kind))
-    preset = _preset(values.dataset, values.model)
+    preset = presets.of(values.dataset, values.model)
+    own_folder = presets.folder_of(arguments, values.model)
+    if own_folder and not values.work_dir:
+        preset = [f"--work_dir={own_folder}", *preset]
     if of_run:
-        folder = values.work_dir or f"runs/{values.dataset}_{values.model}"
+        folder = values.work_dir or own_folder or f"runs/{values.dataset}_{values.model}"
         run_flags = Path(folder) / "flags.flags"
         if run_flags.is_file():
             from wae_tf.console import progress
@@ -235,19 +224,36 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
 
             integrity.mend(RunFolder(folder), progress)
             preset = flagfiles.Reader().read(run_flags)
-            registry.load_plugins(_plugins(preset))
+            registry.load_plugins(presets.plugins(preset))
+            noted = parse_one(preset)
         elif not values.init_from_official:
             raise UserError(
                 f"--work_dir={folder} holds no run: it has no flags.flags; train first."
             )
         given = [f"--work_dir={folder}", *given]  # the folder may have been moved since
     values = parse_one([*preset, *from_files, *given])
+    if not (of_run and noted is None):  # a run is still to be made of an official checkpoint
+        mode_flags.check(arguments, values, noted)
     fields = {field.name: getattr(values, field.name) for field in dataclasses.fields(Config)}
     try:
         fields["mmd_scales"] = tuple(map(float, values.mmd_scales))
     except ValueError as error:
         raise FlagError("--mmd_scales takes numbers separated by commas.") from error
     return values, Config(**fields)
+
+
+def preset(dataset: str = "digits", model: str = "wae_mmd", **fields: Any) -> Config:
+    """The Config that the command line has for a data set and a model: their preset's.
+
+    Args:
+        dataset: as --dataset.
+        model: as --model.
+        **fields: fields of `Config` to replace.
+
+    Raises:
+        FlagError: a name or value is not accepted.
+    """
+    return dataclasses.replace(parse([f"--dataset={dataset}", f"--model={model}"])[1], **fields)
 
 
 def address(arguments: Sequence[str]) -> str | None:
@@ -257,7 +263,7 @@ def address(arguments: Sequence[str]) -> str | None:
     from wae_tf.runs import remote
 
     from_files, given = split_flagfiles(arguments)
-    registry.load_plugins(_plugins([*from_files, *given]))
+    registry.load_plugins(presets.plugins([*from_files, *given]))
     values = parse_one([*from_files, *given])
     if not remote.is_address(values.work_dir):
         return None

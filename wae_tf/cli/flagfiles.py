@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from wae_tf.errors import FlagError
-from wae_tf.setting_checks import check_text, shown
+from wae_tf.settings.checks import check_text, shown
 
 #: Files that one command line may read, lines that they may have, and bytes of one.
 MOST_FILES, MOST_LINES, MOST_BYTES = 100, 10_000, 1_000_000
@@ -86,5 +86,7 @@ def _text(path: Path) -> str:
         raise FlagError(
             f"--flagfile={shown(path)} cannot be read: {error.strerror or error}."
         ) from error
+    except FlagError:  # a ValueError too
+        raise
     except ValueError as error:  # UnicodeDecodeError, or a path with a NUL
         raise FlagError(f"--flagfile={shown(path)} cannot be read: it is no UTF-8 text.") from error

@@ -9,14 +9,15 @@ from typing import Any
 
 from absl import flags
 
-from wae_tf import memory, registry
+from wae_tf import registry
 from wae_tf.config import Config
 from wae_tf.errors import FlagError
 from wae_tf.registry import register
+from wae_tf.settings import memory
 
 
 def _evaluation_options(values: flags.FlagValues) -> Any:
-    from wae_tf.evaluation.feature_networks import Options
+    from wae_tf.evaluation.options import Options
 
     names = [field.name for field in dataclasses.fields(Options)]
     return Options(**{name: getattr(values, name) for name in names})
@@ -98,11 +99,12 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
     pixels = to_unit(samples, config.pixel_range_of_data)
     with replacing(run.folder / "samples.npy") as file:
         np.save(file, np.round(pixels * 255).astype(np.uint8))
+    # Beside the numbers that it shows; that of the figures is of the run's end.
     of_model.draw_samples(
-        model, run.figures / "samples.png", samples, config.pictures, config.picture_columns
+        model, run.folder / "samples.png", samples, config.pictures, config.picture_columns
     )
     print(
-        f"wrote {run.folder / 'samples.npy'} (uint8 {list(samples.shape)}) and {run.figures / 'samples.png'}"
+        f"wrote {run.folder / 'samples.npy'} (uint8 {list(samples.shape)}) and {run.folder / 'samples.png'}"
     )
 
 
@@ -157,13 +159,13 @@ def _train(config: Config, values: flags.FlagValues) -> None:
         _evaluate(config, values)
 
 
-def _adopt(config: Config) -> None:
+def _adopt(config: Config, prefix: str) -> None:
     """Makes a run of an official checkpoint, unless that was done before."""
     from wae_tf.runs.folder import RunFolder
     from wae_tf.training import setup
 
     if not RunFolder(config.folder).flags.is_file():
-        setup.adopt(config)
+        setup.adopt(config, prefix)
 
 
 @register("mode", "export_official", help="writes a checkpoint that the official code reads")
@@ -184,17 +186,7 @@ def _check_images(config: Config) -> None:
     """Says what is wrong with the images before TensorFlow is imported, which takes seconds."""
     from wae_tf.data import load
 
-    load.check(
-        config.dataset,
-        data_dir=config.data_dir,
-        crop=config.crop,
-        split=config.split,
-        image_size=config.image_size,
-        channels=config.channels,
-        train_size=config.train_size,
-        test_size=config.test_size,
-        skip_bad_images=config.skip_bad_images,
-    )
+    load.check(config.dataset, **config.of_data)
 
 
 def run(config: Config, values: flags.FlagValues) -> None:
@@ -203,9 +195,10 @@ def run(config: Config, values: flags.FlagValues) -> None:
     Raises:
         UserError: whatever the mode cannot do, as a sentence.
     """
-    adopts = registry.fact("mode", values.mode, "of_run", True) and config.init_from_official
+    of_run = registry.fact("mode", values.mode, "of_run", True)
+    adopts = config.init_from_official if of_run else None
     if adopts or registry.fact("mode", values.mode, "images", False):
         _check_images(config)
     if adopts:
-        _adopt(config)
+        _adopt(config, adopts)
     registry.get("mode", values.mode)(config, values)

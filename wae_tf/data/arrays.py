@@ -140,7 +140,9 @@ def image_array(path: Path) -> NpzMember:
 
 def are_images(shape: tuple[int, ...], dtype: np.dtype) -> bool:
     """Whether an array of this shape and type may be images."""
-    right_shape = len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3))
+    # [H, W, 3] is one picture, not pictures three pixels wide.
+    grey = len(shape) == 3 and not shape[2] <= 4 < shape[1]
+    right_shape = grey or (len(shape) == 4 and shape[3] in (1, 3))
     return right_shape and dtype.kind in "buif" and 0 not in shape
 
 
@@ -170,10 +172,13 @@ def open_npy(path: Path) -> np.ndarray:
             raise DataError(f"{path} {_OBJECTS}.") from error
         raise DataError(f"{path} is not a whole .npy file ({first_line(error)}).") from error
     if not are_images(images.shape, images.dtype):
-        first = images.ndim == 4 and images.shape[1] in (1, 3)
+        advice = ""
+        if images.ndim == 4 and images.shape[1] in (1, 3):
+            advice = "; np.moveaxis(images, 1, 3) puts the channels last"
+        elif images.ndim == 3:
+            advice = "; this looks like one picture"
         raise DataError(
             f"{path} holds {images.dtype} {list(images.shape)}: images are numbers of shape "
-            "[N, H, W] or [N, H, W, C] with C 1 or 3"
-            + ("; np.moveaxis(images, 1, 3) puts the channels last." if first else ".")
+            f"[N, H, W] or [N, H, W, C] with C 1 or 3{advice}."
         )
     return images

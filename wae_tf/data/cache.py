@@ -20,9 +20,9 @@ try:
     import fcntl
 except ImportError:
     fcntl = None  # type: ignore[assignment]  # not on Windows
-from wae_tf import interruption
+from wae_tf.console import interruption
 from wae_tf.errors import DataError
-from wae_tf.files import open_regular, read_text
+from wae_tf.files import cache_folder, open_regular, read_text
 
 #: Part of every key: raise it when the same files would decode to other pixels or another order.
 VERSION = 1
@@ -187,7 +187,7 @@ def open_or_build(
     """The decoded images of `key`: from the cache, or decoded now and kept there.
 
     Args:
-        cache_dir: the cache's folder; None stands for $WAE_TF_CACHE or ~/.cache/wae_tf.
+        cache_dir: the cache's folder; see `files.cache_folder`.
         name: the data set's name, for file names and messages.
         key: everything the pixels and their order depend on, as JSON values.
         fill: calls `start` and then `append` or `put` of the Writer; returns facts to keep, as JSON
@@ -201,9 +201,7 @@ def open_or_build(
     """
     key = {**key, "dataset": name, "version": VERSION}
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    folder = Path(
-        cache_dir or os.environ.get("WAE_TF_CACHE") or Path.home() / ".cache" / "wae_tf"
-    ).expanduser()
+    folder = cache_folder(cache_dir)
     array_file = folder / f"{name}-{digest[:24]}.npy"
     facts_file = array_file.with_suffix(".json")
     found = _read(array_file, facts_file, digest)

@@ -93,7 +93,7 @@ def check(data_dir: Path, skip_bad_images: bool) -> None:
     check=check,
     pixel_range="symmetric",
     splits=("listing",),
-    flags=("image_size",),
+    flags=("image_size", "crop"),
     tfds="celeb_a",
     tfds_file="https://drive.google.com",
 )

@@ -28,17 +28,23 @@ def _find(data_dir: Path) -> list[Path]:
     """
     best: dict[str, Path] = {}
     for below in _FOLDERS:
-        found = {
-            part: path
-            for part in _PARTS
-            if (path := image_set.first_file(data_dir / below, [part, f"{part}.bin"]))
-        }
+        found = _batches(data_dir / below)
         if len(found) > len(best):
             best = found
+    if len(best) < len(_PARTS):
+        deeper = [_batches(data_dir / below) for below in image_set.folders_below(data_dir)]
+        whole = [found for found in deeper if len(found) == len(_PARTS)]
+        best = whole[0] if len(whole) == 1 else best
     missing = [part for part in _PARTS if part not in best]
     if missing:
         raise image_set.wrong_layout("cifar10", data_dir, "; missing: " + ", ".join(missing))
     return [best[part] for part in _PARTS]
+
+
+def _batches(folder: Path) -> dict[str, Path]:
+    """Those of the six that are in a folder, by name."""
+    found = {part: image_set.first_file(folder, [part, f"{part}.bin"]) for part in _PARTS}
+    return {part: path for part, path in found.items() if path}
 
 
 def check(data_dir: Path) -> None:

@@ -12,10 +12,15 @@ from collections.abc import Sequence
 import numpy as np
 
 _TAIL = r"([ _-]?(images?|imgs?|set|data|[ab]|\d{4}))?"
+#: As seg_train and seg_test.
+_BEFORE = r"([a-z0-9]+[ _-])?"
 _PARTS = {
-    "train": re.compile(f"(train|training){_TAIL}", re.IGNORECASE),
-    "test": re.compile(f"(test|testing){_TAIL}", re.IGNORECASE),
-    "validation": re.compile(f"(val|valid|validation){_TAIL}", re.IGNORECASE),
+    part: re.compile(f"{_BEFORE}({words}){_TAIL}", re.IGNORECASE)
+    for part, words in {
+        "train": "train|training",
+        "test": "test|testing",
+        "validation": "val|valid|validation|dev|eval",
+    }.items()
 }
 
 

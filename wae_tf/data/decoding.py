@@ -19,7 +19,7 @@ from wae_tf.errors import DataError
 _SOME = 64
 
 
-def spread(names: Sequence[str]) -> list[str]:
+def some_of(names: Sequence[str]) -> list[str]:
     """Up to 64 of the names, evenly."""
     return list(names[:: max(1, len(names) // _SOME)])[:_SOME]
 
@@ -42,7 +42,7 @@ def look_at_some(
         DataError: one cannot be used, and `skip_bad` is off.
     """
     found, bad = [], None
-    for name in spread(names):
+    for name in some_of(names):
         try:
             found.append(look(files.read(name)))
         except BadPicture as error:

@@ -30,7 +30,9 @@ def _find(data_dir: Path) -> Path | None:
     for folder in (data_dir, data_dir / "dsprites-dataset", data_dir / "dsprites"):
         if path := image_set.first_file(folder, _NAMES, gzip=False):
             return path
-    return None
+    # As browsers and people rename it, where it is the only one.
+    others = [path for path in data_dir.glob("*.npz") if path.is_file()]
+    return others[0] if len(others) == 1 else None
 
 
 def _open(path: Path) -> NpzMember:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from wae_tf.data import (
     own_pictures,
     picture_files,
 )
-from wae_tf.data.archives import Files
+from wae_tf.data.archives import BadPicture, Files
 from wae_tf.data.cache import Accept
 from wae_tf.data.image_set import ImageSet, layout
 from wae_tf.errors import DataError
@@ -46,7 +46,19 @@ def _find(data_dir: Path) -> tuple[Files, list[str]] | Path:
     of_arrays = [name for name in files.names if name.endswith(_ARRAYS)]
     if len(of_arrays) == 1 and data_dir.is_dir():
         return data_dir / of_arrays[0]
-    raise image_set.wrong_layout("folder", data_dir)
+    raise image_set.wrong_layout("folder", data_dir, _without_ending(files))
+
+
+def _without_ending(files: Files) -> str:
+    """What to do with pictures whose names have no ending, which are known by it."""
+    names = [name for name in files.names if not PurePosixPath(name).suffix]
+    if not names:
+        return ""
+    try:
+        ending = f".{picture_files.open_picture(files.read(names[0])).format or ''}".lower()
+    except BadPicture:
+        return ""
+    return f"; {names[0]} is a picture without an ending: name it {PurePosixPath(names[0]).name}{ending}"
 
 
 def check(data_dir: Path, image_size: int | None, skip_bad_images: bool) -> None:
@@ -58,8 +70,8 @@ def check(data_dir: Path, image_size: int | None, skip_bad_images: bool) -> None
     files, names = found
     looks = decoding.look_at_some(files, names, picture_files.look, skip_bad_images)
     if image_size is None and not skip_bad_images:  # else some may be missing
-        sizes = [size for _, size in looks]
-        own_pictures.check_sizes(files, decoding.spread(names), sizes)
+        sizes = [look.size for look in looks]
+        own_pictures.check_sizes(files, decoding.some_of(names), sizes)
 
 
 @register(

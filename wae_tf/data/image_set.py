@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,8 +114,13 @@ def fetched(name: str, read: Callable[[Path], Parts]) -> ImageSet:
     Raises:
         DataError: neither has it, and it cannot be downloaded.
     """
-    builder = tfds_source.prepared_at_home(name)
-    kept = None if builder else keras_files.kept(name)
+    try:
+        builder = tfds_source.prepared_at_home(name)
+        kept = None if builder else keras_files.kept(name)
+    except tfds_source.NotThere:
+        if (kept := keras_files.kept(name)) is None:
+            raise
+        builder = None
     if builder is None and kept is None:
         try:
             builder = tfds_source.prepare(name, layout(name))
@@ -159,6 +165,22 @@ def first_file(folder: Path, names: Sequence[str], gzip: bool = True) -> Path | 
             if (folder / name / inside).is_file():
                 return folder / name / inside
     return None
+
+
+def folders_below(folder: Path, levels: int = 3, most: int = 200) -> list[str]:
+    """The folders inside a folder, some levels deep, as paths relative to it."""
+    found: list[str] = []
+    for place, folders, _ in os.walk(folder):
+        below = Path(place).relative_to(folder)
+        if len(found) >= most:
+            break
+        if len(below.parts) < levels:
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+        else:
+            folders[:] = []
+        if below.parts:
+            found.append(below.as_posix())
+    return found
 
 
 def wrong_layout(name: str, data_dir: Path, more: str = "") -> DataError:

@@ -40,10 +40,10 @@ def load(
             has prepared it. None: TFDS's own folder or its download; `digits` needs none.
         cache_dir: where decoded images are kept; None: $WAE_TF_CACHE or ~/.cache/wae_tf.
         crop: celeba: `closecrop` or `resizecrop` (official datahandler.py:194-207), or `squash`
-            (replication preprocess.py:19).
+            (replication preprocess.py:20).
         split: `official`; `own`, the files' own train and test (mnist, fashion_mnist, cifar10); or
             `listing`, all images by number, so that the first train_size and the first test_size
-            overlap (celeba; replication utils.py:19-22).
+            overlap (celeba; replication utils.py:16-19).
         image_size: folder: crop pictures to the centre square and resize to this side; celeba: the
             official crop at this side instead of 64.
         channels: folder: 1 for grey, 3 for colour; None: as the pictures are.
@@ -140,7 +140,9 @@ def _checked(
     if crop not in CROPS:
         raise FlagError(f"--crop={crop} is not one of {', '.join(CROPS)}.")
     Config(dataset=dataset, split=split)  # which split goes with which data set
-    for flag, value in {"image_size": image_size, "channels": channels}.items():
+    asked: dict[str, Any] = {"image_size": image_size, "channels": channels}
+    asked["crop"] = None if crop == CROPS[0] else crop
+    for flag, value in asked.items():
         if value is not None and flag not in facts.get("flags", ()):
             those = [
                 name

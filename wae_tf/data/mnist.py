@@ -38,15 +38,15 @@ def _find(name: str, data_dir: Path) -> Path | dict[str, Path]:
         raise image_set.wrong_layout(name, data_dir)
     best: dict[str, Path] = {}
     for below in _FOLDERS[name]:
-        found = {
-            part: path
-            for part, kind in _KINDS
-            if (path := image_set.first_file(
-                data_dir / below, [f"{part}-{kind}-ubyte", f"{part}.{kind}-ubyte"]
-            ))
-        }  # fmt: skip
+        found = _idx_files(data_dir / below)
         if len(found) > len(best):
             best = found
+    if len(best) < len(_KINDS):
+        deeper = [
+            _idx_files(data_dir / b) for b in image_set.folders_below(data_dir) if _is(name, b)
+        ]
+        whole = [found for found in deeper if len(found) == len(_KINDS)]
+        best = whole[0] if len(whole) == 1 else best
     npz = image_set.first_file(data_dir, [f"{name}.npz", f"{name.replace('_', '-')}.npz"], False)
     if len(best) == len(_KINDS):
         return best
@@ -54,6 +54,24 @@ def _find(name: str, data_dir: Path) -> Path | dict[str, Path]:
         return npz
     missing = [part for part, _ in _KINDS if part not in best]
     raise image_set.wrong_layout(name, data_dir, "; missing: " + ", ".join(missing))
+
+
+def _idx_files(folder: Path) -> dict[str, Path]:
+    """Those of the four that are in a folder, by part."""
+    names = {
+        part: [f"{part}-{kind}-ubyte", f"{part}.{kind}-ubyte", f"{part}-{kind}.ubyte"]
+        for part, kind in _KINDS
+    }
+    found = {part: image_set.first_file(folder, spelled) for part, spelled in names.items()}
+    return {part: path for part, path in found.items() if path}
+
+
+def _is(name: str, folder: str) -> bool:
+    """Whether a folder's path does not say that it is another of the data sets in this format."""
+    words = folder.lower()
+    if name == "fashion_mnist":
+        return "fashion" in words or "mnist" not in words
+    return not any(other in words for other in ("fashion", "emnist", "kmnist", "qmnist"))
 
 
 def check(name: str, data_dir: Path) -> None:

@@ -49,9 +49,9 @@ def decoded(
         looks, bad = _look_at_all(files, names, skip_bad_images)
         good = list(looks)
         if image_size is None:
-            check_sizes(files, good, [size for _, size in looks.values()])
-        width, height = (image_size, image_size) if image_size else looks[good[0]][1]
-        grey = channels == 1 or (channels is None and all(is_grey for is_grey, _ in looks.values()))
+            check_sizes(files, good, [look.size for look in looks.values()])
+        width, height = (image_size, image_size) if image_size else looks[good[0]].size
+        grey = channels == 1 or (channels is None and all(look.grey for look in looks.values()))
         writer.start(len(good), (height, width, 1 if grey else 3), accept)
         stretch = _zeros_and_ones(files, good)
         facts = decoding.decode(
@@ -61,6 +61,8 @@ def decoded(
             skip_bad=skip_bad_images, where=files.where,
         )  # fmt: skip
         words = ["pixels of 0 and 1 read as 0 and 255"] if stretch else []
+        if several := sum(look.several for look in looks.values()):
+            words.append(f"of {several:,} with several frames or pages the first")
         _check_light(writer, files.where)
         if channels is None and not grey and _is_grey(writer):
             words.append("all grey though stored in colour (--channels=1 keeps one channel)")
@@ -107,9 +109,9 @@ def _items(files: Files, names: Iterable[str]):
 
 def _look_at_all(
     files: Files, names: Sequence[str], skip_bad_images: bool
-) -> tuple[dict[str, tuple[bool, tuple[int, int]]], list[str]]:
-    """Whether each is grey and its size, from its head; and the names of those that are bad."""
-    looks: dict[str, tuple[bool, tuple[int, int]]] = {}
+) -> tuple[dict[str, picture_files.Look], list[str]]:
+    """What the head of each says, and the names of those that are bad."""
+    looks: dict[str, picture_files.Look] = {}
     bad: list[str] = []
     for good, some_looks, some_bad in picture_files.map_in_order(
         _items(files, names), picture_files.look, skip_bad=skip_bad_images, where=files.where

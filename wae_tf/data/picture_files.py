@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -105,7 +105,7 @@ def decode_celeba(data: bytes, crop: str, side: int = 64) -> np.ndarray:
 
     `closecrop` cuts the box (19, 39, 159, 179) and resizes it to 64x64; `resizecrop` resizes all
     to 64x78 and keeps rows 7 to 71. Lanczos in both. `squash` resizes all to 64x64, bilinear, as
-    the replication report did (its preprocess.py:19; it wrote a JPEG of the result once more, which
+    the replication report did (its preprocess.py:20; it wrote a JPEG of the result once more, which
     this does not). The resizing is the official one to the byte; the JPEG decoder is Pillow's, whose
     releases of the time carried another libjpeg. For another `side` the same lines are followed with
     it in place of 64.
@@ -225,8 +225,16 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return image
 
 
-def look(data: bytes) -> tuple[bool, tuple[int, int]]:
-    """Whether a picture is grey, and its (width, height) once turned; without decoding it.
+class Look(NamedTuple):
+    """What the head of a picture says."""
+
+    grey: bool
+    size: tuple[int, int]  # width and height, once turned
+    several: bool  # frames or pages, of which the first is taken
+
+
+def look(data: bytes) -> Look:
+    """What the head of a picture says, without decoding it.
 
     Raises:
         BadPicture: as `open_picture`.
@@ -236,7 +244,12 @@ def look(data: bytes) -> tuple[bool, tuple[int, int]]:
         turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
     except Exception:  # damaged EXIF is no reason to refuse the pixels
         turned = False
-    return _is_grey(image), (image.size[::-1] if turned else image.size)
+    grey, size = _is_grey(image), (image.size[::-1] if turned else image.size)
+    try:
+        several = bool(getattr(image, "is_animated", False))
+    except Exception:  # as above: of the frames behind the first
+        several = False
+    return Look(grey, size, several)
 
 
 def map_in_order(

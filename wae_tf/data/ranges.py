@@ -56,6 +56,11 @@ def scale_of(dtype: np.dtype, low: float, high: float, where: object) -> Scale:
     if high == 0:
         raise DataError(f"{where} has no values but 0: all images are black.")
     if high <= (1.0001 if dtype.kind == "f" else 1):
+        if high * 255 < DARK:
+            raise DataError(
+                f"{said}, which is nearly black where 1 is white: multiply by {1 / high:.4g}, if "
+                f"{high:g} is white."
+            )
         return Scale(255.0, "0 to 1 read as 0 to 255")
     if high > 255:
         if dtype == np.uint16 and high >= 1 << 15:

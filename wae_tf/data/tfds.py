@@ -23,9 +23,17 @@ class DownloadFailed(DataError):
     """TFDS began to download a data set and could not finish it."""
 
 
+class NotThere(DataError):
+    """tensorflow-datasets cannot be imported."""
+
+
 def prepared_at_home(dataset: str) -> Any | None:
-    """The builder of a data set prepared in TFDS's own folder, or None."""
-    builder = _builder(registry.fact("dataset", dataset, "tfds"), None)
+    """The builder of a data set prepared in TFDS's own folder, or None.
+
+    Raises:
+        NotThere: there is no TFDS.
+    """
+    builder = _builder(dataset, None)
     return builder if builder.is_prepared() else None
 
 
@@ -34,7 +42,7 @@ def prepared_in(dataset: str, root: Path) -> Any | None:
     name = registry.fact("dataset", dataset, "tfds")
     if not (root / name).is_dir():
         return None
-    builder = _builder(name, str(root))
+    builder = _builder(dataset, str(root))
     return builder if builder.is_prepared() else None
 
 
@@ -56,7 +64,7 @@ def prepare(dataset: str, layout: str) -> Any:
         DownloadFailed: the download fails.
     """
     name, url = (registry.fact("dataset", dataset, fact) for fact in ("tfds", "tfds_file"))
-    builder = _builder(name, None)
+    builder = _builder(dataset, None)
     if builder.is_prepared():
         return builder
     instead = f"give --data_dir with {layout}, or a folder where TFDS has prepared {name}"
@@ -125,9 +133,16 @@ def _one_sentence(builder: Any) -> Iterator[None]:
         ) from error
 
 
-def _builder(name: str, root: str | None) -> Any:
-    import tensorflow_datasets as tfds
-
+def _builder(dataset: str, root: str | None) -> Any:
+    name, layout = (registry.fact("dataset", dataset, fact) for fact in ("tfds", "layout"))
+    try:
+        import tensorflow_datasets as tfds
+    except Exception as error:  # missing, or broken in any way
+        raise NotThere(
+            f"{dataset} {f'in {root}' if root else 'without --data_dir'} needs tensorflow-datasets, which "
+            f"cannot be imported ({type(error).__name__}: {first_line(error)}): pip install "
+            f"'tensorflow-datasets>=4.9.10,<4.10' importlib_resources, or give --data_dir with {layout}."
+        ) from error
     try:
         return tfds.builder(name, data_dir=root)
     except Exception as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from wae_tf.evaluation import codes
+from wae_tf.evaluation import codes, off_prior
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.objective import costs
@@ -28,22 +28,31 @@ def test_terms(model: Wae, images: np.ndarray, batch_size: int = 100) -> dict[st
         batch_size: the penalty is the mean over full batches of this size, since it depends on it.
 
     Returns:
-        `test_reconstruction`, the mean over all images, and `test_penalty`.
+        `test_reconstruction`, the mean over all images; `test_penalty`; and `test_loss`, what
+        training makes small: the first, lambda times the second, and whatever else the loss has.
     """
+    wae_lambda = float(model.wae_lambda.numpy())
 
     def terms(batch: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
         found = model.test_terms(model.as_pixels(batch), index)
-        return {name: found[name] for name in ("reconstruction", "penalty")}
+        return {name: found[name] for name in ("loss", "reconstruction", "penalty")}
 
     function = passes.compiled(model, terms, images, indexed=True)
-    total, penalties = 0.0, []
+    total, rest, penalties = 0.0, 0.0, []
     for index, batch in enumerate(passes.slices(images, batch_size)):
         values = function(tf.convert_to_tensor(batch), tf.constant(index, tf.int64))
         total += float(values["reconstruction"]) * len(batch)
+        terms_of_loss = float(values["reconstruction"]) + wae_lambda * float(values["penalty"])
+        rest += (float(values["loss"]) - terms_of_loss) * len(batch)
         if len(batch) == min(batch_size, len(images)):
             measured = len(batch) >= model.least_codes
             penalties.append(float(values["penalty"]) if measured else math.nan)
-    return {"test_reconstruction": total / len(images), "test_penalty": float(np.mean(penalties))}
+    reconstruction, penalty = total / len(images), float(np.mean(penalties))
+    return {
+        "test_reconstruction": reconstruction,
+        "test_penalty": penalty,
+        "test_loss": reconstruction + wae_lambda * penalty + rest / len(images),
+    }
 
 
 def sharpness_of(images: np.ndarray, what: str) -> dict[str, float]:
@@ -76,7 +85,7 @@ def sharpnesses(
 
 
 def test_line(model: Wae, images: np.ndarray, batch_size: int) -> dict[str, float]:
-    """The replication report's test: `loss` and `blur` over batches in order (replication wae.py:527-571).
+    """The replication report's test: `loss` and `blur` over batches in order (replication wae.py:527-570).
 
     Args:
         model: the model.
@@ -124,7 +133,8 @@ def evaluate(
         progress: is called with a line before each part.
 
     Returns:
-        What `test_terms`, `sharpnesses` and, of the codes of all test images, `codes.moments` give.
+        What `test_terms`, `sharpnesses` and, of the codes of all test images, `codes.moments` and
+        `off_prior.flag` give.
     """
     progress(f"reconstructing {len(test)} test images")
     terms = test_terms(model, test, batch_size)
@@ -132,4 +142,5 @@ def evaluate(
     sharp = sharpnesses(model, test, batch_size=batch_size, sample_count=sample_count)
     if test_codes is None:
         test_codes = passes.codes(model, test, batch_size)
-    return {**terms, **sharp, **codes.moments(test_codes, passes.prior_std(model))}
+    moments = codes.moments(test_codes, passes.prior_std(model))
+    return {**terms, **sharp, **moments, **off_prior.flag(moments, len(test_codes))}

@@ -14,8 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import interruption
 from wae_tf.config import Config
+from wae_tf.console import interruption
 from wae_tf.console import progress as console_progress
 from wae_tf.data.batches import batch_indices, image_batches
 from wae_tf.data.image_set import ImageSet
@@ -26,7 +26,8 @@ from wae_tf.pixels import to_float
 
 FEATURES = 64
 BATCH, RATE, STEPS = 100, 1e-3, 3000
-MODEL_FILE, FACTS_FILE = "classifier.keras", "classifier.json"
+#: The facts name the file of the network, so that one rename puts both in the place of older ones.
+FACTS_FILE = "classifier.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Facts:
     test_accuracy: float
     feature_scale: float  # features times this have a mean square of 1 on training images
     sha256: str
+    network: str = "classifier.keras"  # its file, beside; the default is what older ones had
 
 
 def build(image_shape: tuple[int, int, int], classes: int, seed: int) -> keras.Model:
@@ -92,7 +94,7 @@ def train(
     schedule = keras.optimizers.schedules.CosineDecay(RATE, steps)
     optimizer = keras.optimizers.Adam(schedule)
     optimizer.build(model.trainable_variables)
-    held = tf.constant(labels, tf.int32)
+    label_tensor = tf.constant(labels, tf.int32)
     batch_size = min(BATCH, len(labels))
 
     @tf.function
@@ -105,12 +107,12 @@ def train(
         return loss
 
     # The same draws as the pictures': a batch is a function of (seed, step).
-    drawn = {"seed": seed, "batch_size": batch_size, "stream": "classifier/batches"}
+    drawn: dict[str, Any] = {"seed": seed, "batch_size": batch_size, "stream": "classifier/batches"}
     batches = image_batches(images.train, pixel_range="unit", **drawn)
     for index, batch in enumerate(batches.take(steps)):
         interruption.check()
         rows = batch_indices(step=index, size=len(labels), **drawn)
-        loss = step(batch, tf.gather(held, rows))
+        loss = step(batch, tf.gather(label_tensor, rows))
         if (index + 1) % 500 == 0 or index + 1 == steps:
             progress(f"classifier: step {index + 1} of {steps}, loss {float(loss):.4f}")
 
@@ -136,21 +138,29 @@ def train(
         train_accuracy=train_accuracy,
         test_accuracy=tested(images.test, test_labels)[0],
         feature_scale=scale,
-        sha256=_identity(model, scale),
+        sha256=(identity := _identity(model, scale)),
+        network=f"classifier-{identity[:12]}.keras",
     )
+    _save(folder, model, facts)
+    return facts
+
+
+def _save(folder: Path, model: keras.Model, facts: Facts) -> None:
+    """Writes a network and, once it is whole, the facts, which take the place of older ones."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Under another name first: whoever is killed while it is written leaves the old pair.
-        part = folder / f"new-{MODEL_FILE}"
+        part = folder / f".new-{facts.network}"
         model.save(part)
         sync(part)
-        os.replace(part, folder / MODEL_FILE)
+        os.replace(part, folder / facts.network)
         known = json.loads(json.dumps(dataclasses.asdict(facts)))
         text = json.dumps({**known, "sum": _sum(known)}, indent=2)
         write_atomically(folder / FACTS_FILE, text + "\n")
+        for path in (*folder.glob("classifier*.keras"), *folder.glob(".new-classifier*.keras")):
+            if path.name != facts.network:
+                path.unlink()
     except OSError as error:
         raise RunError(f"--work_dir={folder} cannot be written to: {error.strerror}.") from error
-    return facts
 
 
 def _outputs(model: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -190,13 +200,13 @@ def load(folder: str | Path, config: Config, image_shape: tuple[int, int, int]) 
         DataError: no classifier there, or one of other images.
     """
     path = Path(folder).expanduser()
-    if not (path / FACTS_FILE).is_file() or not (path / MODEL_FILE).is_file():
+    if not (path / FACTS_FILE).is_file():
         raise DataError(f"--classifier={folder} holds no classifier. {how(config.dataset)}")
     try:
         known: dict[str, Any] = json.loads(read_text(path / FACTS_FILE))
         whole = known.pop("sum", _sum(known)) == _sum(known)
         facts = Facts(**{**known, "image_shape": tuple(known["image_shape"])})
-        model = keras.models.load_model(path / MODEL_FILE)
+        model = keras.models.load_model(path / Path(facts.network).name)
     except PermissionError as error:
         raise DataError(
             f"--classifier={folder} cannot be read: {error.filename}: {error.strerror}."
@@ -213,7 +223,7 @@ def load(folder: str | Path, config: Config, image_shape: tuple[int, int, int]) 
         )
     if identity != facts.sha256:
         raise DataError(
-            f"--classifier={folder} is damaged: {MODEL_FILE} is not the network that {FACTS_FILE} "
+            f"--classifier={folder} is damaged: {facts.network} is not the network that {FACTS_FILE} "
             f"tells of. {how(config.dataset)}"
         )
     if facts.dataset != config.dataset or facts.image_shape != tuple(image_shape):

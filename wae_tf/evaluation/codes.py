@@ -1,4 +1,4 @@
-"""Q_Z against P_Z on a whole test set: moments of the codes, and the MMD with its null spread."""
+"""Q_Z against P_Z on a whole test set: moments of the codes, and the MMD with the spread of its null."""
 
 from __future__ import annotations
 

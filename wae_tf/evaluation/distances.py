@@ -1,7 +1,7 @@
 """Distances between sets of images by the activations of a network, in bounded memory.
 
-A network here is a `Network`: bytes of images in, features and logits out. The distances themselves
-are TF-GAN's (`wae_tf.tfgan`); `frechet_of_moments` is an independent one to check them by.
+A network here is a `FeatureNetwork`: bytes of images in, features and logits out. The distances themselves
+are TF-GAN's (`evaluation.tfgan`); `frechet_of_moments` is an independent one to check them by.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import os
 import time
 import zipfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from wae_tf.evaluation import tfgan
+from wae_tf.files import cache_folder
 
 Progress = Callable[[str], None]
 
@@ -105,13 +105,11 @@ def cached_features(
         "version": 1,
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    folder = Path(
-        cache_dir or os.environ.get("WAE_TF_CACHE") or Path.home() / ".cache" / "wae_tf"
-    ).expanduser()
+    folder = cache_folder(cache_dir)
     file = folder / f"features-{network.name}-{digest[:24]}.npz"
     with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        with open(file, "rb") as handle, np.load(handle, allow_pickle=False) as held:
-            found = Features(held["features"], held["logits"])
+        with open(file, "rb") as handle, np.load(handle, allow_pickle=False) as kept:
+            found = Features(kept["features"], kept["logits"])
         if len(found.features) == len(found.logits) == len(images):
             progress(f"{network.title}: {len(images):,} {what} from the cache")
             return found
@@ -119,8 +117,8 @@ def cached_features(
     part = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as handle:
-            np.savez(handle, **made._asdict())
+        with open(part, "wb") as new:
+            np.savez(new, **made._asdict())
         os.replace(part, file)
     except OSError as error:  # the numbers are there all the same
         progress(f"the cache folder {folder} cannot be written ({error.strerror or error})")

@@ -1,44 +1,14 @@
-"""What --mode=evaluate was asked for, and the networks by whose features pictures are compared."""
+"""The networks by whose features pictures are compared, and what their numbers are called."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
-from wae_tf.errors import FlagError
-from wae_tf.evaluation import classifier, inception, samplers
+from wae_tf.evaluation import classifier, inception
 from wae_tf.evaluation.distances import FeatureNetwork
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Options:
-    """What to evaluate by; field names are the flags' names (eval_samples, inception, ...)."""
-
-    inception: str | None = None
-    inception_resize: str = "tf1_bilinear"
-    classifier: str | None = None
-    sampler: str = "prior"
-    sphere_axis: str = "code"
-    eval_samples: int = 10_000
-
-    def __post_init__(self) -> None:
-        if self.eval_samples < 2:
-            raise FlagError(f"--eval_samples={self.eval_samples} is too small; accepted: 2 up.")
-        if self.sampler not in samplers.SAMPLERS:
-            raise FlagError(
-                f"--sampler={self.sampler} is not known; accepted: {', '.join(samplers.SAMPLERS)}."
-            )
-        if self.inception_resize not in inception.RESIZES:
-            raise FlagError(
-                f"--inception_resize={self.inception_resize} is not known; accepted: "
-                f"{', '.join(inception.RESIZES)}."
-            )
-        if self.sphere_axis not in ("code", "batch"):
-            raise FlagError(
-                f"--sphere_axis={self.sphere_axis} is not known; accepted: code, batch."
-            )
+from wae_tf.evaluation.options import RESIZES, Options
 
 
 def networks(
@@ -77,7 +47,7 @@ def metric_names(network: FeatureNetwork, options: Options) -> dict[str, str]:
         return {kind: f"{kind}_{network.name}" for kind in ("frechet", "kernel", "score")}
     # A resize other than the reference graph's is another score, and has another name.
     resize = options.inception_resize
-    tail = "" if resize == inception.RESIZES[0] else f"_{resize}"
+    tail = "" if resize == RESIZES[0] else f"_{resize}"
     names = {"frechet": "fid", "kernel": "kid", "score": "inception_score"}
     return {kind: name + tail for kind, name in names.items()}
 
@@ -91,5 +61,5 @@ def titles(network: FeatureNetwork, options: Options) -> dict[str, str]:
             "score": f"classifier score, {network.title}",
         }
     resize = options.inception_resize
-    tail = "" if resize == inception.RESIZES[0] else f" ({resize})"
+    tail = "" if resize == RESIZES[0] else f" ({resize})"
     return {"frechet": f"FID{tail}", "kernel": f"KID{tail}", "score": f"Inception Score{tail}"}

@@ -16,13 +16,14 @@ from wae_tf.evaluation import (
     codes,
     distances,
     feature_networks,
+    off_prior,
     picture_measures,
     samplers,
     tables,
     tfgan,
 )
 from wae_tf.evaluation.distances import FeatureNetwork, Progress
-from wae_tf.evaluation.feature_networks import Options
+from wae_tf.evaluation.options import Options
 from wae_tf.evaluation.picture_measures import SEARCHED, Pictures, decoded_bytes
 from wae_tf.evaluation.tables import Assessment, Row
 from wae_tf.figures import of_model
@@ -58,6 +59,8 @@ def evaluate(
         UserError: a network that was named cannot be used.
     """
     networks, left_out = feature_networks.networks(options, config, images)
+    if networks or images.test_labels is None:
+        tfgan.require()
     for sentence in left_out:
         progress(sentence)
     test_codes = passes.codes(model, images.test, config.batch_size)
@@ -85,6 +88,7 @@ def evaluate(
     if tail:
         some = passes.decoded(model, sample_codes[:1000])
         numbers |= brief.sharpness_of(some, f"samples{tail}")
+    numbers["evaluated_step"] = int(model.step.numpy())
     pictures = Pictures(
         test=images.test,
         samples=decoded_bytes(model, sample_codes, config.batch_size),
@@ -120,11 +124,14 @@ def evaluate(
     of_model.draw_neighbours(
         run.figures / f"neighbours{tail}.png", pictures.samples[:SHOWN], images.train, where[:SHOWN]
     )
+    metrics = run.update_metrics(numbers)
+    if off := off_prior.sentence(metrics, config):
+        progress(off)
     assessment = Assessment(
-        metrics=run.update_metrics(numbers),
+        metrics=metrics,
         rows=rows,
         model_rows=tables.model_rows(numbers),
-        facts=_facts(config, images, options, pictures, networks),
+        facts=_facts(config, images, options, pictures, networks, int(model.step.numpy())),
         bias=bias,
         left_out=left_out,
         sampler=options.sampler,
@@ -141,12 +148,14 @@ def _facts(
     options: Options,
     pictures: Pictures,
     networks: Sequence[FeatureNetwork],
+    step: int,
 ) -> list[tuple[str, str]]:
     """What the numbers are of, as (what, text)."""
     count = f"{len(images.test):,}"
     crop = f"; crop {config.crop}" if config.dataset == "celeba" else ""
     facts = [
         ("data", f"{images.name}, {images.split}{crop}; from {images.source}"),
+        ("checkpoint", f"step {step:,}, {config.checkpoint}"),
         ("compared with", f"the {count} test images, as bytes"),
         (
             "columns",

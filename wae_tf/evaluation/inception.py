@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from wae_tf.errors import DataError, FlagError
+from wae_tf.errors import DataError, FlagError, first_line
 from wae_tf.evaluation.distances import FeatureNetwork
+from wae_tf.evaluation.options import RESIZES
 
 SIZE, FEATURES, CLASSES = 299, 2048, 1008
 
@@ -27,8 +28,6 @@ HOW = (
     f"{HANDLE}, a SavedModel folder, or the frozen graph of 2015-12-05 (inceptionv1_for_inception_score.pb "
     "or classify_image_graph_def.pb)."
 )
-
-RESIZES = ("tf1_bilinear", "bilinear", "bicubic")
 
 #: Tensors of frozen graphs: where images in [-1, 1] go in, the last pool, the logits of 1008.
 _INPUTS = ("Mul:0", "inputs:0", "input:0", "images:0", "Placeholder:0")
@@ -163,13 +162,14 @@ def _hash_folder(folder: Path) -> str:
 def _download(handle: str) -> Path:
     try:
         import tensorflow_hub
-
-        return Path(tensorflow_hub.resolve(handle))
-    except ImportError as error:
+    except Exception as error:  # missing, or broken in any way
         raise Unreachable(
-            f"--inception={handle} needs tensorflow-hub, which cannot be imported ({error}); give "
-            "a SavedModel folder or a frozen graph instead."
+            f"--inception={handle} needs tensorflow-hub, which cannot be imported "
+            f"({type(error).__name__}: {first_line(error)}); give a SavedModel folder or a frozen graph "
+            "instead."
         ) from error
+    try:
+        return Path(tensorflow_hub.resolve(handle))
     except Exception as error:  # urllib's, tarfile's and TensorFlow's own
         raise Unreachable(
             f"--inception={handle} cannot be downloaded ({type(error).__name__}): fetch it where "
@@ -199,10 +199,14 @@ def _saved_model(folder: Path, source: str) -> Function:
                     f"[n, {SIZE}, {SIZE}, 3] is expected."
                 )
 
-            def call(images: tf.Tensor, signature: Any = signature, name: str = name) -> Any:
+            def call(
+                images: tf.Tensor,
+                signature: Any = signature,
+                name: str = name,
+                keep: Any = loaded,  # a signature does not keep its variables alive
+            ) -> Any:
                 return _named(signature(**{name: images}), source)
 
-            call.keep = loaded  # a signature does not keep its variables alive
             return call
     if callable(loaded):
         return lambda images: _named(loaded(images), source)
@@ -243,8 +247,7 @@ def _frozen(file: Path, source: str) -> Function:
             imported, [tf.TensorSpec([None, SIZE, SIZE, 3], tf.float32)]
         )
     except (ValueError, tf.errors.OpError) as error:
-        text = str(error).strip().splitlines()[0]
-        raise DataError(f"--inception={source} cannot be imported: {text[:200]}") from error
+        raise DataError(f"--inception={source} cannot be imported: {first_line(error)}.") from error
 
     def call(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         pooled, made = function(images)

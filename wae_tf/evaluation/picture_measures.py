@@ -55,16 +55,17 @@ def features(
     network: FeatureNetwork, pictures: Pictures, cache_dir: str | None, progress: Progress
 ) -> dict[str, Features]:
     """Activations of test, samples, reconstructions and data; those of data sets are cached."""
-    made = {"progress": progress}
     return {
         "test": distances.cached_features(
-            network, pictures.test, cache_dir, what="test images", **made
+            network, pictures.test, cache_dir, what="test images", progress=progress
         ),
-        "samples": distances.features(network, pictures.samples, what="samples", **made),
+        "samples": distances.features(network, pictures.samples, what="samples", progress=progress),
         "reconstructions": distances.features(
-            network, pictures.reconstructions, what="images", **made
+            network, pictures.reconstructions, what="images", progress=progress
         ),
-        "data": distances.cached_features(network, pictures.data, cache_dir, what="images", **made),
+        "data": distances.cached_features(
+            network, pictures.data, cache_dir, what="images", progress=progress
+        ),
     }
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import wae_tf
 from wae_tf.config import Config
-from wae_tf.evaluation import page_parts, report_figures
+from wae_tf.evaluation import off_prior, page_parts, report_figures
 from wae_tf.evaluation.tables import Assessment, number
 from wae_tf.files import write_atomically
 from wae_tf.runs.folder import RunFolder
@@ -28,7 +28,7 @@ _PACKAGES = (
 
 
 def _tiles(assessment: Assessment) -> str:
-    tiles = [
+    tiles: list[tuple[str | None, str, str]] = [
         (row.samples, row.quantity, f"data {row.data}")
         for row in assessment.rows
         if row.samples and ("Frechet" in row.quantity or "FID" in row.quantity)
@@ -55,6 +55,13 @@ def _tiles(assessment: Assessment) -> str:
         for value, name, note in tiles
     )
     return f'<div class="tiles">{cells}</div>'
+
+
+def _warning(sentence: str) -> str:
+    if not sentence:
+        return ""
+    text = page_parts.escape(sentence[0].upper() + sentence[1:])
+    return f'<section class="card missing"><h2>Codes off the prior</h2><p>{text}</p></section>'
 
 
 def _versions() -> str:
@@ -99,12 +106,12 @@ def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
     metrics = assessment.metrics
     steps = metrics.get("steps")
     parameters = metrics.get("parameters")
-    epochs = metrics.get("epochs")
-    epochs = f"{epochs:,} epoch{'s' if epochs != 1 else ''}, " if epochs else ""
+    count, seconds = metrics.get("epochs"), metrics.get("seconds")
+    epochs = f"{count:,} epoch{'s' if count != 1 else ''}, " if count else ""
     lead = [
         f"{config.dataset}, {epochs}{steps:,} steps" if steps else "",
         f"{parameters:,} parameters" if parameters else "",
-        f"trained in {metrics['seconds'] / 60:.1f} min" if metrics.get("seconds") else "",
+        f"trained in {seconds / 60:.1f} min" if seconds else "",
         f"seed {config.seed}",
     ]
     title = f"{config.model} on {config.dataset}"
@@ -113,6 +120,7 @@ def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
         f"<h1>{page_parts.escape(title)}</h1>",
         f'<p class="lead">{page_parts.escape(" · ".join(p for p in lead if p))}</p>',
         _tiles(assessment),
+        _warning(off_prior.sentence(metrics, config)),
         '<div class="two grid">',
         page_parts.picture_of_file(
             figures / f"samples{tail}.png",
@@ -187,7 +195,10 @@ def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
     if progress:
         parts.append(
             page_parts.picture_of_file(
-                progress[-1], "The official code's figure", progress[-1].name, pixels=False
+                progress[-1],
+                "The last figure of training",
+                f"{progress[-1].name}, laid out as the official code's.",
+                pixels=False,
             )
         )
     parts += [

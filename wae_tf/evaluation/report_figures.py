@@ -7,27 +7,21 @@ from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from wae_tf.figures import drawing
 
 
 def _png(figure: Figure) -> bytes:
     buffer = BytesIO()
-    figure.canvas.print_png(buffer)
+    drawing.write_png(buffer, figure)
     return buffer.getvalue()
-
-
-def _new_figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), dpi=100)
-    figure.set_layout_engine("constrained")
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def codes_figure(codes: tuple[Sequence[float], Sequence[float]]) -> bytes:
     """PNG of each coordinate's mean and standard deviation, in the prior's."""
     means, stds = (np.asarray(values) for values in codes)
-    figure = _new_figure(5.2, 3.2)
+    figure = drawing.new_figure(5.2, 3.2, layout="constrained")
     ax = figure.add_subplot()
     places = np.arange(len(means))
     ax.axhspan(-1, 1, color="#eceff3", label="prior, ± 1 std")
@@ -36,7 +30,7 @@ def codes_figure(codes: tuple[Sequence[float], Sequence[float]]) -> bytes:
         means,
         stds,
         fmt="o",
-        color="#1f5fbf",
+        color=drawing.BLUE,
         markersize=4,
         capsize=3,
         label="codes, ± 1 std",
@@ -52,15 +46,15 @@ def codes_figure(codes: tuple[Sequence[float], Sequence[float]]) -> bytes:
 
 def bias_figure(bias: Sequence[tuple[str, Sequence[tuple[int, float]]]]) -> bytes:
     """PNG of (title, [(n, Frechet distance of the first n pictures)])."""
-    figure = _new_figure(5.2, 3.2)
+    figure = drawing.new_figure(5.2, 3.2, layout="constrained")
     ax = figure.add_subplot()
     for title, points in bias:
         counts, values = zip(*points, strict=True)
         ax.plot(counts, values, marker="o", label=title)
     ax.set_xscale("log")
-    counts = [n for _, points in bias for n, _ in points]
+    all_counts = [n for _, points in bias for n, _ in points]
     ticks = [m * 10**k for k in range(9) for m in (1, 2, 5)]
-    ticks = [t for t in ticks if min(counts) <= t <= max(counts)]
+    ticks = [t for t in ticks if min(all_counts) <= t <= max(all_counts)]
     ax.set_xticks(ticks, [f"{t:,}" for t in ticks])
     ax.minorticks_off()
     # Logarithmic: the data's own distance is nearly all bias, that of samples hardly any.

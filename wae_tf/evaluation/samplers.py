@@ -13,12 +13,12 @@ import tensorflow as tf
 
 from wae_tf import registry, streams
 from wae_tf.errors import FlagError
+from wae_tf.evaluation.options import SAMPLERS
 from wae_tf.models import passes
 from wae_tf.models.encoding import Noise
 from wae_tf.models.wae import Wae
 from wae_tf.objective import costs
-
-SAMPLERS = ("prior", "gmm", "improved")
+from wae_tf.suggestions import did_you_mean
 
 #: official improved_wae.py:19-23 and :98-103: steps at most, steps between looks, codes at once, the relative
 #: change of the loss that ends a batch, Adam's first decay (its rate is the model's lr).
@@ -77,7 +77,7 @@ class Descent:
         self.free = keras.Variable(np.zeros(shape), dtype=model.full_dtype, name="free_codes")
         self.optimizer = keras.optimizers.Adam(model.settings.lr, beta_1=BETA1, epsilon=1e-8)
         self.optimizer.build([self.free])
-        self._step, self._look = tf.function(self._step), tf.function(self._look)
+        self._compiled_step, self._compiled_look = tf.function(self._step), tf.function(self._look)
 
     def _noise(self, index: tf.Tensor) -> Noise:
         if self.fixed_noise is not None:
@@ -117,9 +117,9 @@ class Descent:
         looks: list[tuple[int, float]] = []
         for step in range(STEPS):
             index = tf.constant(first_index + step, tf.int64)
-            self._step(index)
+            self._compiled_step(index)
             if step == 0 or step % LOOK_EVERY == LOOK_EVERY - 1:
-                loss, codes, images = self._look(index)
+                loss, codes, images = self._compiled_look(index)
                 looks.append((step, float(loss)))
                 if step and abs(looks[-1][1] - looks[-2][1]) / abs(looks[-2][1]) < STOP_BELOW:
                     break
@@ -228,7 +228,10 @@ def draw_codes(
     if sampler == "gmm":
         return mixture(model, train, count, seed=seed)
     if sampler != "improved":
-        raise FlagError(f"--sampler={sampler} is not known; accepted: {', '.join(SAMPLERS)}.")
+        raise FlagError(
+            f"--sampler={sampler} is not known; accepted: {', '.join(SAMPLERS)}"
+            + did_you_mean(sampler, SAMPLERS)
+        )
     if registry.fact("cost", model.settings.cost, "logits"):
         raise FlagError(
             f"--sampler=improved needs a distance, and --cost={model.settings.cost} has none."

@@ -37,7 +37,7 @@ class Assessment:
         codes: mean and standard deviation of each coordinate of the test codes.
     """
 
-    metrics: dict[str, float]
+    metrics: dict[str, float | None]
     rows: list[Row]
     model_rows: list[tuple[str, str, str]]
     facts: list[tuple[str, str]]
@@ -54,6 +54,11 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
+def _row(quantity: str, cells: Sequence[str], better: str) -> Row:
+    samples, reconstructions, data = cells
+    return Row(quantity, samples, reconstructions, data, better)
+
+
 def sharpness_rows(metrics: dict[str, float], tail: str) -> list[Row]:
     """The rows of sharpness: minimum and mean of samples, reconstructions, data."""
     rows = []
@@ -62,7 +67,7 @@ def sharpness_rows(metrics: dict[str, float], tail: str) -> list[Row]:
             number(metrics[f"sharpness_{part}{end}"])
             for part in (f"samples{tail}", "reconstructions", "data")
         ]
-        rows.append(Row(f"sharpness, {title}", *cells, better="near data"))
+        rows.append(_row(f"sharpness, {title}", cells, "near data"))
     return rows
 
 
@@ -85,22 +90,20 @@ def network_rows(
         return f"{text} ± {number(error, 2)}" if kind == "kernel" and math.isfinite(error) else text
 
     ends = (tail, "_reconstructions", "_data")
-    return [
-        Row(titles[kind], *(cell(kind, end) for end in ends), better=better[kind]) for kind in names
-    ]
+    return [_row(titles[kind], [cell(kind, end) for end in ends], better[kind]) for kind in names]
 
 
 def sliced_rows(metrics: Mapping[str, float], tail: str) -> list[Row]:
     """The rows of `picture_measures.sliced_wasserstein`, a level each."""
     sides = [name.split("_")[2] for name in metrics if name.endswith("_data")]
     return [
-        Row(
+        _row(
             f"sliced Wasserstein x 1000, {side} px",
-            *(
+            [
                 number(1000 * metrics[f"sliced_wasserstein_{side}{end}"])
                 for end in (tail, "_reconstructions", "_data")
-            ),
-            better="lower",
+            ],
+            "lower",
         )
         for side in sides
     ]

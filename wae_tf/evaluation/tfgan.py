@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from wae_tf.errors import RunError
+from wae_tf.errors import RunError, first_line
 
 #: Images at most for the sliced Wasserstein distance: 64 patches of 7x7x3 floats an image are held.
 SLICED_IMAGES = 2048
@@ -55,16 +55,31 @@ def _eval() -> Any:
     if "tensorflow_gan" not in sys.modules:
         spec = importlib.util.find_spec("tensorflow_gan")
         if spec is None or not spec.submodule_search_locations:
-            raise RunError("TF-GAN is not installed: pip install 'tensorflow-gan>=2.1,<2.2'.")
+            raise RunError(
+                "TF-GAN, which Frechet, kernel and sliced Wasserstein distances need, is not installed: pip "
+                "install 'tensorflow-gan>=2.1,<2.2'."
+            )
         folder = Path(spec.submodule_search_locations[0])
         package, python = "tensorflow_gan", "tensorflow_gan.python"
         sys.modules[package] = _stub(package, folder)
         sys.modules[python] = _stub(python, folder / "python")
-        sys.modules[package].python = sys.modules[python]
+        vars(sys.modules[package])["python"] = sys.modules[python]
     try:
         return importlib.import_module("tensorflow_gan.python.eval")
-    except ImportError as error:
-        raise RunError(f"TF-GAN cannot be imported: {error}.") from error
+    except Exception as error:  # broken in any way
+        raise RunError(
+            f"TF-GAN, which Frechet, kernel and sliced Wasserstein distances need, cannot be imported "
+            f"({type(error).__name__}: {first_line(error)}): pip install 'tensorflow-gan>=2.1,<2.2'."
+        ) from error
+
+
+def require() -> None:
+    """Says before work that needs TF-GAN that it is not there.
+
+    Raises:
+        RunError: it is not.
+    """
+    _eval()
 
 
 def _tensor(activations: np.ndarray, dtype: tf.DType = tf.float64) -> tf.Tensor:

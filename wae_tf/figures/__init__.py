@@ -1,1 +1,1 @@
-"""Pictures of data, models and runs, as PNG files."""
+"""PNG files of what a model makes and how its training went."""

@@ -6,11 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from wae_tf.figures import drawing
-from wae_tf.figures.drawing import BLUE, DPI, GREEN, ORANGE, RED
+from wae_tf.figures.drawing import BLUE, GREEN, ORANGE, RED
 
 
 def training_curves(
@@ -26,9 +25,6 @@ def training_curves(
     may be missing; None, "" and NaN are gaps.
     """
     drawing.write_figure(path, _training_curves_figure(history, sharpness_data))
-
-
-# Training curves
 
 
 def _training_curves_figure(
@@ -63,13 +59,14 @@ def _training_curves_figure(
 
     rows = 2 if len(panels) == 4 else 1
     across = len(panels) // rows
-    figure = Figure(figsize=(5 * across + 0.5, 4 * rows), dpi=DPI)
+    figure = drawing.new_figure(5 * across + 0.5, 4 * rows)
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)
-    FigureCanvasAgg(figure)
     grid = figure.subplots(rows, across, squeeze=False)
     for ax, (title, lines) in zip(grid.flat, panels, strict=True):
-        for label, colour, values in lines:
-            ax.plot(x, values, color=colour, linewidth=2, label=label, marker=drawing.dot(values))
+        for (label, colour, values), style in zip(lines, ("-", "--"), strict=False):
+            ax.plot(
+                x, values, style, color=colour, linewidth=2, label=label, marker=drawing.dot(values)
+            )
         if title == "sharpness" and sharpness_data is not None and np.isfinite(sharpness_data):
             ax.axhline(sharpness_data, color="black", linewidth=1.5, linestyle="--", label="data")
         if longest == 1:

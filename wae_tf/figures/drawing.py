@@ -6,9 +6,11 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 from PIL import Image
@@ -17,20 +19,35 @@ from wae_tf.files import replacing
 
 DPI = 100
 TITLE, LABEL, TICK = 14, 11, 10  # font sizes in points, whatever the pictures' size
+#: What the numbers of a panel are, by its title.
+_UNITS = {
+    "reconstruction": "cost, scaled, mean of an image",
+    "penalty": "before lambda",
+    "adversary loss": "cross-entropy, nats",
+    "sharpness": "variance of the Laplacian, least",
+}
 _CELL = 64  # small images are enlarged, by a whole factor, towards this many pixels
-RED, BLUE, GREEN, ORANGE = "#d62728", "#1f5fbf", "#2ca02c", "#ff8c00"
+#: Told apart by the colour-blind too: Okabe and Ito's vermilion, blue, bluish green and orange.
+RED, BLUE, GREEN, ORANGE = "#d55e00", "#0072b2", "#009e73", "#e69f00"
 
 
 # Arrays
 
 
 def image_grid(
-    images: np.ndarray, columns: int, *, gap: int = 0, order: str = "across", fill: float = 1.0
+    images: np.ndarray,
+    columns: int,
+    *,
+    gap: int = 0,
+    order: str = "across",
+    fill: float = 1.0,
+    group: int = 0,
 ) -> np.ndarray:
     """Lays images [n, H, W, C] out as one picture [rows*H, columns*W, C], `gap` pixels apart.
 
     `order` is "across" (row after row, as one reads) or "down" (column after column, as in the
-    official figure). Cells without an image, and gaps, have the value `fill`.
+    official figure). Cells without an image, and gaps, have the value `fill`. After every `group`
+    rows the gap is three times as wide; 0: never.
     """
     images = checked_images(images, "images")
     if columns < 1 or gap < 0:
@@ -39,12 +56,13 @@ def image_grid(
         raise ValueError(f"order must be 'across' or 'down', got {order!r}.")
     n, height, width, channels = images.shape
     rows = max(1, math.ceil(n / columns))
-    grid = np.full(
-        (rows * (height + gap) - gap, columns * (width + gap) - gap, channels), fill, np.float32
-    )
+    tops = [
+        row * (height + gap) + (2 * gap * (row // group) if group else 0) for row in range(rows)
+    ]
+    grid = np.full((tops[-1] + height, columns * (width + gap) - gap, channels), fill, np.float32)
     for i, image in enumerate(images):
         row, column = divmod(i, columns) if order == "across" else (i % rows, i // rows)
-        top, left = row * (height + gap), column * (width + gap)
+        top, left = tops[row], column * (width + gap)
         grid[top : top + height, left : left + width] = image
     return grid
 
@@ -92,12 +110,22 @@ def dress(ax: Axes, title: str, x_name: str, values: np.ndarray) -> None:
         ax.text(0.5, 0.5, "no values", fontsize=LABEL, ha="center", transform=ax.transAxes)
     ax.set_title(title, fontsize=TITLE)
     ax.set_xlabel(x_name, fontsize=LABEL)
+    ax.set_ylabel(_UNITS.get(title, ""), fontsize=LABEL)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     ax.tick_params(labelsize=TICK)
     ax.grid(color="#dddddd")
     ax.set_axisbelow(True)
     if len(ax.lines) > 1:
-        ax.legend(loc="best", fontsize=LABEL, framealpha=0.9)
+        legend_above(ax)
+
+
+def legend_above(ax: Axes) -> None:
+    """Puts the legend into a band of its own, between the title and what is drawn."""
+    ax.legend(
+        loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, fontsize=TICK, frameon=False,
+        borderaxespad=0.1, handletextpad=0.4, columnspacing=1.0, handlelength=1.4,
+    )  # fmt: skip
+    ax.set_title(ax.get_title(), fontsize=TITLE, pad=24)
 
 
 # Checks and conversions
@@ -128,7 +156,7 @@ def points(points: np.ndarray, name: str) -> np.ndarray:
     return points
 
 
-def numbers(values: Sequence[float]) -> np.ndarray:
+def numbers(values: Sequence[float] | np.ndarray) -> np.ndarray:
     """Returns a column as float64, what is absent as NaN, and infinities too."""
     column = np.array([np.nan if v is None or v == "" else float(v) for v in values], np.float64)
     column[~np.isfinite(column)] = np.nan
@@ -166,11 +194,23 @@ def enlarge(images: np.ndarray, zoom: int) -> np.ndarray:
 # Files
 
 
+def new_figure(width: float, height: float, **options: Any) -> Figure:
+    """A figure of so many inches, drawn by Agg: no window, no global state."""
+    figure = Figure(figsize=(width, height), **{"dpi": DPI, **options})
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def write_png(file: BinaryIO, figure: Figure) -> None:
+    """Writes a figure into an open file."""
+    FigureCanvasAgg(figure).print_png(file)
+
+
 def write_figure(path: str | os.PathLike, figure: Figure) -> None:
     """Writes a figure as PNG, whole or not at all."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, durable=False) as file:
-        figure.canvas.print_png(file)
+        write_png(file, figure)
 
 
 def write_pixels(path: str | os.PathLike, picture: np.ndarray) -> None:

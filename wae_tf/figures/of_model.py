@@ -1,4 +1,4 @@
-"""Pictures of a model: runs it on images and hands the results to `figures`."""
+"""What a model makes of images, drawn: runs it, and hands arrays to `panels` and `six_panel`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from wae_tf import streams
 from wae_tf.figures import drawing, panels, six_panel
@@ -57,7 +56,7 @@ def draw_progress(
         path: PNG to write.
         train: uint8 [n, H, W, C].
         test: uint8 [m, H, W, C].
-        curves: as `figures.six_panel` takes them.
+        curves: as `six_panel.SixPanels` has them.
         title: above the figure.
         pictures: images in each panel, at most.
         columns: of each panel.
@@ -84,8 +83,7 @@ def draw_progress(
             np.concatenate([codes, np.zeros_like(codes)], axis=1)
             for codes in (codes_train, codes_test, prior_codes)
         )
-    six_panel.six_panel(
-        path,
+    shown = six_panel.SixPanels(
         train=_pictures(model, train),
         train_reconstructions=_pictures(model, passes.reconstructions(model, train)),
         test=_pictures(model, test),
@@ -99,6 +97,7 @@ def draw_progress(
         columns=columns,
         title=title,
     )
+    six_panel.write(path, shown)
 
 
 def draw_samples(model: Wae, path: Path, images: np.ndarray, pictures: int, columns: int) -> None:
@@ -114,12 +113,10 @@ def draw_interpolations(model: Wae, path: Path, test: np.ndarray) -> None:
     images = _shown(model, test[: 2 * rows])
     codes = model.encode(images).numpy()
     ends = images.reshape(rows, 2, *images.shape[1:])
-    first, last = codes[0::2][:, None], codes[1::2][:, None]
-    share = np.linspace(0.0, 1.0, INTERPOLATION_STEPS, dtype=np.float32)[None, :, None]
-    line = (first * (1 - share) + last * share).reshape(rows * INTERPOLATION_STEPS, -1)
-    if model.settings.prior == "sphere":
-        line = priors.into_support("sphere", tf.constant(line)).numpy()
-    decoded = passes.decoded(model, line)
+    first, last = (np.repeat(codes[i::2], INTERPOLATION_STEPS, axis=0) for i in (0, 1))
+    share = np.linspace(0.0, 1.0, INTERPOLATION_STEPS, dtype=np.float32)
+    line = priors.between(model.settings.prior, first, last, np.tile(share, rows)[:, None])
+    decoded = passes.decoded(model, np.asarray(line))
     decoded = decoded.reshape(rows, INTERPOLATION_STEPS, *decoded.shape[1:])
     panels.interpolations(path, _pictures(model, decoded), ends=_pictures(model, ends))
 
@@ -134,7 +131,11 @@ def draw_traversals(model: Wae, path: Path, test: np.ndarray) -> None:
         grid[i, :, i] = scale * np.asarray(TRAVERSAL_VALUES)
     decoded = passes.decoded(model, grid.reshape(-1, model.settings.zdim))
     decoded = decoded.reshape(count, len(TRAVERSAL_VALUES), *decoded.shape[1:])
-    panels.traversals(path, _pictures(model, decoded), TRAVERSAL_VALUES)
+    image = _shown(model, test[:1])
+    unmoved = np.concatenate([image, passes.reconstructions(model, image)])
+    panels.traversals(
+        path, _pictures(model, decoded), TRAVERSAL_VALUES, unmoved=_pictures(model, unmoved)
+    )
 
 
 def draw_reconstructions(model: Wae, path: Path, test: np.ndarray, seed: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of a run, as PNG files made from arrays.
+"""Arrays as PNG files: grids of samples, blocks side by side, interpolations, traversals.
 
 Images are floats in [0, 1] of shape [n, H, W, C]; values outside are clipped. One channel is shown
 as grey, zero black and one white (the official figure plots 1 - x with a colour map from white to
@@ -14,7 +14,6 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from wae_tf.figures import drawing
@@ -64,49 +63,78 @@ def interpolations(
                 f"ends must have shape {[r, 2, height, width, channels]} to go with rows, "
                 f"got {list(ends.shape)}."
             )
-    zoom = drawing.zoom_of((height, width))
-
-    def block(images: np.ndarray) -> np.ndarray:
-        flat = images.reshape(-1, height, width, channels)
-        return drawing.image_grid(drawing.enlarge(flat, zoom), images.shape[1], gap=2)
-
-    picture = block(rows)
-    if ends is not None:
-        space = np.ones((picture.shape[0], 10, channels), np.float32)
-        picture = np.concatenate(
-            [block(ends[:, :1]), space, picture, space, block(ends[:, 1:])], axis=1
-        )
-    drawing.write_pixels(path, picture)
+    blocks = [rows] if ends is None else [ends[:, :1], rows, ends[:, 1:]]
+    steps = [[f"{share:.2g}" for share in np.linspace(0, 1, rows.shape[1])]]
+    heads = steps if ends is None else [["image"], *steps, ["image"]]
+    sides = [str(i + 1) for i in range(r)]
+    title = "share of the second code; the images themselves at the ends"
+    drawing.write_figure(path, _labelled(blocks, heads, sides, title))
 
 
-def traversals(path: str | os.PathLike, grid: np.ndarray, values: Sequence[float]) -> None:
+def traversals(
+    path: str | os.PathLike,
+    grid: np.ndarray,
+    values: Sequence[float],
+    *,
+    unmoved: np.ndarray | None = None,
+) -> None:
     """Writes what each latent coordinate does: grid [zdims, k, H, W, C], one coordinate a row.
 
     `values` [k] are what the coordinate was set to, in standard deviations of the prior: they stand
-    along the top, and z0, z1, ... down the side.
+    along the top, and z0, z1, ... down the side. `unmoved` [2, H, W, C], an image and its
+    reconstruction, stands at the left of each row.
     """
-    drawing.write_figure(path, _traversals_figure(grid, values))
+    drawing.write_figure(path, _traversals_figure(grid, values, unmoved))
 
 
-# Traversals
+# Blocks of pictures with words beside them
 
 
-def _traversals_figure(grid: np.ndarray, values: Sequence[float]) -> Figure:
+def _traversals_figure(
+    grid: np.ndarray, values: Sequence[float], unmoved: np.ndarray | None = None
+) -> Figure:
     grid = drawing.grid_of_images(grid, "grid")
-    zdims, k, height, width, channels = grid.shape
-    values = drawing.numbers(values)
+    zdims, k = grid.shape[:2]
     if len(values) != k:
         raise ValueError(f"grid has {k} pictures a row and values {len(values)} numbers.")
-    gap = 2
+    blocks = [grid]
+    heads = [[f"{v + 0.0:.3g}".replace("-", "\N{MINUS SIGN}") for v in drawing.numbers(values)]]
+    if unmoved is not None:
+        unmoved = drawing.checked_images(unmoved, "unmoved")
+        blocks.insert(0, np.broadcast_to(unmoved[None], (zdims, *unmoved.shape)))
+        heads.insert(0, ["image", "again"])
+    title = "one coordinate at a time, in standard deviations of the prior"
+    return _labelled(blocks, heads, [f"z{i}" for i in range(zdims)], title)
+
+
+def _labelled(
+    blocks: Sequence[np.ndarray], heads: Sequence[Sequence[str]], sides: Sequence[str], title: str
+) -> Figure:
+    """Blocks of images [r, k, H, W, C] beside each other, words above columns and left of rows."""
+    height, width, channels = blocks[0].shape[2:]
+    gap, between = 2, 10
     zoom = drawing.zoom_of((height, width))
-    flat = drawing.enlarge(grid.reshape(-1, height, width, channels), zoom)
-    picture = drawing.image_grid(flat, k, gap=gap)
+    cell_height, cell_width = height * zoom, width * zoom
+    parts: list[np.ndarray] = []
+    centres: list[float] = []
+    right = 0
+    for block in blocks:
+        flat = drawing.enlarge(block.reshape(-1, height, width, channels), zoom)
+        grid = drawing.image_grid(flat, block.shape[1], gap=gap)
+        if parts:
+            parts.append(np.ones((grid.shape[0], between, channels), np.float32))
+            right += between
+        centres += [
+            right + i * (cell_width + gap) + (cell_width - 1) / 2 for i in range(block.shape[1])
+        ]
+        right += grid.shape[1]
+        parts.append(grid)
+    picture = np.concatenate(parts, axis=1)
     # The figure is sized so that a pixel of the picture is a pixel of the file.
     left, top, edge = 44, 50, 12
     total_width = max(left + picture.shape[1] + edge, 360)
     total_height = top + picture.shape[0] + edge
-    figure = Figure(figsize=(total_width / DPI, total_height / DPI), dpi=DPI)
-    FigureCanvasAgg(figure)
+    figure = drawing.new_figure(total_width / DPI, total_height / DPI)
     ax = figure.add_axes(
         (
             left / total_width,
@@ -117,20 +145,13 @@ def _traversals_figure(grid: np.ndarray, values: Sequence[float]) -> Figure:
     )
     ax.imshow(drawing.rgb(picture), interpolation="nearest", aspect="auto")
     ax.set_frame_on(False)
-    cell_height, cell_width = height * zoom, width * zoom
-    ax.set_xticks(
-        np.arange(k) * (cell_width + gap) + (cell_width - 1) / 2,
-        [f"{v + 0.0:.3g}".replace("-", "\N{MINUS SIGN}") for v in values],
-    )
-    ax.set_yticks(
-        np.arange(zdims) * (cell_height + gap) + (cell_height - 1) / 2,
-        [f"z{i}" for i in range(zdims)],
-    )
+    ax.set_xticks(centres, [head for of_block in heads for head in of_block])
+    ax.set_yticks(np.arange(len(sides)) * (cell_height + gap) + (cell_height - 1) / 2, list(sides))
     ax.tick_params(length=0, labelsize=TICK, top=True, labeltop=True, labelbottom=False)
     figure.text(
         left / total_width,
         1 - 8 / total_height,
-        "standard deviations of the prior",
+        title,
         fontsize=LABEL,
         ha="left",
         va="top",

@@ -49,7 +49,7 @@ def least_gaussian_plane(
     if zdim <= 2 and start is None:
         return np.eye(zdim, 2)
     rng = np.random.default_rng(seed % 2**64)
-    best_value, best_plane = -np.inf, None
+    found = []
     for _ in range(restarts):
         drawn = rng.standard_normal((2, zdim))
         vectors = drawn if start is None else np.array(start, np.float64)
@@ -57,9 +57,8 @@ def least_gaussian_plane(
             vectors, mean, covariance, prior_scale, max_steps, learning_rate, tolerance
         )
         value, _, plane = _value_and_gradient(vectors, mean, covariance, prior_scale)
-        if best_plane is None or value > best_value:
-            best_value, best_plane = value, plane
-    return best_plane
+        found.append((value, plane))
+    return max(found, key=lambda one: one[0])[1]
 
 
 def objective(codes: np.ndarray, plane: np.ndarray, prior_scale: float = 1.0) -> float:
@@ -113,15 +112,15 @@ def _value_and_gradient(
     q = rest / rest_length
 
     plane = np.stack([p, q], axis=1)
-    spread = covariance @ plane
-    gap = plane.T @ spread
+    turned = covariance @ plane
+    gap = plane.T @ turned
     gap[0, 0] -= prior_scale**2
     gap[1, 1] -= prior_scale**2
     shift = mean @ plane
     value = (gap * gap).sum() + shift @ shift
 
     # d value / d plane, then back through the two normalisations.
-    by_plane = 4.0 * spread @ gap + 2.0 * np.outer(mean, shift)
+    by_plane = 4.0 * turned @ gap + 2.0 * np.outer(mean, shift)
     by_p, by_q = by_plane.T
     by_rest = (by_q - (by_q @ q) * q) / rest_length
     along = by_rest @ p

@@ -1,103 +1,95 @@
-"""The official code's figure of a run: reconstructions, samples, codes, curves, data."""
+"""The six panels of a run, laid out as the official code's: reconstructions, samples, codes, curves, data."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from wae_tf.figures import drawing
 from wae_tf.figures.drawing import BLUE, DPI, GREEN, LABEL, ORANGE, RED, TICK, TITLE
 
+#: Pixels between two images of a grid.
+GAP = 1
 
-def six_panel(
-    path: str | os.PathLike,
-    *,
-    train: np.ndarray,
-    train_reconstructions: np.ndarray,
-    test: np.ndarray,
-    test_reconstructions: np.ndarray,
-    samples: np.ndarray,
-    data: np.ndarray,
-    codes_train: np.ndarray,
-    codes_test: np.ndarray,
-    prior_codes: np.ndarray,
-    curves: Mapping[str, Sequence[float]],
-    columns: int,
-    title: str | None = None,
-) -> None:
-    """Writes the official code's figure of a run.
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SixPanels:
+    """What the figure shows: images float [n, H, W, C] in [0, 1], codes [n, 2] already projected.
+
+    Pictures run down the columns of the grids, so an image stands above its reconstruction; of N
+    images, the first N // 2 are shown with theirs.
+
+    Attributes:
+        train, train_reconstructions, test, test_reconstructions: the first two panels.
+        samples, data: the third and the last.
+        codes_train, codes_test, prior_codes: Pz against Qz.
+        curves: 'step', 'reconstruction' and 'penalty', one value each time, and perhaps 'sharpness'
+            (with 'sharpness_step', if not those steps).
+        columns: of each grid.
+        title: above the figure.
+    """
+
+    train: np.ndarray
+    train_reconstructions: np.ndarray
+    test: np.ndarray
+    test_reconstructions: np.ndarray
+    samples: np.ndarray
+    data: np.ndarray
+    codes_train: np.ndarray
+    codes_test: np.ndarray
+    prior_codes: np.ndarray
+    curves: Mapping[str, Sequence[float]]
+    columns: int
+    title: str | None = None
+
+
+def write(path: str | os.PathLike, shown: SixPanels) -> None:
+    """Writes the figure of a run, laid out as the official code's.
 
         train reconstruction | test reconstruction | generated samples
         Pz vs Qz             | loss curves         | data points
 
-    Pictures run down the columns of the grids, so an image stands above its reconstruction; of N
-    images, the first N // 2 are shown with theirs. `codes_*` and `prior_codes` [n, 2] are already
-    projected. `curves` holds 'step', 'reconstruction' and 'penalty', one value each time, and may
-    hold 'sharpness' (with 'sharpness_step', if not those steps). The file is 1500 x 1000 pixels, up to
-    3000 x 2000 where the grids have so much to show.
+    The file is 1500 x 1000 pixels, up to 3000 x 2000 where the grids have so much to show.
     """
-    figure = _six_panel_figure(
-        train=train,
-        train_reconstructions=train_reconstructions,
-        test=test,
-        test_reconstructions=test_reconstructions,
-        samples=samples,
-        data=data,
-        codes_train=codes_train,
-        codes_test=codes_test,
-        prior_codes=prior_codes,
-        curves=curves,
-        columns=columns,
-        title=title,
-    )
-    drawing.write_figure(path, figure)
+    drawing.write_figure(path, figure_of(shown))
 
 
-# The six panels
+def figure_of(shown: SixPanels) -> Figure:
+    """The figure that `write` writes.
 
-
-def _six_panel_figure(
-    *,
-    train: np.ndarray,
-    train_reconstructions: np.ndarray,
-    test: np.ndarray,
-    test_reconstructions: np.ndarray,
-    samples: np.ndarray,
-    data: np.ndarray,
-    codes_train: np.ndarray,
-    codes_test: np.ndarray,
-    prior_codes: np.ndarray,
-    curves: Mapping[str, Sequence[float]],
-    columns: int,
-    title: str | None = None,
-) -> Figure:
+    Raises:
+        ValueError: arrays or curves that are not as SixPanels says.
+    """
+    columns, title = shown.columns, shown.title
     if columns < 1:
         raise ValueError(f"columns must be at least 1, got {columns}.")
     grids = [
-        _paired_grid(train, train_reconstructions, columns),
-        _paired_grid(test, test_reconstructions, columns),
-        drawing.image_grid(drawing.checked_images(samples, "samples"), columns, order="down"),
-        drawing.image_grid(drawing.checked_images(data, "data"), columns, order="down"),
+        _paired_grid(shown.train, shown.train_reconstructions, columns),
+        _paired_grid(shown.test, shown.test_reconstructions, columns),
+        *(
+            drawing.image_grid(drawing.checked_images(images, name), columns, gap=GAP, order="down")
+            for name, images in (("samples", shown.samples), ("data", shown.data))
+        ),
     ]
     # A panel is about 450 x 425 pixels: where a grid has more, so has the figure, up to twice that.
     detail = max(max(grid.shape[1] / 450, grid.shape[0] / 425) for grid in grids)
-    figure = Figure(figsize=(15, 10), dpi=math.ceil(DPI * min(2, max(1, detail))))
-    FigureCanvasAgg(figure)
+    figure = drawing.new_figure(15, 10, dpi=math.ceil(DPI * min(2, max(1, detail))))
     axes = figure.subplots(2, 3)
     figure.subplots_adjust(
-        left=0.035,
+        left=0.045,
         right=0.985,
-        bottom=0.045,
+        bottom=0.06,
         top=0.905 if title else 0.955,
-        wspace=0.12,
-        hspace=0.13,
+        wspace=0.15,
+        hspace=0.17,
     )
     if title:
         figure.suptitle(title, fontsize=TITLE + 2, y=0.985)
@@ -109,37 +101,44 @@ def _six_panel_figure(
         ax.set_xticks([])
         ax.set_yticks([])
         ax.set_anchor("N")  # flat grids stay under one line of titles
-    _draw_codes(axes[1, 0], codes_train, codes_test, prior_codes)
-    _draw_log_curves(axes[1, 1], curves)
+    _draw_codes(axes[1, 0], shown)
+    _draw_log_curves(axes[1, 1], shown.curves)
     return figure
 
 
 def _paired_grid(images: np.ndarray, reconstructions: np.ndarray, columns: int) -> np.ndarray:
     """Returns the grid of pairs, going down columns of an even height so that none is split."""
-    shown = drawing.pairs(images, reconstructions, max(2, len(images)))
-    rows = math.ceil(len(shown) / columns)
+    both = drawing.pairs(images, reconstructions, max(2, len(images)))
+    rows = math.ceil(len(both) / columns)
     rows += rows % 2
-    return drawing.image_grid(shown, math.ceil(len(shown) / rows), order="down")
+    return drawing.image_grid(both, math.ceil(len(both) / rows), gap=GAP, order="down", group=2)
 
 
-def _draw_codes(ax: Axes, train: np.ndarray, test: np.ndarray, prior: np.ndarray) -> None:
-    prior = drawing.points(prior, "prior_codes")
-    train = drawing.points(train, "codes_train")
-    test = drawing.points(test, "codes_test")
-    ax.scatter(*prior.T, c=RED, s=70, marker="*", linewidths=0, label="Pz")
-    ax.scatter(*train.T, c=BLUE, s=20, marker="x", linewidths=1, label="Qz train")
-    ax.scatter(*test.T, c=GREEN, s=20, marker="x", linewidths=1, label="Qz test")
-    codes = np.concatenate([train, test])
-    codes = codes[np.isfinite(codes).all(axis=1)]
-    if len(codes):
-        low, high = codes.min(axis=0), codes.max(axis=0)
-        margin = 0.3 * (high - low)
+def _draw_codes(ax: Axes, shown: SixPanels) -> None:
+    prior = drawing.points(shown.prior_codes, "prior_codes")
+    train = drawing.points(shown.codes_train, "codes_train")
+    test = drawing.points(shown.codes_test, "codes_test")
+    for places, colour, size, marker, width, label in (
+        (prior, RED, 70, "*", 0, "Pz"),
+        (train, BLUE, 20, "x", 1, "Qz train"),
+        (test, GREEN, 20, "+", 1, "Qz test"),
+    ):
+        x, y = places.T
+        ax.scatter(x, y, c=colour, s=size, marker=marker, linewidths=width, label=label)
+    # Of both: collapsed codes are a point beside the prior, and wide ones hide it in none.
+    places = np.concatenate([prior, train, test])
+    places = places[np.isfinite(places).all(axis=1)]
+    if len(places):
+        low, high = places.min(axis=0), places.max(axis=0)
+        margin = 0.1 * (high - low)
         margin[margin == 0] = 1.0
         ax.set_xlim(low[0] - margin[0], high[0] + margin[0])
         ax.set_ylim(low[1] - margin[1], high[1] + margin[1])
-    ax.set_title("Pz vs Qz plot", fontsize=TITLE)
+    ax.set_title("Pz vs Qz", fontsize=TITLE)
+    ax.set_xlabel("code, first direction of the plane", fontsize=LABEL)
+    ax.set_ylabel("second direction", fontsize=LABEL)
     ax.tick_params(labelsize=TICK)
-    ax.legend(loc="upper left", fontsize=LABEL, framealpha=0.9)
+    drawing.legend_above(ax)
 
 
 def _draw_log_curves(ax: Axes, curves: Mapping[str, Sequence[float]]) -> None:
@@ -149,7 +148,7 @@ def _draw_log_curves(ax: Axes, curves: Mapping[str, Sequence[float]]) -> None:
                 f"curves must hold 'step', 'reconstruction' and 'penalty': {name!r} is missing."
             )
     steps = drawing.numbers(curves["step"])
-    lines = [
+    lines: list[tuple[str, str, Any, Any]] = [
         ("log(|rec loss|)", RED, steps, curves["reconstruction"]),
         ("log(|match loss|)", BLUE, steps, curves["penalty"]),
     ]
@@ -157,7 +156,7 @@ def _draw_log_curves(ax: Axes, curves: Mapping[str, Sequence[float]]) -> None:
         lines.append(
             ("log(sharpness)", ORANGE, curves.get("sharpness_step", steps), curves["sharpness"])
         )
-    for label, colour, x, y in lines:
+    for (label, colour, x, y), style in zip(lines, ("-", "--", "-."), strict=False):
         x, y = drawing.numbers(x), np.abs(drawing.numbers(y))
         if len(x) != len(y):
             raise ValueError(f"the curve {label} has {len(y)} values at {len(x)} steps.")
@@ -165,12 +164,16 @@ def _draw_log_curves(ax: Axes, curves: Mapping[str, Sequence[float]]) -> None:
         x, y = x[::thin], y[::thin]
         logs = np.log(y, where=y > 0, out=np.full_like(y, np.nan))
         if np.isfinite(logs).any():
-            ax.plot(x, logs, color=colour, linewidth=2, label=label, marker=drawing.dot(logs))
+            ax.plot(
+                x, logs, style, color=colour, linewidth=2, label=label, marker=drawing.dot(logs)
+            )
     ax.grid(axis="y", color="#cccccc")
     ax.set_axisbelow(True)
-    ax.margins(y=0.12)
+    ax.margins(y=0.06)
     ax.set_title("loss curves", fontsize=TITLE)
+    ax.set_xlabel("step", fontsize=LABEL)
+    ax.set_ylabel("natural logarithm", fontsize=LABEL)
     ax.xaxis.set_major_locator(MaxNLocator(6))
     ax.tick_params(labelsize=TICK)
     if ax.lines:
-        ax.legend(loc="upper right", fontsize=LABEL, framealpha=0.9)
+        drawing.legend_above(ax)

@@ -10,17 +10,22 @@ import tensorflow as tf
 
 from wae_tf import streams
 from wae_tf.config import Config
+from wae_tf.models import arguments, inputs
 from wae_tf.models import encoding as encodings
-from wae_tf.models import inputs
 from wae_tf.models.encoding import Encoding, Noise
+from wae_tf.models.keras_ways import KerasWays
 from wae_tf.networks import official
 from wae_tf.objective import priors
 from wae_tf.pixels import to_float
 from wae_tf.settings import Settings
 
 
-class Autoencoder(keras.Model):
+class Autoencoder(KerasWays):
     """Encoder, decoder and the prior between them, as a model whose call is the reconstruction.
+
+    `encode` and `decode` take and give pictures. The networks themselves are what the objective
+    needs: `encoder` takes floats in the model's pixel range alone and gives a dict with the codes as
+    `mean`; `decoder` gives logits, of which `squash` makes pixels.
 
     Args:
         image_shape: (H, W, C).
@@ -31,10 +36,11 @@ class Autoencoder(keras.Model):
         adversary: codes [n, z] to logits [n, 1] (WaeGan); None: the official one.
         data_size: number of training images N, which MMD++ needs.
         name: the model's.
-        **fields: fields of `Settings`, such as zdim=16.
+        **fields: fields of `Settings`, such as zdim=16. Without settings, precision is that of
+            keras.mixed_precision.set_global_policy.
 
     Raises:
-        FlagError: settings that contradict each other or do not fit the images.
+        FlagError: settings that contradict each other or do not fit the images; a ValueError.
         ValueError: data_size is missing where it is needed.
     """
 
@@ -43,6 +49,7 @@ class Autoencoder(keras.Model):
     #: Codes of each image that the penalty draws besides (MMD++).
     codes_per_image = 0
 
+    @arguments.checked
     def __init__(
         self,
         image_shape: tuple[int, int, int],
@@ -58,13 +65,15 @@ class Autoencoder(keras.Model):
         if isinstance(settings, Config):
             settings = settings.settings
         if settings is None:
-            settings = Settings(**self.defaults | fields)
+            unsaid = self.defaults | {"precision": arguments.precision_of_policy()}
+            settings = Settings(**unsaid | fields)
         else:
             settings = dataclasses.replace(settings, **fields)
         # `auto` says nothing in a file, where no data set is named.
         settings = dataclasses.replace(settings, pixel_range=settings.pixel_range_of_data)
         super().__init__(name=name, dtype=settings.full_precision)
-        self.image_shape = tuple(image_shape)
+        height, width, channels = image_shape
+        self.image_shape = (height, width, channels)
         self.settings = settings
         self.data_size = data_size
         self.full_dtype = settings.full_precision
@@ -79,12 +88,13 @@ class Autoencoder(keras.Model):
             settings, self.image_shape, **replica_options
         )
         self.adversary = adversary
-        self.built = True
+        self.is_built()
 
     # Making and saving.
 
     def get_config(self) -> dict[str, Any]:
         """What `keras.saving` needs to make this model again."""
+        self.refuse_hdf5()
         serialize = keras.saving.serialize_keras_object
         return {
             "image_shape": list(self.image_shape),
@@ -131,9 +141,16 @@ class Autoencoder(keras.Model):
         """decode(encode(images)): float32 [n, H, W, C]."""
         return self.decode(self._codes(images, "reconstruct"))
 
-    def sample(self, count: int, seed: int = 0) -> tf.Tensor:
-        """`count` new images float32 [count, H, W, C]; the same for the same seed."""
-        return self.decode(self.sample_prior(count, streams.key(seed, "sample", 0)))
+    def sample(self, count: int, seed: int | None = None) -> tf.Tensor:
+        """`count` new images float32 [count, H, W, C], in the model's pixel range.
+
+        Args:
+            count: how many.
+            seed: the same gives the same images; None, as in Keras: others each time, which
+                keras.utils.set_random_seed makes repeatable.
+        """
+        key = streams.fresh_key() if seed is None else streams.key(seed, "sample", 0)
+        return self.decode(self.sample_prior(count, key))
 
     def call(self, images: Any, training: bool = False) -> tf.Tensor:
         """The reconstructions, so that `predict` gives them."""

@@ -12,16 +12,16 @@ for _name in registry.names("model"):
 
 
 def from_config(config: Config, image_shape: tuple[int, int, int], data_size: int) -> Wae:
-    """The model that the config names, for images of this shape and its training's length.
+    """The model that the config names, for images of this shape.
+
+    A learning rate that is not constant follows each `fit`'s epochs and batches.
 
     Args:
         config: of a run.
         image_shape: (H, W, C).
         data_size: number of training images.
     """
-    return registry.get("model", config.model)(
-        image_shape,
-        config.settings,
-        data_size=data_size,
-        schedule_length=(config.steps_an_epoch(data_size), config.epochs),
-    )
+    model = registry.get("model", config.model)(image_shape, config, data_size=data_size)
+    # Of a loop of one's own; `fit` follows its own epochs.
+    model.schedules.set_length(config.steps_an_epoch(data_size), config.epochs, given=False)
+    return model

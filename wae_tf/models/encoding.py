@@ -24,9 +24,10 @@ class Noise(NamedTuple):
     code: tf.Tensor | None = None  # [n, z], standard normal: gaussian and implicit
     codes_per_image: tf.Tensor | None = None  # [10 n, z], standard normal: MMD++
     again: tf.Tensor | None = None  # [n, z], as code, for the second pass of penalty_codes=fresh
+    penalty: tf.Tensor | None = None  # int32 [2], the key of what the penalty draws for itself
 
     def of_own_rows(self) -> Noise:
-        """This replica's rows; those of MMD++ are the penalty's, of the global batch."""
+        """This replica's rows; what is of the global batch is the penalty's."""
         return Noise(replicas.own_rows(self.pixels), replicas.own_rows(self.code))
 
 
@@ -85,7 +86,8 @@ def draw_noise(
     # Of passes with a penalty alone.
     fresh = settings.penalty_codes == "fresh" and f"{stream}/again" in streams.STREAMS
     again = normal("again", count) if fresh else None
-    return Noise(pixels, code, many, again)
+    penalty = key("penalty") if f"{stream}/penalty" in streams.STREAMS else None
+    return Noise(pixels, code, many, again, penalty)
 
 
 def sampled(outputs: dict[str, tf.Tensor], noise: Noise, settings: Settings) -> Encoding:

@@ -16,13 +16,21 @@ from wae_tf.objective import penalties
 from wae_tf.registry import register
 
 
-@register("model", "wae_gan", help="an adversary tells codes from the prior sample")
+@register(
+    "model",
+    "wae_gan",
+    help="an adversary tells codes from the prior sample",
+    # The stability study's rows with codes nearest to the prior (docs/advice.md).
+    off_prior="a weaker penalty (--wae_lambda=0.1, or --recon_scale=1), pretraining, batches of 100 or "
+    "more, more steps; or --model=wae_mmd, whose codes stayed near",
+)
 @keras.saving.register_keras_serializable("wae_tf")
 class WaeGan(Wae):
     """WAE-GAN: an adversary tells codes from the prior sample (1711.01558, alg. 1)."""
 
     defaults = {"model": "wae_gan"}  # noqa: RUF012
     terms = ("reconstruction", "penalty", "adversary_loss")
+    adversary: keras.Model
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -41,7 +49,7 @@ class WaeGan(Wae):
         """
         logits = self.adversary(codes, training=True)
         if self.settings.adversary_outputs == 2:
-            # A softmax over two classes is a sigmoid of the difference (replication wae.py:311-321).
+            # A softmax over two classes is a sigmoid of the difference (replication wae.py:323-335).
             logits = logits[:, 1:] - logits[:, :1]
         logits = tf.split(logits, parts)
         if self.settings.gan_trick == "off":
@@ -71,8 +79,8 @@ class WaeGan(Wae):
         """The adversary's loss on codes [n, z], a scalar; no gradient goes to the encoder."""
         codes = tf.stop_gradient(codes)
         # One pass over both: matrix products of twice the rows, a fifth faster on CPUs.
-        both = self.adversary_logits(tf.concat([prior_sample, codes], 0), parts=2)
-        return penalties.adversary(*both, self._adversary_weight())
+        prior, own = self.adversary_logits(tf.concat([prior_sample, codes], 0), parts=2)
+        return penalties.adversary(prior, own, self._adversary_weight())
 
     def _adversary_weight(self) -> tf.Tensor | float:
         weight = self.settings.adversary_weight

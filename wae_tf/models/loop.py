@@ -14,8 +14,9 @@ import tensorflow as tf
 from wae_tf import console
 from wae_tf.models import inputs
 from wae_tf.models.autoencoder import Autoencoder
-from wae_tf.models.step import replicas
+from wae_tf.models.step import rates, replicas
 from wae_tf.models.step.running_means import RunningMeans
+from wae_tf.models.step.schedules import Schedules
 
 
 class Loop(Autoencoder):
@@ -27,19 +28,27 @@ class Loop(Autoencoder):
     trusts_batches = False
     #: What `fit` runs instead of Keras's loop over steps: `training.programs` sets it.
     program: Callable[[Any], dict[str, tf.Tensor]] | None = None
+    train_function: Any  # Keras's
     running_means: RunningMeans
+    schedules: Schedules
+    tied_rates: rates.TiedRates | None
     _looked_for = "fit"
     _told_of_penalty = False
 
     # Methods of keras.Model.
 
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """As `keras.Model.fit`, on what docs/library.md says under "What enters".
+        """As `keras.Model.fit`; a learning rate that is not constant follows its epochs.
 
         Raises:
-            ValueError: something that the model cannot take.
+            ValueError: data that the model cannot take; such a schedule, and data whose length is not
+                known, or a callback that sets learning rates too.
         """
         asked = bound(keras.Model.fit, self, args, kwargs)
+        if self.schedules.follow_epochs and not self.schedules.length_given:
+            one = {"x": inputs.image_of(asked["x"], "x of fit")}
+            self.schedules.set_length_of_fit(self, (), asked | one)
+            self.train_function = None  # the table of rates is a constant of it
         if not self.trusts_batches:
             _check_class_weight(self, asked)
             _keep_weights(asked, "fit")
@@ -49,7 +58,10 @@ class Loop(Autoencoder):
                 _keep_weights(parts, "validation_data")
                 asked["validation_data"] = tuple(parts.values())
             self._look_again("fit")
+        asked["callbacks"] = rates.watched(self, asked["callbacks"])
         history = super().fit(**asked)
+        if self.tied_rates is not None and not self.schedules.set_rates:
+            self.tied_rates.follow()  # what was moved after the last step
         self._tell_of_penalty()
         return history
 

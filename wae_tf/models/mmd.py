@@ -11,7 +11,13 @@ from wae_tf.objective import penalties, priors
 from wae_tf.registry import register
 
 
-@register("model", "wae_mmd", help="squared MMD between codes and prior sample")
+@register(
+    "model",
+    "wae_mmd",
+    help="squared MMD between codes and prior sample",
+    # The stability study's (docs/advice.md).
+    off_prior="more steps, --lr from 1e-3 to 3e-2, batch norm, a larger --batch_size",
+)
 @keras.saving.register_keras_serializable("wae_tf")
 class WaeMmd(Wae):
     """WAE-MMD: the penalty is the squared MMD between codes and prior sample (1711.01558, alg. 2)."""

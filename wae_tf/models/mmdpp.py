@@ -22,6 +22,7 @@ class WaeMmdpp(Wae):
     codes_per_image = penalties.CODES_AN_IMAGE
     least_codes = 2
     coordinates = False
+    data_size: int
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)

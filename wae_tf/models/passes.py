@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import interruption, streams
+from wae_tf import streams
+from wae_tf.console import interruption
 from wae_tf.models.wae import Wae
 from wae_tf.objective import priors
 

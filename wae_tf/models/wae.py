@@ -13,7 +13,7 @@ from wae_tf.models import inputs
 from wae_tf.models.encoding import Encoding, Noise
 from wae_tf.models.inputs import TO_IMAGES, Aim
 from wae_tf.models.loop import Loop
-from wae_tf.models.step import replicas, updates
+from wae_tf.models.step import rates, replicas, updates
 from wae_tf.models.step.guard import Guard
 from wae_tf.models.step.running_means import RunningMeans
 from wae_tf.models.step.schedules import Schedules
@@ -64,6 +64,7 @@ class Wae(Loop):
             name="step",
         )
         self.adversary_optimizer: keras.optimizers.Optimizer | None = None
+        self.tied_rates: rates.TiedRates | None = None
         #: What makes images of a batch's first part, if not `as_pixels`: `training.feeding` sets it.
         self.batch_to_images: Callable[[tf.Tensor], tf.Tensor] | None = None
 
@@ -82,9 +83,8 @@ class Wae(Loop):
     ) -> tf.Tensor:
         """The scaled reconstruction cost, a scalar; weights [n] multiply each image's."""
         scale = self.settings.scale_of_cost
-        mean = costs.reconstruction(
-            self.settings.cost, images, reconstructions, logits, scale, weights
-        )
+        parts = (images, reconstructions, logits, scale, weights)
+        mean = costs.reconstruction(self.settings.cost, *parts)
         return mean * self._share_of_batch(images)
 
     def _share_of_batch(self, rows: tf.Tensor) -> tf.Tensor | float:
@@ -189,6 +189,8 @@ class Wae(Loop):
         if self.schedules.set_rates:
             for update in self.updates:
                 update.set_rate(self.schedules.rate(step))
+        elif self.tied_rates is not None:
+            self.tied_rates.follow()
         autoencoder = self.updates[0]
         with tf.GradientTape() as tape:
             terms, encoding = self.losses_and_encoding(images, prior_sample, noise, aim=aim)
@@ -241,25 +243,11 @@ class Wae(Loop):
     ) -> dict[str, tf.Tensor]:
         """`losses` of a test batch, float [n, H, W, C]; its noise follows from the batch's number."""
         count = replicas.count(images)
-        prior_sample = self.sample_prior(
-            count, streams.key(self.settings.seed, "test/prior", index)
-        )
+        key = streams.key(self.settings.seed, "test/prior", index)
+        prior_sample = self.sample_prior(count, key)
         noise = self.draw_noise(count, index, "test", training=False)
         terms, encoding = self.losses_and_encoding(images, prior_sample, noise, False, aim)
         return terms | self.test_adversary(encoding, prior_sample)
-
-    # What Keras's loop asks.
-
-    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """As `keras.Model.fit`; a learning rate that is not constant follows its epochs.
-
-        Raises:
-            ValueError: such a schedule, and data whose length is not known.
-        """
-        if self.schedules.follow_epochs and not self.schedules.length_given:
-            self.schedules.set_length_of_fit(self, args, kwargs)
-            self.train_function = None  # the table of rates is a constant of it
-        return super().fit(*args, **kwargs)
 
     def skipped_steps(self) -> int:
         """Updates left out because their gradients overflowed half precision, of both optimizers."""
@@ -274,8 +262,20 @@ class Wae(Loop):
 
     def get_config(self) -> dict[str, Any]:
         """What `keras.saving` needs to make this model again."""
-        length = self.schedules.length if self.schedules.follow_epochs else None
-        return super().get_config() | {"schedule_length": length}
+        schedules = self.schedules
+        length = schedules.length if schedules.follow_epochs else None
+        name = "schedule_length" if schedules.length_given else "last_length"
+        return super().get_config() | {name: length}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Wae:
+        """The model of `get_config`."""
+        config = dict(config)
+        last_length = config.pop("last_length", None)
+        model = super().from_config(config)
+        if last_length is not None:
+            model.schedules.set_length(*last_length, given=False)
+        return model
 
     def compile(
         self,
@@ -317,9 +317,14 @@ class Wae(Loop):
             self.updates.append(
                 updates.Update(self.adversary_optimizer, variables, settings.lr_adv)
             )
+            self.tied_rates = rates.TiedRates(self.optimizer, self.adversary_optimizer)
 
-    def get_compile_config(self) -> dict[str, Any]:
-        """Both optimizers, with their settings."""
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Both optimizers, with their settings; None before `compile`."""
+        if not self.compiled:
+            return None
+        if self.tied_rates is not None and not self.schedules.set_rates:
+            self.tied_rates.follow()
         serialize = keras.saving.serialize_keras_object
         return {
             "optimizer": serialize(self.optimizer),

@@ -23,7 +23,7 @@ class Builder:
         self.synchronized = synchronized
         self.policy = settings.precision
         # Heads and the decoder's last layer stay full under mixed precision.
-        self.full = settings.full_precision
+        self.full_dtype = settings.full_precision
         self.convolutions = layers if settings.jit else convolution
         self._drawn = itertools.count()
 
@@ -45,7 +45,7 @@ class Builder:
 
         PyTorch's are uniform within 1 / sqrt(fan_in), weights and biases, from 1.0 to today; a
         transposed convolution's fan_in counts its outputs. An adversary's stay normal, as the
-        replication report makes them (replication wae.py:234-239).
+        replication report makes them (replication wae.py:236-240).
         """
         if self.settings.init != "normal" and self.scope != "adversary":
             bound = fan_in**-0.5
@@ -62,7 +62,7 @@ class Builder:
             units,
             **self._initial(x.shape[-1], self._normal(), self._bias()),
             name=name,
-            dtype=self.full if last else self.policy,
+            dtype=self.full_dtype if last else self.policy,
         )(x)
 
     def conv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
@@ -78,7 +78,7 @@ class Builder:
             padding=padding,
             **self._initial(size * size * x.shape[-1], kernel, self._bias()),
             name=name,
-            dtype=self.full if last else self.policy,
+            dtype=self.full_dtype if last else self.policy,
         )(x)
 
     def deconv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
@@ -91,7 +91,7 @@ class Builder:
             padding=padding,
             **self._initial(size * size * filters, self._normal(), "zeros"),
             name=name,
-            dtype=self.full if last else self.policy,
+            dtype=self.full_dtype if last else self.policy,
         )(x)
 
     def norm(self, x, name: str, unbiased: bool = False, epsilon: float | None = None):

@@ -52,7 +52,9 @@ def convolved(large: tf.Tensor, filters: tf.Tensor, stride: int) -> tf.Tensor:
     return tf.reshape(product, [-1, height, width, depth])
 
 
-def spread(small: tf.Tensor, filters: tf.Tensor, stride: int, sides: tuple[int, int]) -> tf.Tensor:
+def convolved_back(
+    small: tf.Tensor, filters: tf.Tensor, stride: int, sides: tuple[int, int]
+) -> tf.Tensor:
     """The transpose of `convolved`: `tf.nn.conv2d_transpose` with padding SAME, as one product.
 
     Args:
@@ -120,10 +122,10 @@ def filters_gradient(large: tf.Tensor, small: tf.Tensor, size: int, stride: int)
     return tf.reshape(product, [size, size, large.shape[-1], depth])
 
 
-def _spread_by_rows(
+def _convolved_back_by_rows(
     small: tf.Tensor, filters: tf.Tensor, stride: int, sides: tuple[int, int]
 ) -> tf.Tensor:
-    """`spread` for stride 1 and few channels, by rows of the images.
+    """`convolved_back` for stride 1 and few channels, by rows of the images.
 
     A convolution along columns into the channels of all columns of the filter, which are then overlaid.
     """
@@ -166,13 +168,13 @@ class _Plan:
             return convolved(large, filters, stride)
         return tf.nn.conv2d(large, filters, stride, "SAME")
 
-    def spread(
+    def convolve_back(
         self, small: tf.Tensor, filters: tf.Tensor, stride: int, sides: tuple[int, int]
     ) -> tf.Tensor:
         if self.all:
-            return spread(small, filters, stride, sides)
+            return convolved_back(small, filters, stride, sides)
         if self.by_rows:
-            return _spread_by_rows(small, filters, stride, sides)
+            return _convolved_back_by_rows(small, filters, stride, sides)
         shape = [tf.shape(small)[0], *sides, filters.shape[2]]
         return tf.nn.conv2d_transpose(small, filters, shape, stride, "SAME")
 
@@ -209,7 +211,7 @@ class Conv2D(keras.layers.Conv2D):
         @tf.custom_gradient
         def product(large: tf.Tensor, filters: tf.Tensor) -> Any:
             def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-                along = plan.spread(upstream, filters, stride, tuple(large.shape[1:3]))
+                along = plan.convolve_back(upstream, filters, stride, tuple(large.shape[1:3]))
                 return along, plan.differentiate(large, upstream, filters, stride)
 
             return plan.convolve(large, filters, stride), gradient
@@ -236,7 +238,7 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
                 along = plan.convolve(upstream, filters, stride)
                 return along, plan.differentiate(upstream, small, filters, stride)
 
-            return plan.spread(small, filters, stride, sides), gradient
+            return plan.convolve_back(small, filters, stride, sides), gradient
 
         outputs = product(inputs, tf.convert_to_tensor(self.kernel))
         return outputs + self.bias if self.use_bias else outputs

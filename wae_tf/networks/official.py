@@ -21,13 +21,13 @@ def check(settings: Settings, image_shape: tuple[int, int, int]) -> None:
     Raises:
         FlagError: they do not; the sentence says what would.
     """
+    height, width, _ = image_shape
+    if min(height, width) < 3:
+        raise FlagError(f"images of {height}x{width} are too small; accepted: 3x3 up.")
     for side, arch in (("encoder", settings.encoder_arch), ("decoder", settings.decoder_arch)):
         checks = registry.load(side, arch).facts.get("check")
         if checks is not None:
             checks(settings, image_shape, side)
-    height, width, _ = image_shape
-    if min(height, width) < 3:
-        raise FlagError(f"images of {height}x{width} are too small; accepted: 3x3 up.")
 
 
 def _check_halving_filters(
@@ -171,7 +171,7 @@ def _mlp_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
         x = net.norm(x, f"h{i}_bn")
     # Without layers the last is h1_lin, not h0_lin (official models.py:81, :91).
     x = net.linear(x, math.prod(image_shape), f"h{count or 1}_lin", last=True)
-    return layers.Reshape(image_shape, dtype=net.full)(x)
+    return layers.Reshape(image_shape, dtype=net.full_dtype)(x)
 
 
 @register(
@@ -253,7 +253,7 @@ def build_encoder(settings: Settings, image_shape: tuple[int, int, int], **kwarg
     """
     check(settings, image_shape)
     net = Builder(settings, "encoder", **kwargs)
-    images = keras.Input(image_shape, name="images", dtype=net.full)
+    images = keras.Input(image_shape, name="images", dtype=net.full_dtype)
     sizes.check(net, lambda counted: _encoder_outputs(counted, images))
     return keras.Model(images, _encoder_outputs(net, images), name="encoder")
 
@@ -274,9 +274,11 @@ def _encoder_outputs(net: Builder, images) -> dict:
         for i in range(3):  # official models.py:357-372
             units = max(2 * (i + 1) * settings.zdim, 2)
             hidden = net.linear(hidden, units, f"eps_h{i + 1}_lin", last=True)
-            hidden = layers.Activation("tanh", dtype=net.full)(hidden)
+            hidden = layers.Activation("tanh", dtype=net.full_dtype)(hidden)
         matrix = net.linear(hidden, settings.zdim**2, "eps_hfinal_lin", last=True)
-        outputs["matrix"] = layers.Reshape((settings.zdim, settings.zdim), dtype=net.full)(matrix)
+        outputs["matrix"] = layers.Reshape((settings.zdim, settings.zdim), dtype=net.full_dtype)(
+            matrix
+        )
     return outputs
 
 
@@ -296,7 +298,7 @@ def build_decoder(settings: Settings, image_shape: tuple[int, int, int], **kwarg
     """
     check(settings, image_shape)
     net = Builder(settings, "decoder", **kwargs)
-    codes = keras.Input((settings.zdim,), name="codes", dtype=net.full)
+    codes = keras.Input((settings.zdim,), name="codes", dtype=net.full_dtype)
     arch = registry.get("decoder", settings.decoder_arch)
     sizes.check(net, lambda counted: arch(counted, codes, image_shape))
     logits = arch(net, codes, image_shape)
@@ -306,10 +308,10 @@ def build_decoder(settings: Settings, image_shape: tuple[int, int, int], **kwarg
 def build_adversary(settings: Settings) -> keras.Model:
     """The adversary (official models.py:325-338): codes [n, z] -> float32 logits [n, 1].
 
-    Or [n, 2], of which the second is the prior's (replication wae.py:224).
+    Or [n, 2], of which the second is the prior's (replication wae.py:233).
     """
     net = Builder(settings, "adversary")
-    codes = keras.Input((settings.zdim,), name="codes", dtype=net.full)
+    codes = keras.Input((settings.zdim,), name="codes", dtype=net.full_dtype)
     sizes.check(net, lambda counted: _adversary_logits(counted, codes))
     return keras.Model(codes, _adversary_logits(net, codes), name="adversary")
 

@@ -1,4 +1,4 @@
-"""The networks of the replication report (github.com/josephdviviano/wae at 8270926, wae.py:105-195)."""
+"""The networks of the replication report (github.com/josephdviviano/wae at 8270926, wae.py:103-199)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wae_tf.settings import Settings
 SLOPE = 0.2
 #: Padding of the encoder's convolutions, replication wae.py:121-128.
 PADDING = 2
-#: Epsilon of the decoder's batch norms, replication wae.py:136-157; the encoder's is 1e-5 (:122).
+#: Epsilon of the decoder's batch norms, replication wae.py:136-150; the encoder's is 1e-5 (:122).
 DECODER_EPS = 1e-3
 #: Convolutions of each network.
 LAYERS = 4
@@ -23,7 +23,7 @@ def kernels(side: int) -> tuple[int, tuple[int, ...]]:
     """Kernel of the encoder's convolutions, and those of the decoder's four transposed ones.
 
     28 pixels come down by 4x4 to 15, 8, 5, 3 and go up by 3, 2, 3, 2; other sides, multiples of
-    16, by 5x5 to a sixteenth and by 4x4 back (replication wae.py:113-118, :138-159).
+    16, by 5x5 to a sixteenth and by 4x4 back (replication wae.py:113-118, :135-152).
     """
     return (4, (3, 2, 3, 2)) if side == 28 else (5, (4, 4, 4, 4))
 
@@ -45,7 +45,7 @@ def _check(settings: Settings, image_shape: tuple[int, int, int], side: str) -> 
 @register(
     "encoder",
     "replication",
-    help="that of the replication report, 28x28 or multiples of 16",
+    help="that of the replication report, 28x28 or multiples of 16 (replication wae.py:121-131)",
     check=_check,
 )
 def _encoder(net: Builder, x):
@@ -63,11 +63,11 @@ def _encoder(net: Builder, x):
 @register(
     "decoder",
     "replication",
-    help="that of the replication report, 28x28 or multiples of 16",
+    help="that of the replication report, 28x28 or multiples of 16 (replication wae.py:134-152)",
     check=_check,
 )
 def _decoder(net: Builder, codes, image_shape: tuple[int, int, int]):
-    """Codes to logits (replication wae.py:134-159); no activation after the linear layer."""
+    """Codes to logits (replication wae.py:134-152); no activation after the linear layer."""
     filters = net.settings.decoder_filters
     height, width, channels = image_shape
     _, sizes = kernels(height)
@@ -80,7 +80,7 @@ def _decoder(net: Builder, codes, image_shape: tuple[int, int, int]):
         depth = channels if last else filters // 2 ** (i + 1)
         x = net.deconv(x, depth, name, size, padding="valid", last=last)
         # PyTorch's padding of 1 takes as much off each side of the result.
-        x = layers.Cropping2D(1, dtype=net.full if last else net.policy)(x)
+        x = layers.Cropping2D(1, dtype=net.full_dtype if last else net.policy)(x)
         if not last:
             x = net.norm(x, f"h{i}_bn", unbiased=True, epsilon=DECODER_EPS)
             x = layers.LeakyReLU(negative_slope=SLOPE, dtype=net.policy)(x)

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from wae_tf import memory
 from wae_tf.networks.builder import Builder
+from wae_tf.settings import memory
 
 
 class Sizes(Builder):
@@ -46,7 +46,7 @@ class Sizes(Builder):
 
     def _counted(self, weights: int, shape: tuple[int, ...]):
         self.weights += weights
-        return keras.Input(shape, dtype=self.full)
+        return keras.Input(shape, dtype=self.full_dtype)
 
 
 def check(net: Builder, walk: Callable[[Builder], Any]) -> None:

@@ -55,7 +55,7 @@ PROBABILITY_EPSILON = 1e-12
 @register(
     "cost",
     "bce_probabilities",
-    help="sum of cross entropies of the probabilities, as PyTorch's BCELoss (replication wae.py:52)",
+    help="sum of cross entropies of the probabilities, as PyTorch's BCELoss (replication wae.py:47)",
     needs={"decoder_output": "sigmoid"},
     because="it takes pixels for probabilities",
 )
@@ -117,7 +117,7 @@ def _laplacians(images: tf.Tensor) -> tf.Tensor:
 
 
 def whole_batch_sharpness(images: tf.Tensor) -> tf.Tensor:
-    """The replication report's blur, a scalar (replication wae.py:281-302).
+    """The replication report's blur, a scalar (replication wae.py:277-299).
 
     One unbiased variance over the Laplacians of all images [n, H, W, C]; grey is the channels' mean.
     """

@@ -100,7 +100,7 @@ def mmd(
         width: C before the scales, from `priors.kernel_width`; rbf does not use it.
         scales: multiples of the width.
         distances: between the two sets, `exact`, or `replication`: `swapped_distances`, and the
-            1e-8 that the report adds to every distance (replication wae.py:373).
+            1e-8 that the report adds to every distance (replication wae.py:372).
         divisor: the sums are divided by the pairs of so many rows; None: of the n there are.
 
     Returns:

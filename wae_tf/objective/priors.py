@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 
@@ -40,6 +42,19 @@ def into_support(prior: str, codes: tf.Tensor) -> tf.Tensor:
     if prior == "uniform":
         return tf.tanh(codes)
     return codes
+
+
+def between(prior: str, first: Any, last: Any, share: Any) -> Any:
+    """Codes [n, zdim] on the straight lines from `first` (share 0) to `last` (1), on the prior's support.
+
+    Args:
+        prior: see `sample`; the line leaves the sphere alone.
+        first: [n, zdim].
+        last: [n, zdim].
+        share: [n, 1].
+    """
+    codes = first * (1 - share) + last * share
+    return into_support(prior, codes) if prior == "sphere" else codes
 
 
 def unit(scale: float) -> float:

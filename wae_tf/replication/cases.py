@@ -42,7 +42,7 @@ def _case(name: str, run: str = "", **changes: Any) -> dict[str, Any]:
 def cases() -> list[dict[str, Any]]:
     """All cases."""
     # Second heads of 9 and more are standard deviations beyond its bound of 50.
-    clamped = {"weights": {"fc2.bias": [9.0, -9.0, 8.0, 0.5, 0.0, -0.5, 7.0, 1.0]}}
+    clamped: dict[str, Any] = {"weights": {"fc2.bias": [9.0, -9.0, 8.0, 0.5, 0.0, -0.5, 7.0, 1.0]}}
     return [
         _case("celeba_vae"),
         _case("celeba_wae_gan"),

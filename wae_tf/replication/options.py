@@ -11,31 +11,31 @@ MODELS = {"vae": "vae", "wae-gan": "wae_gan", "wae-mmd": "wae_mmd"}
 
 #: What every run has (lines of replication wae.py, or the file named).
 COMMON: dict[str, Any] = {
-    "epochs": 80,  # :28
-    "optimizer": "adam",  # :263-264
-    "adam_beta1": 0.5,  # :263-264
-    "adam_beta2": 0.999,  # :263-264
+    "epochs": 80,  # :27
+    "optimizer": "adam",  # :261-262
+    "adam_beta1": 0.5,  # :261-262
+    "adam_beta2": 0.999,  # :261-262
     "adam_epsilon": 1e-8,  # torch's default
     "init": "torch_1.0",  # torch's defaults
-    "init_std": 0.0099999,  # :236-239, of the adversary
+    "init_std": 0.0099999,  # :236-240, of the adversary
     "batch_norm": True,
     "batch_norm_decay": 0.9,  # torch's momentum 0.1
     "batch_norm_eps": 1e-5,  # of the encoder; torch's default
     "pretrain": False,
-    "encoder_noise": "gaussian",  # :177-182, in all runs
+    "encoder_noise": "gaussian",  # :175-180, in all runs
     "encoder_clip": "std_at_most",  # :170
     "encoder_arch": "replication",  # :121-131
     "encoder_layers": 4,
-    "decoder_arch": "replication",  # :134-159
+    "decoder_arch": "replication",  # :134-152
     "decoder_layers": 4,
-    "decoder_output": "sigmoid",  # :147, :159
+    "decoder_output": "sigmoid",  # :144, :152
     "prior": "normal",  # :205-210
-    "batch_order": "in_order",  # utils.py:51, :83
+    "batch_order": "in_order",  # utils.py:52, :85
 }
 
 
 def schedule(torch: str) -> str:
-    """What two MultiStepLR on one optimizer come to (replication wae.py:267-274, :598-604).
+    """What two MultiStepLR on one optimizer come to (replication wae.py:265-270, :599-604).
 
     Until torch 1.3 a scheduler sets the rate from the first one, so the second, called last, counts
     alone; later ones multiply what they find, called before the epoch: from epochs 29 and 49 on.
@@ -71,7 +71,7 @@ def config_of(
         **changes: fields to set otherwise, such as precision.
     """
     batch = settings["BATCH"]
-    # The reconstruction's sum is divided by BATCH at 7731ed4 (:440), at 3c60659 (:415-416) not for
+    # The reconstruction's sum is divided by BATCH at 7731ed4 (:421), at 3c60659 (:416) not for
     # the VAE, at 8270926 never. Ours is a mean over the batch.
     summed = revision == "8270926" or (revision == "3c60659" and loss == "vae")
     cost_scale = batch if summed else 1
@@ -79,7 +79,7 @@ def config_of(
         "dataset": {"celeb": "celeba"}.get(dataset, dataset),
         "model": MODELS[loss],
         "batch_size": batch,
-        "batch_divisor": batch,  # :375-384, 7731ed4 :440
+        "batch_divisor": batch,  # :376-385, 7731ed4 :421
         "lr": settings["LR_VAE"],
         "lr_schedule": schedule(torch),
         "zdim": settings["N_Z"],
@@ -93,7 +93,7 @@ def config_of(
     else:
         fields |= {"cost": "l2sq"}
     if loss == "vae":
-        # Its KL is to N(0, 1) whatever SIGMA says, and is a sum over the batch (:305-311); SCALE is
+        # Its KL is to N(0, 1) whatever SIGMA says, and is a sum over the batch (:307-313); SCALE is
         # not applied (:441-443).
         fields |= {"recon_scale": cost_scale, "wae_lambda": batch, "prior_scale": 1.0}
         return Config(**(fields | changes))
@@ -101,16 +101,16 @@ def config_of(
         "recon_scale": settings["SCALEBULLSHIT"] * cost_scale,
         "wae_lambda": settings["LAMBDA"],
         "prior_scale": settings["SIGMA"],
-        "penalty_codes": "fresh",  # :450, :470
+        "penalty_codes": "fresh",  # :450, :469
     }
     if loss == "wae-gan":
         fields |= {
             "lr_adv": settings["LR_DIS"],
-            "adversary_filters": hidden,  # :218
-            "adversary_layers": 4,  # :221-227
+            "adversary_filters": hidden,  # :225
+            "adversary_layers": 4,  # :229-232
             "adversary_outputs": 2,
             "adversary_codes": "before_update",
-            "adversary_weight": settings["LAMBDA"] ** 2 / batch,  # :323, :455
+            "adversary_weight": settings["LAMBDA"] ** 2 / batch,  # :335, :456
             "gan_trick": "off",
         }
     else:

@@ -16,7 +16,7 @@ from wae_tf.models.wae import Noise, Wae
 from wae_tf.objective import costs
 from wae_tf.official.parity.differences import Row
 from wae_tf.pixels import to_float
-from wae_tf.replication import options, record, weights
+from wae_tf.replication import inputs, options, weights
 
 #: Tolerances in float64 and in float32 (None: not compared there beyond the outputs).
 OUTPUTS = {"f64": 1e-7, "f32": 1e-5}
@@ -43,8 +43,8 @@ class Replay:
     """
 
     def __init__(self, path: str):
-        self.meta, self.arrays = record.load(path)
-        made = record.hashes(self.meta)
+        self.meta, self.arrays = inputs.load(path)
+        made = inputs.hashes(self.meta)
         wrong = [part for part, value in self.meta["sha256"].items() if made[part] != value]
         if wrong:
             raise DataError(
@@ -56,13 +56,11 @@ class Replay:
 
     def config(self, precision: str, **changes: Any) -> Any:
         """The case's Config."""
-        case = {key: self.meta[key] for key in ("dataset", "loss", "revision", "filters", "hidden")}
-        return options.config_of(
-            self.meta["settings"],
-            **case,
-            torch=self.meta["torch"],
-            **({"precision": precision, "jit": False} | changes),
-        )
+        case: dict[str, Any] = {
+            key: self.meta[key] for key in ("dataset", "loss", "revision", "filters", "hidden")
+        }
+        case |= {"precision": precision, "jit": False} | changes
+        return options.config_of(self.meta["settings"], torch=self.meta["torch"], **case)
 
     def rows(self) -> list[Row]:
         """All quantities that the record holds."""
@@ -89,14 +87,14 @@ class Replay:
         self.model = by_name.from_config(
             config, tuple(self.meta["image_shape"]), 10 * config.batch_size
         )
-        self.start = record.nudge(record.make_weights(self.meta), 0, precision)
+        self.start = inputs.nudge(inputs.make_weights(self.meta), 0, precision)
         self.short = short
 
     def add(self, quantity: str, name: str, mine: Any, tolerance: float, scale: float = 0) -> None:
         """Compares with the recorded array, relative to `scale` or its largest absolute value."""
         stored = self.arrays[name]
         self.seen.add(name)
-        mine = record.like(np.asarray(mine, np.float64), stored)
+        mine = inputs.like(np.asarray(mine, np.float64), stored)
         scale = scale or float(np.abs(stored).max()) or 1.0
         difference = float(np.abs(mine - stored).max() / scale)
         difference = difference if np.isfinite(difference) else float("inf")
@@ -159,7 +157,7 @@ class Replay:
     def evaluation(self) -> None:
         """Outputs with the moving moments."""
         model = self.reset()
-        made = record.make_inputs(self.meta)
+        made = inputs.make_inputs(self.meta)
         images, _, noise = self.inputs(made)
         encoding = model.encoding(images, noise, training=False)
         outputs = {
@@ -175,7 +173,7 @@ class Replay:
     def step(self) -> None:
         """Losses, gradients and moments of one pass in training."""
         model = self.reset()
-        images, prior_sample, noise = self.inputs(record.make_inputs(self.meta))
+        images, prior_sample, noise = self.inputs(inputs.make_inputs(self.meta))
         with tf.GradientTape(persistent=True) as tape:
             terms, encoding = model.losses_and_encoding(images, prior_sample, noise)
             adversary = None
@@ -205,7 +203,7 @@ class Replay:
         update = tf.function(model.update)
         losses, adversary = [], []
         for k in range(self.meta["steps"]):
-            logs = update(*self.inputs(record.make_inputs(self.meta, "step", k)))
+            logs = update(*self.inputs(inputs.make_inputs(self.meta, "step", k)))
             losses.append(float(logs["loss"]))
             adversary.append(float(logs.get("adversary_loss", 0.0)))
         self.both("losses, 10 steps", "steps/loss", losses, LATE)
@@ -220,9 +218,9 @@ class Replay:
     def test(self) -> None:
         """The test line: total loss and blur over a whole batch and half of one."""
         model = self.reset()
-        made = record.make_inputs(self.meta)
+        made = inputs.make_inputs(self.meta)
         totals = []
-        for part in (made, record.half(made)):
+        for part in (made, inputs.half(made)):
             images, prior_sample, noise = self.inputs(part)
             totals.append(float(model.losses(images, prior_sample, noise, training=False)["loss"]))
             codes = model.encoding(images, noise, training=False).codes
@@ -239,7 +237,7 @@ class Replay:
         self.add("learning rate by epoch", "lr/vae", config.lr * factors, EXACT)
         if "lr/dis" in self.arrays:
             self.add("learning rate by epoch", "lr/dis", config.lr_adv * factors, EXACT)
-        made = record.make_bytes(self.meta)
+        made = inputs.make_bytes(self.meta)
         images = made if self.meta["dataset"] == "celeb" else made[:, None, None]
         pixels = to_float(images, config.pixel_range_of_data)
         self.add("pixels", "pixels", pixels.reshape(made.shape), EXACT, 1.0)
@@ -249,7 +247,7 @@ class Replay:
     def initial_weights(self) -> None:
         """Mean and mean square of fresh parameters, in standard errors."""
         draws: dict[str, list[np.ndarray]] = {}
-        for seed in range(record.INITS):
+        for seed in range(inputs.INITS):
             config = self.config("float32", seed=seed, **self._torch_default())
             model = by_name.from_config(config, tuple(self.meta["image_shape"]), 1000)
             for name, value in weights.read(model).items():
@@ -264,11 +262,11 @@ class Replay:
                 raise DataError(
                     f"{self.meta['name']}: {name} has {count:g} numbers, not {mine.size}"
                 )
-            spread = np.sqrt((mine.var() + max(rms**2 - mean**2, 0.0)) / count)
-            squares = np.sqrt(2.0 * np.var(mine**2) / count)
+            of_mean = np.sqrt((mine.var() + max(rms**2 - mean**2, 0.0)) / count)
+            of_squares = np.sqrt(2.0 * np.var(mine**2) / count)
             for ours, theirs, error in (
-                (mine.mean(), mean, spread),
-                (np.mean(mine**2), rms**2, squares),
+                (mine.mean(), mean, of_mean),
+                (np.mean(mine**2), rms**2, of_squares),
             ):
                 apart = abs(ours - theirs)
                 errors = apart / error if error > 0 else (0.0 if apart == 0 else float("inf"))

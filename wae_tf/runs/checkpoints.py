@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,9 @@ def means_of(model: Wae) -> list[Any]:
     return [variable for metric in model.running_means.all for variable in metric.variables]
 
 
-def save(folder: Path, model: Wae, state: dict[str, Any], keep: int) -> Path:
+def save(
+    folder: Path, model: Wae, state: dict[str, Any], keep: int, besides: Collection[int] = ()
+) -> Path:
     """Writes a checkpoint of the model, both optimizers and the epoch's means, and drops old ones.
 
     Args:
@@ -71,6 +73,7 @@ def save(folder: Path, model: Wae, state: dict[str, Any], keep: int) -> Path:
         model: compiled; its `step` names the checkpoint.
         state: what else to keep, JSON values.
         keep: how many of the newest stay.
+        besides: steps whose checkpoints stay, too.
 
     Returns:
         the checkpoint's folder; one that is there already is left as it is.
@@ -108,7 +111,8 @@ def save(folder: Path, model: Wae, state: dict[str, Any], keep: int) -> Path:
             "room and give the same command to go on."
         ) from error
     for old in steps(folder)[keep:]:
-        shutil.rmtree(path_of(folder, old), ignore_errors=True)
+        if old not in besides:
+            shutil.rmtree(path_of(folder, old), ignore_errors=True)
     return final
 
 
@@ -146,7 +150,24 @@ def restore(folder: Path, step: int, model: Wae) -> dict[str, Any]:
     except Damaged as error:
         raise RunError(f"the checkpoint {path} is damaged: {error}.") from error
     except (AssertionError, ValueError, tf.errors.OpError) as error:
-        raise RunError(f"the checkpoint {path} is not of this model.") from error
+        raise RunError(
+            f"the checkpoint {path} is not of this model, or is older than 0.1.0, whose models have "
+            "other parts."
+        ) from error
+
+
+def state_of(folder: Path, step: int) -> dict[str, Any]:
+    """The state saved with a checkpoint that is whole.
+
+    Raises:
+        RunError: it is damaged, or cannot be read.
+    """
+    path = path_of(folder, step)
+    try:
+        _check(path)
+        return json.loads(read_text(path / _STATE))
+    except Damaged as error:
+        raise RunError(f"the checkpoint {path} is damaged: {error}.") from error
 
 
 def sweep(folder: Path) -> None:

@@ -39,6 +39,10 @@ MAY_CHANGE = (
     "save_every",
     "save_every_steps",
     "keep_checkpoints",
+    "keep_best",
+    "best_by",
+    "early_stopping_patience",
+    "checkpoint",
     "epoch_test_size",
     "pictures",
     "picture_columns",
@@ -134,7 +138,11 @@ class RunFolder:
             return False
         if self.events.exists() and not self.events.is_dir():
             raise RunError(f"{self.events} is no folder; move it away to go on with the run.")
-        there, now = (flags_by_name(text) for text in (self._flags_text(), flags_text(config)))
+        # A flag that there was not when the run began had what is its default now.
+        defaults = flags_by_name(flags_text(Config()))
+        there, now = (
+            defaults | flags_by_name(text) for text in (self._flags_text(), flags_text(config))
+        )
         for name in sorted({*there, *now} - {*MAY_CHANGE}):
             if there.get(name) != now.get(name):
                 raise RunError(

@@ -4,12 +4,13 @@
 | --- | --- |
 | train_loss, train_reconstruction, train_penalty, train_adversary_loss | training batches, mean over \
 the epoch |
-| test_reconstruction, test_penalty | test images (history.csv: the first --epoch_test_size) |
+| test_reconstruction, test_penalty, test_loss | test images (history.csv: the first \
+--epoch_test_size) |
 | loss, reconstruction, penalty, adversary_loss of history.csv | the same as train_... |
 | penalty of metrics.json | the same as test_penalty |
 | sharpness of history.csv | the minimum over samples |
 | sharpness_samples, _reconstructions, _data | samples; test images reconstructed; test images |
-| code_..., mmd_test... | the codes of all test images |
+| code_..., codes_off_prior, mmd_test... | the codes of all test images |
 | frechet_..., kernel_..., score_..., fid, kid, ... | samples against all test images; \
 ..._reconstructions and ..._data as the columns of the table |
 """

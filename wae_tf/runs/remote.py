@@ -3,7 +3,7 @@
 TensorFlow's file systems know no locks, no appending and no renaming of folders that could be relied
 on, and figures and tables are written by others than TensorFlow. So everything works on a local
 folder; `tf.io.gfile` fetches it at the start and puts back what changed, a checkpoint's list of sums
-last, so that a checkpoint at the address counts only when it is whole.
+and a classifier's facts last, so that either counts at the address only when it is whole.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from wae_tf.console import progress
-from wae_tf.errors import RunError
+from wae_tf.errors import RunError, first_line
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 #: One of these says that a folder is ours.
 _HEADS = ("flags.flags", "classifier.json")
-_LAST = "manifest.json"
+#: What makes the files beside it count.
+_LASTS = ("manifest.json", "classifier.json")
 
 _mirrors: dict[Path, Mirror] = {}
 
@@ -112,8 +113,9 @@ class Mirror:
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
-            reason = str(getattr(error, "message", error)).splitlines()[0].rstrip(".")
-            raise RunError(f"--work_dir={self.address} cannot be {what} ({reason}).") from error
+            raise RunError(
+                f"--work_dir={self.address} cannot be {what} ({first_line(error)})."
+            ) from error
 
 
 def _is_ours(name: str) -> bool:
@@ -124,7 +126,7 @@ def _is_ours(name: str) -> bool:
 def _rank(name: str) -> tuple[bool, bool, bool, str]:
     """The order to write in: what names the run, tables and figures, checkpoints, their sums."""
     parts = PurePosixPath(name).parts
-    return parts[-1] == _LAST, parts[0] == "checkpoints", name not in _HEADS, name
+    return parts[-1] in _LASTS, parts[0] == "checkpoints", name not in _HEADS, name
 
 
 def _mark(path: Path) -> tuple[int, int]:

@@ -28,6 +28,7 @@ from wae_tf.models.wae import Wae
 from wae_tf.runs.folder import RunFolder
 from wae_tf.serving import model_card, other_runtimes, signatures
 from wae_tf.serving.signatures import Signature
+from wae_tf.suggestions import did_you_mean
 
 FORMATS = ("savedmodel", "litert", "onnx")
 #: The highest version.
@@ -75,12 +76,22 @@ def save(
     module = tf.Module(name="wae")
     # The variables and functions alone: Keras objects would bring their own way of saving.
     module.weights = [v.value for v in (*model.encoder.variables, *model.decoder.variables)]
-    for name, signature in made.items():
-        if name != "serving_default":
-            setattr(module, name, signature.function)
+    for name in made:
+        if name != "serving_default" and not name.endswith(signatures.INT32):
+            setattr(module, name, _of_any_int(name, made))
     functions = {name: signature.function for name, signature in made.items()}
     tf.saved_model.save(module, str(folder), signatures=functions)
     return made
+
+
+def _of_any_int(name: str, made: Mapping[str, Signature]) -> Any:
+    """The function of a signature; where it has one of int32, a function of either."""
+    if name + signatures.INT32 not in made:
+        return made[name].function
+    either = tf.function(signatures.widened(made[name]))
+    for one in (name, name + signatures.INT32):
+        either.get_concrete_function(*(port.spec for port in made[one].inputs))
+    return either
 
 
 def export(
@@ -160,7 +171,8 @@ def check_formats(formats: Sequence[str]) -> None:
     for name in formats:
         if name not in FORMATS:
             raise FlagError(
-                f"--export_formats={name} is not known; accepted: {', '.join(FORMATS)}."
+                f"--export_formats={name} is not known; accepted: {', '.join(FORMATS)}"
+                + did_you_mean(name, FORMATS)
             )
 
 

@@ -1,6 +1,6 @@
 """Pillow's and Python's work as TensorFlow ops, for models that are served without either.
 
-Pictures are decoded, cropped and scaled as in training (`pictures`), and a seed's key is that of
+Pictures are decoded, cropped and scaled as in training (`data.picture_files`), and a seed's key is that of
 `streams`: SavedModels hold these ops, so a server needs no code of this project.
 """
 
@@ -14,6 +14,7 @@ import tensorflow as tf
 from wae_tf.config import Config
 from wae_tf.data.picture_files import celeba_rows
 from wae_tf.serving.graph_checks import MOST_BYTES, MOST_PIXELS, check
+from wae_tf.serving.graph_loops import in_parts
 
 _CELEBA = (218, 178)  # height, width of an aligned CelebA image
 # The signature and the head of the first chunk: libpng would skip unknown ones before IHDR, and then
@@ -68,7 +69,7 @@ def picture(data: tf.Tensor, config: Config | None, image_shape: tuple[int, int,
     height, width, channels = image_shape
     found = size(data)
     fits = tf.reduce_all(found == [height, width])
-    dataset = None if config is None else config.dataset
+    dataset, crop = (None, "") if config is None else (config.dataset, config.crop)
     any_size = config is not None and dataset == "folder" and config.image_size is not None
     if any_size:
         guard = _few(_pixels(found))
@@ -82,12 +83,17 @@ def picture(data: tf.Tensor, config: Config | None, image_shape: tuple[int, int,
                       "expected, not of", found)  # fmt: skip
     with tf.control_dependencies([guard]):
         pixels = decoded(tf.identity(data))
-    if channels == 1:
-        pixels = grey(pixels)
+
+    def finished(part: tf.Tensor) -> tf.Tensor:
+        return grey(over_white(part)) if channels == 1 else over_white(part)
+
     if any_size:
-        pixels = lanczos(_centre_square(pixels), height, width)
+        pixels = lanczos(_centre_square(pixels), height, width, finished)
     elif dataset == "celeba":
-        pixels = tf.cond(fits, lambda: pixels, lambda: _celeba(pixels, config.crop, height))
+        pixels = finished(pixels)
+        pixels = tf.cond(fits, lambda: pixels, lambda: _celeba(pixels, crop, height))
+    else:
+        pixels = finished(pixels)
     return tf.ensure_shape(pixels, image_shape)
 
 
@@ -117,7 +123,7 @@ def size(data: tf.Tensor) -> tf.Tensor:
 
 
 def decoded(data: tf.Tensor) -> tf.Tensor:
-    """uint8 [h, w, 3] of a JPEG's or PNG's bytes, a string scalar; transparency over white."""
+    """uint8 [h, w, 4] of a JPEG's or PNG's bytes, a string scalar: red, green, blue, opacity."""
     head, is_png = _head(data)
     # TensorFlow does not stretch grey levels of 1, 2 and 4 bits to the 256 of a byte.
     few_bits = is_png & (head[25] == 0) & (head[24] < 8)
@@ -125,13 +131,18 @@ def decoded(data: tf.Tensor) -> tf.Tensor:
     with tf.control_dependencies([deep]):
         return tf.cond(
             is_png,
-            lambda: _over_white(tf.io.decode_png(data, channels=4)),
-            lambda: tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"),
+            lambda: tf.io.decode_png(data, channels=4),
+            lambda: _opaque(tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")),
         )
 
 
-def _over_white(rgba: tf.Tensor) -> tf.Tensor:
-    # Pillow's alpha_composite with an opaque white ground, libImaging/AlphaComposite.c.
+def _opaque(rgb: tf.Tensor) -> tf.Tensor:
+    return tf.pad(rgb, [[0, 0], [0, 0], [0, 1]], constant_values=255)
+
+
+def over_white(rgba: tf.Tensor) -> tf.Tensor:
+    """uint8 [h, w, 3] of uint8 [h, w, 4]: Pillow's alpha_composite over an opaque white ground."""
+    # libImaging/AlphaComposite.c.
     rgba = tf.cast(rgba, tf.int32)
     alpha = rgba[..., 3:]
     mixed = (rgba[..., :3] * alpha + 255 * (255 - alpha)) * 128 + 0x4000
@@ -147,7 +158,7 @@ def grey(pixels: tf.Tensor) -> tf.Tensor:
 
 
 def _celeba(pixels: tf.Tensor, crop: str, side: int) -> tf.Tensor:
-    # pictures.decode_celeba; official datahandler.py:188-208.
+    # picture_files.decode_celeba; official datahandler.py:188-208.
     if crop == "squash":
         return resized(pixels, side, side, _triangle, 1.0)
     if crop == "closecrop":
@@ -163,13 +174,24 @@ def _centre_square(pixels: tf.Tensor) -> tf.Tensor:
     return pixels[top : top + side, left : left + side]
 
 
-def lanczos(pixels: tf.Tensor, height: int, width: int) -> tf.Tensor:
+def lanczos(
+    pixels: tf.Tensor,
+    height: int,
+    width: int,
+    first: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+) -> tf.Tensor:
     """uint8 [h, w, C] resized to [height, width, C], to the byte as Pillow's LANCZOS does it.
 
     (tf.image.resize with lanczos3 and antialias is up to 6/255 away: it does not round between the
     two passes nor its weights.)
+
+    Args:
+        pixels: uint8 [h, w, any].
+        height: of the result.
+        width: of the result.
+        first: makes uint8 [rows, w, C] of some rows of them, pixel by pixel.
     """
-    return resized(pixels, height, width, _lanczos3, 3.0)
+    return resized(pixels, height, width, _lanczos3, 3.0, first)
 
 
 def resized(
@@ -178,22 +200,32 @@ def resized(
     width: int,
     kernel: Callable[[tf.Tensor], tf.Tensor],
     support: float,
+    first: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
 ) -> tf.Tensor:
     """uint8 [h, w, C] resized to [height, width, C], to the byte as Pillow does with this filter.
 
     Args:
-        pixels: uint8 [h, w, C].
+        pixels: uint8 [h, w, any].
         height: of the result.
         width: of the result.
         kernel: the filter, a function of distances in new pixels.
         support: the distance at which it ends.
+        first: see `lanczos`.
     """
     # Columns first, then rows, each rounded to bytes: libImaging/Resample.c.
     shape = tf.shape(pixels)
     columns = _weights(shape[1], width, kernel, support)
-    pixels = _bytes(tf.einsum("ow,hwc->hoc", columns, tf.cast(pixels, tf.float64)))
+
+    def narrowed(part: tf.Tensor) -> list[tf.Tensor]:
+        sums = tf.einsum("ow,hwc->hoc", columns, tf.cast(first(part), tf.float64))
+        return [tf.cast(_bytes(sums), tf.uint8)]
+
+    channels = first(tf.zeros([1, 1, pixels.shape[-1]], tf.uint8)).shape[-1]
+    # Some rows at a time: a large picture as float64 is 24 times its bytes.
+    (pixels,) = in_parts(narrowed, pixels, [(width, channels)], tf.uint8)
     rows = _weights(shape[0], height, kernel, support)
-    return tf.cast(_bytes(tf.einsum("oh,hwc->owc", rows, pixels)), tf.uint8)
+    sums = tf.einsum("oh,hwc->owc", rows, tf.cast(pixels, tf.float64))
+    return tf.cast(_bytes(sums), tf.uint8)
 
 
 def _bytes(sums: tf.Tensor) -> tf.Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import tensorflow as tf
 
 from wae_tf.config import Config
@@ -12,9 +10,8 @@ from wae_tf.models.wae import Wae
 from wae_tf.objective import priors
 from wae_tf.serving import graph_checks, graph_pictures, graph_seeds
 from wae_tf.serving.graph_checks import MOST_IMAGES
+from wae_tf.serving.graph_loops import concatenated, in_parts
 
-#: Rows that the networks take at once, however many a request has.
-ROWS_AT_ONCE = 64
 #: How far outside the range a float pixel may lie: rounding, not another range.
 SLACK = 1e-4
 
@@ -178,53 +175,6 @@ class Graphs:
         row = tf.repeat(tf.range(tf.shape(steps)[0]), steps)
         place = tf.range(tf.size(row)) - tf.gather(tf.cumsum(steps, exclusive=True), row)
         share = tf.cast(place / (tf.gather(steps, row) - 1), tf.float32)[:, None]
-        ends = [tf.gather(self.encoding(images)["codes"], row) for images in (first, last)]
-        codes = ends[0] * (1 - share) + ends[1] * share
-        if self.model.settings.prior == "sphere":
-            codes = priors.into_support("sphere", codes)
+        one, other = (tf.gather(self.encoding(images)["codes"], row) for images in (first, last))
+        codes = priors.between(self.model.settings.prior, one, other, share)
         return {"images": self.decoded_rows(codes, steps)}
-
-
-def concatenated(
-    function: Callable[[tf.Tensor], Sequence[tf.Tensor]],
-    count: tf.Tensor,
-    shapes: Sequence[tuple[int, ...]],
-) -> list[tf.Tensor]:
-    """The rows that `function` gives for 0, 1, ..., count - 1, one call after the other.
-
-    Args:
-        function: of an int32 scalar; gives float32 tensors [any, *shape] of these shapes.
-        count: int32 scalar; 0 gives tensors of no rows.
-        shapes: of a row of each.
-    """
-    arrays = [
-        tf.TensorArray(tf.float32, count, infer_shape=False, element_shape=[None, *shape])
-        for shape in shapes
-    ]
-
-    def step(index: tf.Tensor, arrays: list[tf.TensorArray]) -> tuple:
-        made = function(index)
-        return index + 1, [a.write(index, m) for a, m in zip(arrays, made, strict=True)]
-
-    # One at a time: what it takes of memory is then that of one.
-    _, arrays = tf.while_loop(
-        lambda index, _: index < count, step, (tf.constant(0), arrays), parallel_iterations=1
-    )
-    return [
-        tf.ensure_shape(array.concat(), [None, *shape])
-        for array, shape in zip(arrays, shapes, strict=True)
-    ]
-
-
-def in_parts(
-    function: Callable[[tf.Tensor], Sequence[tf.Tensor]],
-    rows: tf.Tensor,
-    shapes: Sequence[tuple[int, ...]],
-) -> list[tf.Tensor]:
-    """`function` of rows [n, ...], ROWS_AT_ONCE at a time, so that memory does not grow with n."""
-    count = tf.shape(rows)[0]
-    return concatenated(
-        lambda part: function(rows[part * ROWS_AT_ONCE : (part + 1) * ROWS_AT_ONCE]),
-        (count + ROWS_AT_ONCE - 1) // ROWS_AT_ONCE,
-        shapes,
-    )

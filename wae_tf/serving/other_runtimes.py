@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from wae_tf.errors import RunError
+from wae_tf.errors import RunError, first_line
 from wae_tf.models.wae import Wae
 from wae_tf.serving.graphs import Graphs
 
@@ -51,8 +51,9 @@ def write_litert(model: Wae, folder: Path) -> Path:
     try:
         data = converter.convert()
     except Exception as error:  # the converter has an exception class of its own, not public
-        first = str(error).strip().splitlines()[0]
-        raise RunError(f"--export_formats=litert: the converter refused: {first}.") from error
+        raise RunError(
+            f"--export_formats=litert: the converter refused: {first_line(error)}."
+        ) from error
     finally:
         shutil.rmtree(source, ignore_errors=True)
     path = folder / "model.tflite"

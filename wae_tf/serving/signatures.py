@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +15,9 @@ from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_unit
 from wae_tf.serving.graph_checks import MOST_IMAGES
 from wae_tf.serving.graphs import Graphs
+
+#: Ends the names of the signatures that take int32 where others take int64.
+INT32 = "_int32"
 
 
 class Port(NamedTuple):
@@ -38,7 +42,7 @@ class Port(NamedTuple):
 class Signature(NamedTuple):
     """One way to call the served model: a tf.function that returns a dict of tensors."""
 
-    function: Callable[..., dict[str, tf.Tensor]]
+    function: Any  # a tf.function, which gives a dict of tensors
     meaning: str
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
@@ -137,7 +141,31 @@ def signatures(
             getattr(graphs, name), input_signature=[port.spec for port in inputs]
         )
         made[name] = Signature(function, meaning, inputs, outputs)
+    for name in ("sample", "interpolate"):
+        made[name + INT32] = _of_int32(made[name])
     return {"serving_default": made["reconstruct"], **made}
+
+
+def _of_int32(signature: Signature) -> Signature:
+    """The same with int32 in place of int64: an input of a served graph has one type."""
+    inputs = tuple(
+        port._replace(dtype=tf.int32) if port.dtype == tf.int64 else port
+        for port in signature.inputs
+    )
+    function = tf.function(widened(signature), input_signature=[port.spec for port in inputs])
+    return Signature(function, f"{signature.meaning}; int32", inputs, signature.outputs)
+
+
+def widened(signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
+    """The signature's function, of int32 as of int64."""
+    named = cast(Any, signature.function).python_function
+
+    @functools.wraps(named)  # for the names of its arguments
+    def call(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        pairs = zip(tensors, signature.inputs, strict=True)
+        return signature.function(*(tf.cast(tensor, port.dtype) for tensor, port in pairs))
+
+    return call
 
 
 def accepted(model: Wae, config: Config | None = None) -> str:
@@ -170,4 +198,9 @@ def example_inputs(model: Wae, config: Config | None = None) -> dict[str, dict[s
         files = [tf.io.encode_jpeg(pixels).numpy(), tf.io.encode_png(pixels).numpy()]
         for name in ("encode_bytes", "reconstruct_bytes"):
             examples[name] = {"image_bytes": np.array(files, object)}
+    for name in ("sample", "interpolate"):
+        examples[name + INT32] = {
+            key: value.astype(np.int32) if value.dtype == np.int64 else value
+            for key, value in examples[name].items()
+        }
     return {"serving_default": examples["reconstruct"], **examples}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,17 +13,19 @@ import tensorflow as tf
 
 from wae_tf.config import Config
 from wae_tf.console import progress
+from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief
 from wae_tf.figures import of_model
 from wae_tf.figures.curves import training_curves
-from wae_tf.interruption import Stop
 from wae_tf.models import passes
 from wae_tf.models.step.guard import finite
 from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_unit
 from wae_tf.runs import checkpoints, measures, remote
 from wae_tf.runs.folder import RunFolder
+from wae_tf.training import hparams, lines
+from wae_tf.training.best import Best
 
 #: Points of the step curves that a run keeps.
 CURVE_POINTS = 2000
@@ -75,12 +76,14 @@ class Speed(keras.callbacks.Callback):
         self.seconds = 0.0
         self.steps = 0
         self._compiling = True  # the very first call, which is left out of the clock
-        self._epoch_start = 0.0
+        self._epoch_start = self._epoch_begin = 0.0
         self._epoch_steps = self._left_out = 0
+        self.of_epoch = 0.0  # images/s
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Starts the epoch's clock."""
-        self._epoch_start, self._epoch_steps, self._left_out = time.perf_counter(), 0, 0
+        self._epoch_start = self._epoch_begin = time.perf_counter()
+        self._epoch_steps = self._left_out = 0
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Counts, and shows the epoch's speed so far."""
@@ -96,8 +99,14 @@ class Speed(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Adds the epoch to the total."""
-        self.seconds += time.perf_counter() - self._epoch_start
+        seconds = time.perf_counter() - self._epoch_start
+        self.seconds += seconds
         self.steps += self._epoch_steps
+        if self._epoch_steps:
+            self.of_epoch = self._epoch_steps * self.batch_size / max(seconds, 1e-9)
+        else:  # one call, which compiled
+            whole = time.perf_counter() - self._epoch_begin
+            self.of_epoch = self._left_out * self.batch_size / max(whole, 1e-9)
 
     @property
     def images_per_second(self) -> float:
@@ -134,12 +143,20 @@ class Report(keras.callbacks.Callback):
     """A line on the screen, a row in history.csv and TensorBoard scalars after each epoch."""
 
     def __init__(
-        self, config: Config, run: RunFolder, images: ImageSet, curves: Curves, speed: Speed
+        self,
+        config: Config,
+        run: RunFolder,
+        images: ImageSet,
+        curves: Curves,
+        speed: Speed,
+        table: lines.Table,
     ):
         super().__init__()
+        self.table = table
         self.config, self.run, self.images = config, run, images
         self.curves, self.speed = curves, speed
         self.writer = tf.summary.create_file_writer(str(run.events))
+        hparams.write(self.writer, config)
         self.row: dict[str, Any] = {}
         self.advised: tuple[int, str] | None = None
 
@@ -157,7 +174,7 @@ class Report(keras.callbacks.Callback):
         samples = passes.samples(model, count, seed=config.seed)
         sharpness = float(brief.sharpness(samples).min())
         step = int(model.step.numpy())
-        logs = logs or {}
+        logs = {} if logs is None else logs
         self.row = {
             "epoch": epoch + 1,
             "step": step,
@@ -168,6 +185,9 @@ class Report(keras.callbacks.Callback):
             "rollbacks": int(model.schedules.rollbacks.numpy()),
             "skipped_steps": model.skipped_steps(),
         }
+        # For the callbacks after this one: the dict is the same for all.
+        logs.update({f"val_{name.removeprefix('test_')}": measured[name] for name in measured})
+        logs["images_per_second"] = self.speed.of_epoch
         self.run.append_history(self.row)
         if config.test_line:
             line = brief.test_line(model, test, min(config.batch_size, len(test)))
@@ -179,13 +199,7 @@ class Report(keras.callbacks.Callback):
                 tf.summary.scalar(name, value)
             tf.summary.scalar("wae_lambda", model.wae_lambda.numpy())
             tf.summary.scalar("learning_rate", float(model.optimizer.learning_rate.numpy()))
-        rate = self.speed.images_per_second
-        speed = "" if math.isnan(rate) else f", {rate:.0f} images/s"  # the first call compiles
-        progress(
-            f"epoch {epoch + 1}: step {step}, test reconstruction "
-            f"{measured['test_reconstruction']:.4f}, test penalty {measured['test_penalty']:.4f}, "
-            f"sharpness {sharpness:.5f}{speed}"
-        )
+        self.table.row(self.row, self.speed.images_per_second)
         advice = model.advice()
         if advice is not None and advice != self.advised:
             progress(f"since step {advice[0]} {advice[1]}")
@@ -197,20 +211,22 @@ class Report(keras.callbacks.Callback):
 
 
 class Figures(keras.callbacks.Callback):
-    """Draws the six-panel figure, curves, interpolations and traversals every N epochs."""
+    """Draws the six-panel figure, curves, interpolations and traversals after the first epoch and every N."""
 
     def __init__(self, config: Config, run: RunFolder, images: ImageSet, report: Report):
         super().__init__()
         self.config, self.run, self.images, self.report = config, run, images, report
+        self.drawn = 0  # the last epoch that was
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Draws if it is this epoch's turn."""
         every = self.config.figure_every
-        if every and (epoch + 1) % every == 0:
+        if every and (epoch == 0 or (epoch + 1) % every == 0):  # the first: something to look at
             self.draw(epoch + 1)
 
     def draw(self, epoch: int) -> None:
         """Draws everything, named by the epoch where it is worth keeping."""
+        self.drawn = epoch
         model: Wae = self.model
         config, folder = self.config, self.run.figures
         step = int(model.step.numpy())
@@ -261,6 +277,7 @@ class Checkpoints(keras.callbacks.Callback):
         ends: whether an epoch ends at a step: its row of history must come before its checkpoint.
         state: gives what else to save, JSON values.
         stop: notes signals.
+        best: whose epoch's checkpoint may have to stay.
 
     Raises:
         Interrupted: from `fit`, when a signal came and all is saved.
@@ -275,20 +292,23 @@ class Checkpoints(keras.callbacks.Callback):
         ends: Callable[[int], bool],
         state: Callable[[], dict[str, Any]],
         stop: Stop,
+        best: Best,
     ):
         super().__init__()
         self.set_model(model)
         self.config, self.run, self.ends, self.state, self.stop = config, run, ends, state, stop
+        self.best = best
         self.saved = int(model.step.numpy())
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Saves within an epoch, if it is time."""
         self.stop.patient = True  # from now on steps are worth waiting for; `fit` ends it
         every = self.config.save_every_steps
-        if self.stop.number is None and not every:
+        if self.stop.number is None and every is None:
             return
         step = int(self.model.step.numpy())
-        if not self.ends(step) and (self.stop.number or step - self.saved >= every):
+        due = self.stop.number or (every and step - self.saved >= every)
+        if due and not self.ends(step):
             self.save()
             self.leave()
 
@@ -296,6 +316,7 @@ class Checkpoints(keras.callbacks.Callback):
         """Saves if it is this epoch's turn; after a bad step training has stopped before this."""
         every = self.config.save_every_steps
         due = every and int(self.model.step.numpy()) - self.saved >= every
+        due = due or (self.config.keep_best and self.best.now)
         if due or self.stop.number or (epoch + 1) % self.config.save_every == 0:
             self.save()
         self.leave()
@@ -305,10 +326,11 @@ class Checkpoints(keras.callbacks.Callback):
         if not finite((self.model.encoder, self.model.decoder, self.model.adversary)):
             return
         keep = self.config.keep_checkpoints
-        checkpoints.save(self.run.checkpoints, self.model, self.state(), keep)
+        besides = [self.best.step] if self.config.keep_best else []
+        checkpoints.save(self.run.checkpoints, self.model, self.state(), keep, besides)
         remote.push(self.run.folder)
         self.saved = int(self.model.step.numpy())
-        self.stop.what_now = f"step {self.saved} is saved; the same command goes on from there."
+        self.stop.advice = f"step {self.saved} is saved; the same command goes on from there."
 
     def leave(self) -> None:
         """Ends training if a signal asked for it.

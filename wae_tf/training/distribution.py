@@ -1,4 +1,4 @@
-"""Many devices: the strategy that --distribute names, and what a replica needs of the global batch.
+"""Many devices: the strategy that --distribute names, its chief, and data spread over its replicas.
 
 Every replica holds a part of the rows of the global batch, in the order of the replicas. What must
 see the whole batch (penalties, pretraining moments, the logged terms) is computed by every replica
@@ -17,7 +17,7 @@ from typing import Any
 import tensorflow as tf
 
 from wae_tf.config import Config
-from wae_tf.errors import FlagError, RunError
+from wae_tf.errors import FlagError, RunError, first_line
 from wae_tf.models.step.replicas import gathered, index, is_single_process, summed
 
 
@@ -46,7 +46,7 @@ def make_strategy(config: Config) -> tf.distribute.Strategy:
         except tf.errors.OpError as error:
             raise RunError(
                 "--distribute=multi_worker: the workers of TF_CONFIG did not come together: "
-                f"{error.message.splitlines()[0]}"
+                f"{first_line(error)}"
             ) from error
     replicas = strategy.num_replicas_in_sync
     if config.batch_size % replicas:

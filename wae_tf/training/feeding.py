@@ -88,7 +88,7 @@ class Feed:
                 order=self.config.batch_order,
                 **common,
             )
-            together = self.steps_per_call
-            return found.batch(together, drop_remainder=True) if together else found
+            steps = self.steps_per_call
+            return found.batch(steps, drop_remainder=True) if steps else found
 
         return distribution.distributed_dataset(self.strategy, self.config.batch_size, part)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
-from wae_tf import console
 from wae_tf.config import Config
+from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
-from wae_tf.interruption import Stop
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
-from wae_tf.training import callbacks, distribution, resuming
+from wae_tf.training import callbacks, distribution, lines, resuming
+from wae_tf.training.best import Best
 from wae_tf.training.callbacks import BadStep
 from wae_tf.training.feeding import Feed
+from wae_tf.training.own_callbacks import EndTogether, OwnCallbacks
 from wae_tf.training.programs import Length
 
 
@@ -38,17 +39,29 @@ class _Watchers:
         length: Length,
         stop: Stop,
         state: dict[str, Any],
+        own: Sequence[keras.callbacks.Callback],
     ):
         self.chief = distribution.is_chief(model.distribute_strategy)
+        self.best = Best(config, length)
+        self.own = OwnCallbacks(own if self.chief else (), length)
+        # All workers were called with the same, and so agree that they must agree.
+        alone = distribution.is_single_process(model.distribute_strategy)
+        together = not alone and bool(own or config.early_stopping_patience)
+        last = [EndTogether()] if together else []
+        self.run = run
         self.speed = callbacks.Speed(config.batch_size)
         self.curves = callbacks.Curves(length.total)
-        self.curves.restore(state.get("curves", {}))
         self._began = time.perf_counter() - state.get("seconds", 0.0)
         self.all: list[keras.callbacks.Callback] = [callbacks.StopOnBadStep(), self.speed]
         if not self.chief:
+            self.all += last
+            self.restore(state)
             return
-        self.report = callbacks.Report(config, run, images, self.curves, self.speed)
-        self.report.row = state.get("row", {})  # history.csv has it rounded
+        self.bar = lines.Bar(length)
+        tested = min(len(images.test), config.epoch_test_size)
+        samples = min(config.pictures, 100)
+        table = lines.Table(length, "adversary_loss" in model.terms, tested, samples)
+        self.report = callbacks.Report(config, run, images, self.curves, self.speed, table)
         self.figures = callbacks.Figures(config, run, images, self.report)
         self.checkpoints = callbacks.Checkpoints(
             config,
@@ -60,24 +73,36 @@ class _Watchers:
                 "seconds": self.seconds,
                 **integrity.kept(run, config),
                 "row": {k: float(v) for k, v in self.report.row.items()},
+                "best": self.best.state,
             },
             stop=stop,
+            best=self.best,
         )
-        # Keras's bar after the speed that it shows, before the line that the report prints below.
-        bar = keras.callbacks.ProgbarLogger()
-        self.all += [bar, self.curves, self.report, self.figures, self.checkpoints]
+        # The user's own after the numbers of the test, and before the weights are saved, which they
+        # may have moved.
+        self.all += [self.bar, self.curves, self.report, self.best, self.own, self.figures]
+        self.all += [self.checkpoints, *last]
+        self.restore(state)
         for watcher in self.all:
             watcher.set_model(model)  # there may be no step left to fit, and still a figure to draw
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes what a checkpoint's state knows; {} at the beginning."""
+        self.curves.restore(state.get("curves", {}))
+        self.best.restore(state.get("best", {}))
+        self.best.forget_unless(checkpoints.steps(self.run.checkpoints))
+        if self.chief:
+            self.report.row = state.get("row", {})  # history.csv has it rounded
 
     @property
     def seconds(self) -> float:
         """Of the run until now, without the time between its parts."""
         return time.perf_counter() - self._began
 
-    @property
-    def verbose(self) -> int:
-        """Keras's bar on a terminal, a line an epoch elsewhere, nothing where nobody listens."""
-        return (1 if sys.stdout.isatty() else 2) if self.chief and console.shown() else 0
+    def close(self) -> None:
+        """Ends what is shown of a step that is under way."""
+        if self.chief:
+            self.bar.close()
 
 
 def fit(
@@ -89,8 +114,9 @@ def fit(
     length: Length,
     stop: Stop,
     state: dict[str, Any],
-) -> dict[str, float]:
-    """Trains up to the last step, a last epoch cut short if need be.
+    own: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, Any]:
+    """Trains up to the last step, a last epoch cut short if need be, or until a callback ends it.
 
     Args:
         model: compiled, at the step to go on from.
@@ -101,34 +127,40 @@ def fit(
         length: steps an epoch, and in all.
         stop: notes signals.
         state: that of the checkpoint, {} at the beginning.
+        own: callbacks of the user's.
 
     Raises:
         RunError: a step went wrong (and could not be rolled back), or a file cannot be written.
         Interrupted: a signal came; all is saved.
     """
     stop.check()
-    watchers = _Watchers(model, config, images, run, length, stop, state)
+    watchers = _Watchers(model, config, images, run, length, stop, state, own)
     while True:
         try:
-            with stop.waits(patient=False):  # until a step has come to its end
+            with stop.deferring(patient=False):  # until a step has come to its end
                 _fit_what_is_left(model, feed, length, watchers)
-                _save_the_end(model, length, watchers)
+                _save_the_end(model, watchers)
             break
         except BadStep as bad:
-            state = resuming.roll_back(model, config, run, bad)
-            watchers.curves.restore(state.get("curves", {}))
-            if watchers.chief:
-                watchers.report.row = state.get("row", {})
+            watchers.restore(resuming.roll_back(model, config, run, bad))
+        finally:
+            watchers.close()
+    watchers.own.end()
+    done = length.until(int(model.step.numpy()))
     if not watchers.chief:
-        return {"steps": length.total, "epochs": length.epochs}
+        return {"steps": done.total, "epochs": done.epochs}
     every = config.figure_every
-    if every and (length.total % length.steps_per_epoch or length.epochs % every):
-        watchers.figures.draw(length.epochs)
-    return _metrics(model, run, length, watchers)
+    due = done.total % done.steps_per_epoch or done.epochs % every if every else 0
+    if due and watchers.figures.drawn != done.epochs:
+        watchers.figures.draw(done.epochs)
+    return _metrics(model, run, done, watchers)
 
 
 def _fit_what_is_left(model: Wae, feed: Feed, length: Length, watchers: _Watchers) -> None:
+    over = watchers.best.over  # a run that had ended so, before it was stopped
     for start, first_epoch, last_epoch, steps in length.spans(int(model.step.numpy())):
+        if over:
+            return
         within = start % length.steps_per_epoch
         means = [v.numpy() for v in checkpoints.means_of(model)] if within else []
         model.fit(
@@ -137,23 +169,24 @@ def _fit_what_is_left(model: Wae, feed: Feed, length: Length, watchers: _Watcher
             epochs=last_epoch,
             steps_per_epoch=steps,
             callbacks=[callbacks.Means(means), *watchers.all],
-            verbose=watchers.verbose,
+            verbose=0,  # the bar and the table are ours
             shuffle=False,
         )
+        over = model.stop_training
 
 
-def _save_the_end(model: Wae, length: Length, watchers: _Watchers) -> None:
-    saved = 0
+def _save_the_end(model: Wae, watchers: _Watchers) -> None:
+    saved, step = 0, int(model.step.numpy())
     if watchers.chief:
         watchers.checkpoints.save()
         watchers.checkpoints.leave()
         saved = watchers.checkpoints.saved
-    if distribution.from_chief(model.distribute_strategy, saved) < length.total:
+    if distribution.from_chief(model.distribute_strategy, saved) < step:
         # A finite loss can have had such a gradient; elsewhere the next step's loss shows it.
-        raise BadStep(length.total, "weights not finite")
+        raise BadStep(step, "weights not finite")
 
 
-def _metrics(model: Wae, run: RunFolder, length: Length, watchers: _Watchers) -> dict[str, float]:
+def _metrics(model: Wae, run: RunFolder, length: Length, watchers: _Watchers) -> dict[str, Any]:
     history = run.read_history()
     row = watchers.report.row or {name: [math.nan, *column][-1] for name, column in history.items()}
     return {
@@ -166,4 +199,5 @@ def _metrics(model: Wae, run: RunFolder, length: Length, watchers: _Watchers) ->
         "rollbacks": int(model.schedules.rollbacks.numpy()),
         "skipped_steps": model.skipped_steps(),
         "seconds": watchers.seconds,
+        **({"best_step": watchers.best.step} if watchers.best.step else {}),
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +20,9 @@ from wae_tf.training import distribution
 
 #: official wae.py:449, the pretraining loss below which it stops.
 PRETRAINED_BELOW = 0.1
+#: Seconds without a line, off a terminal.
+_SILENCE = 20.0
+_COMPILING = "compiling the encoder's pretraining"
 
 
 def _checked(model: Wae, images: Any, steps: int, size: int) -> np.ndarray:
@@ -102,18 +107,29 @@ def pretrain(
             rows=rows,
         )
 
+    said = shown = time.monotonic()
     batches = iter(distribution.distributed_dataset(strategy, batch_size, part))
     loss = math.nan
     for index in range(steps):
         check()
-        loss = float(everywhere(next(batches), tf.constant(index, tf.int64)))
+        first = index == 0
+        with console.working(_COMPILING) if first else contextlib.nullcontext():
+            loss = float(everywhere(next(batches), tf.constant(index, tf.int64)))
         if not math.isfinite(loss):
             raise RunError(
                 f"the run stopped: the pretraining loss is not finite at step {index + 1}; try a "
                 "smaller --lr, or --nopretrain."
             )
-        if index and index % 50 == 0:
-            progress(f"pretraining the encoder: step {index}, loss {loss:.4f}")
+        now = time.monotonic()
+        if now - said > _SILENCE and not console.on_terminal():
+            said = now
+            progress(f"pretraining the encoder: step {index + 1}, loss {loss:.4f}")
+        if now - shown > 0.2:
+            shown = now
+            console.under_way(
+                f"pretraining the encoder: step {index + 1} of {steps} at most, loss {loss:.4f} "
+                f"(until below {PRETRAINED_BELOW})"
+            )
         if loss < PRETRAINED_BELOW:
             break
     progress(f"pretrained the encoder for {index + 1} steps, loss {loss:.4f}")

@@ -38,6 +38,10 @@ class Length:
         """Epochs, a last one that is cut short among them."""
         return -(-self.total // self.steps_per_epoch)
 
+    def until(self, step: int) -> Length:
+        """That of a run that ended at a step."""
+        return Length(self.steps_per_epoch, step)
+
     def ends(self, step: int) -> bool:
         """Whether an epoch ends at a step."""
         return step % self.steps_per_epoch == 0 or step == self.total

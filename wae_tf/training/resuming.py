@@ -12,16 +12,18 @@ from wae_tf.models import by_name
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
-from wae_tf.training import distribution, setup
+from wae_tf.training import best, distribution, setup
 from wae_tf.training.callbacks import BadStep
 from wae_tf.training.programs import Length
 
 #: After so many rollbacks a run stops: its learning rates are a thousandth by then.
 MOST_ROLLBACKS = 10
+#: What `begin` returns where no step is left.
+FINISHED = -2
 
 
 def begin(run: RunFolder, config: Config, images: ImageSet, length: Length, overwrite: bool) -> int:
-    """Makes the folder ready; returns the step of the checkpoint to go on from, or -1."""
+    """Makes the folder ready; returns the step of the checkpoint to go on from, -1, or FINISHED."""
     if not overwrite:
         integrity.mend(run, progress)
     if overwrite or not run.begun(config):
@@ -40,11 +42,25 @@ def begin(run: RunFolder, config: Config, images: ImageSet, length: Length, over
             "the same data, or --overwrite to start anew."
         )
     step, total = checkpoints.newest(run.checkpoints, progress), length.total
-    if step is not None and step >= total and (step > total or known.get("steps") == total):
-        raise RunError(
-            f"--work_dir={run.folder} holds a run already, finished at step {step}; raise --epochs "
-            "to go on, give another --work_dir, or --overwrite to remove it and start anew."
-        )
+    advice = (
+        f"--work_dir={run.folder} holds a run already, finished at step {step}; raise --epochs "
+        "to go on, give another --work_dir, or --overwrite to remove it and start anew."
+    )
+    if step is not None and step > total:
+        raise RunError(advice)
+    if step is not None and step == known.get("steps"):
+        if step == total:
+            progress(f"nothing to do: {advice}")
+            return FINISHED
+        state = checkpoints.state_of(run.checkpoints, step).get("best", {})
+        if best.is_over(state, config):
+            progress(
+                f"nothing to do: --work_dir={run.folder} holds a run already, ended at step {step}: "
+                f"{state['waited']} epochs were no better than epoch {state['epoch']}; raise "
+                "--early_stopping_patience to go on, give another --work_dir, or --overwrite to "
+                "remove it and start anew."
+            )
+            return FINISHED
     run.write_flags(config)
     for folder in (run.figures, run.checkpoints):
         folder.mkdir(parents=True, exist_ok=True)
@@ -109,18 +125,45 @@ def restore_model(config: Config) -> Wae:
     run.require()
     known = run.read_metrics()
     names = ("image_height", "image_width", "image_channels", "train_images")
-    if not all(isinstance(known.get(name), int) and known[name] > 0 for name in names):
+    noted = [int(known[name] or 0) for name in names if isinstance(known.get(name), int)]
+    if len(noted) < len(names) or min(noted) < 1:
         return restore(config)[0]  # a run of before they were noted
-    *shape, data_size = (known[name] for name in names)
-    return _restored(config, by_name.from_config(config, tuple(shape), data_size))
+    height, width, channels, data_size = noted
+    return _restored(config, by_name.from_config(config, (height, width, channels), data_size))
 
 
 def _restored(config: Config, model: Wae) -> Wae:
     run = RunFolder(config.folder)
     model.compile()
-    step = checkpoints.newest(run.checkpoints, progress)
-    if step is None:
-        raise RunError(f"--work_dir={run.folder} has no whole checkpoint; train first.")
+    step = _step_of(run, config.checkpoint)
     checkpoints.restore(run.checkpoints, step, model)
     progress(f"restored step {step} of {run.folder}")
     return model
+
+
+def _step_of(run: RunFolder, checkpoint: str) -> int:
+    """The step that --checkpoint names.
+
+    Raises:
+        RunError: the run has no such checkpoint.
+    """
+    newest = checkpoints.newest(run.checkpoints, progress)
+    if newest is None:
+        raise RunError(f"--work_dir={run.folder} has no whole checkpoint; train first.")
+    if checkpoint == "newest":
+        return newest
+    there = checkpoints.steps(run.checkpoints)
+    if checkpoint == "best":
+        known = checkpoints.state_of(run.checkpoints, newest).get("best", {})
+        if known.get("step") and known["step"] in there:
+            progress(f"step {known['step']} is best: {known['by']} {known['value']:.4f}")
+            return known["step"]
+        raise RunError(
+            f"--checkpoint=best: {run.folder} has not kept its best one; train with --keep_best."
+        )
+    if int(checkpoint) not in there:
+        raise RunError(
+            f"--checkpoint={checkpoint}: {run.folder} has no checkpoint of that step; it has those of "
+            f"{', '.join(map(str, sorted(there)))}."
+        )
+    return int(checkpoint)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import memory, registry
+from wae_tf import registry
 from wae_tf.config import Config
 from wae_tf.console import progress
 from wae_tf.data import batches, load
@@ -22,6 +22,7 @@ from wae_tf.networks import official as networks
 from wae_tf.official import weights
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
+from wae_tf.settings import memory
 
 
 def load_images(config: Config) -> ImageSet:
@@ -33,15 +34,8 @@ def load_images(config: Config) -> ImageSet:
     """
     images = load.load(
         config.dataset,
-        data_dir=config.data_dir,
+        **config.of_data,
         cache_dir=config.cache_dir,
-        crop=config.crop,
-        split=config.split,
-        image_size=config.image_size,
-        channels=config.channels,
-        train_size=config.train_size,
-        test_size=config.test_size,
-        skip_bad_images=config.skip_bad_images,
         accept=functools.partial(_check_shape, config),
     )
     if len(images.test) < 2:
@@ -100,6 +94,7 @@ def build(config: Config, images: ImageSet) -> Wae:
         FlagError: networks and images do not fit, or a batch does not fit into memory.
     """
     model = by_name.from_config(config, images.image_shape, len(images.train))
+    model.schedules.length_given = True  # the run's, in whatever parts it is fitted
     if not tf.config.list_physical_devices("GPU"):
         _check_memory(config, model)
     return model
@@ -134,8 +129,8 @@ def read_official(model: Wae, prefix: str) -> None:
     progress(f"took the weights of the official checkpoint {prefix}")
 
 
-def adopt(config: Config) -> None:
-    """Makes a run folder of an official checkpoint, so that every mode can work on it.
+def adopt(config: Config, prefix: str) -> None:
+    """Makes a run folder of the official checkpoint of this prefix, so that every mode can work on it.
 
     Raises:
         UserError: bad data, a folder in use, no such checkpoint.
@@ -143,7 +138,7 @@ def adopt(config: Config) -> None:
     run = RunFolder(config.folder)
     images = load_images(config)
     model = build(config, images)
-    read_official(model, config.init_from_official)
+    read_official(model, prefix)
     create(run, config, images)
     model.compile()
     checkpoints.save(run.checkpoints, model, integrity.kept(run, config), config.keep_checkpoints)
@@ -165,5 +160,5 @@ def facts_of(images: ImageSet) -> dict[str, int]:
     return {
         **shape,
         "train_images": len(images.train),
-        "train_sum": zlib.crc32(np.ascontiguousarray(some)),
+        "train_sum": zlib.crc32(np.ascontiguousarray(some).data),
     }

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from collections.abc import Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
-from wae_tf import interruption
+from wae_tf import console
 from wae_tf.config import Config
-from wae_tf.console import progress
+from wae_tf.console import interruption, progress
+from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
-from wae_tf.errors import RunError, of_a_file
-from wae_tf.evaluation import brief
-from wae_tf.interruption import Stop
+from wae_tf.errors import FlagError, RunError, of_a_file
+from wae_tf.evaluation import brief, off_prior
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
 from wae_tf.training import (
     distribution,
+    expectation,
     feeding,
     fitting,
     pretraining,
@@ -30,15 +34,34 @@ from wae_tf.training import (
 from wae_tf.training.programs import Length
 
 
-def train(config: Config, *, overwrite: bool = False) -> dict[str, float]:
+def train(
+    config: Config,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    *,
+    overwrite: bool = False,
+) -> dict[str, float | None]:
     """A whole run into its folder, or the rest of one that was stopped there; returns its metrics.
 
     A run goes on from its newest whole checkpoint as if nothing had happened: data order, noise and
     schedules follow from (seed, step), the rest is in the checkpoint.
 
+    Args:
+        config: of the run.
+        callbacks: any of Keras's, or your own. The logs at an epoch's end have val_loss,
+            val_reconstruction, val_penalty (of the first --epoch_test_size test images) and
+            images_per_second besides the training terms. What callbacks remember of earlier epochs
+            is theirs to keep: a run that goes on begins them anew. With several workers the chief's
+            are called.
+        overwrite: remove the run that the folder holds.
+
     Raises:
         UserError: bad data, a folder in use or with another run, a non-finite loss, a signal.
     """
+    if config.checkpoint != "newest":
+        raise FlagError(
+            f"--checkpoint={config.checkpoint} is for what works on a run; training goes on from the "
+            "newest."
+        )
     strategy = distribution.make_strategy(config)
     run = RunFolder(config.folder)
     with contextlib.ExitStack() as stack:
@@ -49,7 +72,7 @@ def train(config: Config, *, overwrite: bool = False) -> dict[str, float]:
         if distribution.is_chief(strategy):
             stack.enter_context(run.locked())
         try:
-            metrics = _train(config, strategy, run, stop, overwrite)
+            metrics = _train(config, strategy, run, stop, overwrite, callbacks)
         except (OSError, tf.errors.OpError) as error:
             found = of_a_file(error)
             if found is None and not isinstance(error, OSError):
@@ -69,8 +92,10 @@ def _train(
     run: RunFolder,
     stop: Stop,
     overwrite: bool,
-) -> dict[str, float]:
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> dict[str, float | None]:
     chief = distribution.is_chief(strategy)
+    began = console.began()
     images = setup.load_images(config)
     stop.check()
     length = Length.of(config, len(images.train))
@@ -78,38 +103,43 @@ def _train(
         model = setup.build(config, images)
     start = resuming.begin(run, config, images, length, overwrite) if chief else 0
     start = distribution.from_chief(strategy, start)
+    if start == resuming.FINISHED:
+        return run.read_metrics()
     _introduce(model, config, strategy)
+    if chief and console.shown():
+        for line in expectation.lines(model, config, length, max(start, 0)):
+            progress(line)
 
-    together, most = programs.steps_per_call(model, config, length, max(start, 0))
+    steps_per_call, most = programs.steps_per_call(model, config, length, max(start, 0))
     with strategy.scope():  # not around the rest: what the chief makes alone is its own
-        model.compile(steps_per_execution=together)
+        model.compile(steps_per_execution=steps_per_call)
     if start >= 0:
         state = checkpoints.restore(run.checkpoints, start, model)
         progress(f"going on from step {start} of {length.total}")
     else:
         state = {}
-        stop.what_now = "nothing of this run is saved yet; the same command begins it again."
-        with stop.waits(patient=False):  # `check` asks before each step
+        stop.advice = "nothing of this run is saved yet; the same command begins it again."
+        with stop.deferring(patient=False):  # `check` asks before each step
             _first_weights(model, config, images, stop)
         stop.check()
         if chief:
             checkpoints.save(
                 run.checkpoints, model, integrity.kept(run, config), config.keep_checkpoints
             )
-    stop.what_now = f"step {max(start, 0)} is saved; the same command goes on from there."
+    stop.advice = f"step {max(start, 0)} is saved; the same command goes on from there."
 
     one_program = model.jit_compile and most > 1 and strategy.num_replicas_in_sync == 1
     # A partial batch is of another shape than the batches that one program takes together.
     one_program = one_program and config.batch_order == "random"
     if one_program:
         programs.make_one_program(model, most)
-    feed = feeding.Feed(model, images.train, config, together if one_program else None)
-    metrics = fitting.fit(model, config, images, feed, run, length, stop, state)
+    feed = feeding.Feed(model, images.train, config, steps_per_call if one_program else None)
+    metrics = fitting.fit(model, config, images, feed, run, length, stop, state, callbacks)
     if not chief:
         progress("done; the chief evaluates")
         return metrics
-    stop.what_now = "all steps are done and saved; the same command evaluates them."
-    return _evaluate(model, config, images, run, metrics)
+    stop.advice = "all steps are done and saved; the same command evaluates them."
+    return _evaluate(model, config, images, run, metrics, began)
 
 
 def _introduce(model: Wae, config: Config, strategy: tf.distribute.Strategy) -> None:
@@ -134,17 +164,24 @@ def _first_weights(model: Wae, config: Config, images: ImageSet, stop: Stop) -> 
 
 
 def _evaluate(
-    model: Wae, config: Config, images: ImageSet, run: RunFolder, metrics: dict[str, Any]
-) -> dict[str, float]:
+    model: Wae,
+    config: Config,
+    images: ImageSet,
+    run: RunFolder,
+    metrics: dict[str, Any],
+    began: float,
+) -> dict[str, float | None]:
     if skipped := metrics.get("skipped_steps"):
         progress(f"{skipped} updates were left out: their gradients overflowed half precision")
     progress("evaluating on all test images")
     metrics |= brief.evaluate(model, images.test, batch_size=config.batch_size)
     metrics = run.update_metrics(metrics)
     progress(
-        f"done in {metrics['seconds']:.0f} s: test reconstruction "
+        f"done in {console.duration(time.monotonic() - began)}: test reconstruction "
         f"{metrics['test_reconstruction']:.4f}, sharpness of samples "
         f"{metrics['sharpness_samples']:.5f} (data {metrics['sharpness_data']:.5f}); "
         f"look at {run.figures}"
     )
+    if off := off_prior.sentence(metrics, config):
+        progress(off)
     return metrics

@@ -10,7 +10,7 @@ import tensorflow as tf
 from wae_tf.models.step.state import State
 
 
-class _SameOnEveryReplica:
+class _SameOnEveryReplica(keras.metrics.Metric):
     """A metric that every replica moves by the same numbers.
 
     Keras's keep a part on each replica and add them up when read, over the network where there are

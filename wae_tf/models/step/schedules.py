@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf.lr_schedules import milestones, schedule_speed
 from wae_tf.models.step.state import State
 from wae_tf.settings import Settings
+from wae_tf.settings.lr_schedules import milestones, schedule_speed
 
 #: plateau (official wae.py:615-628): epochs before it starts, window of the minimum, patience, divisor,
 #: floor.
@@ -30,7 +30,7 @@ def decay_table(schedule: str, epochs: int) -> np.ndarray:
     Args:
         schedule: `constant`, `manual`, `manual_smooth`, `plateau` (1 throughout: its decay
             depends on the losses), a number, or milestones: the product of the factors of those
-            reached (a MultiStepLR has one for all, replication wae.py:267-274).
+            reached (a MultiStepLR has one for all, replication wae.py:265-270).
         epochs: number of epochs; `manual_smooth` divides by 100 over all of them.
 
     Returns:
@@ -70,6 +70,10 @@ class Plateau(State):
         )
         self.wait = self.variable("wait", (), 0, "int64")
         self.decay = self.variable("decay", (), 1.0)
+
+    def is_new(self) -> bool:
+        """Whether it has seen no loss yet."""
+        return bool(tf.reduce_all(tf.math.is_inf(tf.convert_to_tensor(self.recent_losses))))
 
     def update(self, step: tf.Tensor, epoch: tf.Tensor, loss: tf.Tensor) -> None:
         """Takes the loss of a step, in an epoch (both counted from 0), into account."""
@@ -122,7 +126,13 @@ class Schedules(State):
         return self.follow_epochs or self.settings.on_nonfinite == "rollback"
 
     def set_length(
-        self, steps_per_epoch: int, epochs: int, *, first_step: int = 0, first_epoch: int = 0
+        self,
+        steps_per_epoch: int,
+        epochs: int,
+        *,
+        first_step: int = 0,
+        first_epoch: int = 0,
+        given: bool = True,
     ) -> None:
         """Says how long the training is.
 
@@ -131,16 +141,20 @@ class Schedules(State):
             epochs: their number, over which manual_smooth spreads.
             first_step: the step at which epoch `first_epoch` begins.
             first_epoch: counted from 0.
+            given: leave it so in `fit`, which otherwise sets its own.
 
         Raises:
             ValueError: a plateau whose window of losses was of another length.
         """
-        self.length_given = True
+        self.length_given = given
         self.length = (max(1, steps_per_epoch), max(1, epochs))
         self._start = (first_step, first_epoch)
         self._table = decay_table(self.settings.lr_schedule, self.length[1])
         if self.settings.lr_schedule != "plateau":
             return
+        if self.plateau is not None and self.plateau.is_new():
+            del self.plateau
+            self.plateau = None
         if self.plateau is None:
             self.plateau = Plateau(self.length[0])
         elif self.plateau.steps_per_epoch != self.length[0]:
@@ -173,8 +187,8 @@ class Schedules(State):
             asked["epochs"],
             first_step=int(model.step.numpy()),
             first_epoch=asked["initial_epoch"],
+            given=False,
         )
-        self.length_given = False
 
     def epoch(self, step: tf.Tensor) -> tf.Tensor:
         """The epoch of a step, both counted from 0."""

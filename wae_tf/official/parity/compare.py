@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from wae_tf.errors import DataError, FlagError, RunError
-from wae_tf.files import write_atomically
-from wae_tf.official.parity import cases, record
+from wae_tf.errors import DataError, FlagError
+from wae_tf.official.parity import cases, record, recording, table
 
 #: Records that are no cases.
 EXTRAS = ("schedules", "splits")
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         raise FlagError(f"{message}; --help lists the flags.")
 
 
@@ -54,15 +51,6 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def _known_cases(names: str | None) -> list[str]:
-    known = [*cases.by_name(), *EXTRAS]
-    wanted = known if names is None else names.split(",")
-    for name in wanted:
-        if name not in known:
-            raise FlagError(f"--cases={name} is not known; accepted: {', '.join(known)}.")
-    return wanted
-
-
 def _run_recorder(arguments: argparse.Namespace, wanted: list[str], out: Path, full: bool) -> None:
     """Records under the official interpreter, its progress on stderr.
 
@@ -90,72 +78,24 @@ def _run_recorder(arguments: argparse.Namespace, wanted: list[str], out: Path, f
         command.append("--full")
     print(f"running the official code of {directory} under {python}", file=sys.stderr)
     try:
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as recorder:
-            said = []
-            for line in recorder.stdout:
-                said.append(line.strip())
-                print(line, end="", file=sys.stderr, flush=True)
-    except OSError as error:
-        raise DataError(
-            f"--official_python={python} cannot be run: {error.strerror}; Python 2.7 with "
-            "TensorFlow 1.15 is expected."
-        ) from error
-    (out / "cases.json").unlink(missing_ok=True)
-    if recorder.returncode:
-        last = [line for line in said if line] or ["it said nothing"]
-        raise RunError(f"the official code was not recorded: {last[-1]}")
+        recording.run(
+            command,
+            code="the official code",
+            flag="official_python",
+            expected="Python 2.7 with TensorFlow 1.15",
+        )
+    finally:
+        (out / "cases.json").unlink(missing_ok=True)
 
 
-def _replay(paths: Iterable[Path], precision: str) -> list:
+def _rows(path: Path, precision: str) -> list:
     from wae_tf.official.parity import replay, tabulated
 
-    rows = []
-    for path in paths:
-        started = time.perf_counter()
-        try:
-            if path.stem == "schedules":
-                found = tabulated.schedule_rows(str(path))
-            elif path.stem == "splits":
-                found = tabulated.split_rows(str(path))
-            else:
-                found = replay.Replay(str(path), precision).rows()
-        except (ValueError, KeyError, OSError) as error:
-            raise DataError(f"{path} is not a record of this project: {error}.") from error
-        rows += found
-        seconds = time.perf_counter() - started
-        print(f"replayed {path.stem} in {seconds:.1f} s", file=sys.stderr, flush=True)
-    return rows
-
-
-def table(rows: Sequence) -> str:
-    """The rows as text: case, quantity, difference, floor, tolerance, verdict, worst array."""
-    lines = [("case", "quantity", "difference", "floor", "tolerance", "", "nearest to its limit")]
-    for row in rows:
-        floor = "-" if row.floor is None else f"{row.floor:.1e}"
-        tolerance = "none" if row.tolerance == float("inf") else f"{row.tolerance:.0e}"
-        numbers = (f"{row.difference:.1e}", floor, tolerance)
-        lines.append((row.case, row.quantity, *numbers, row.verdict, row.where))
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
-
-
-def summary(rows: Sequence) -> str:
-    """How many comparisons came out how."""
-    from wae_tf.official.parity.differences import FLOOR_FACTOR
-
-    verdicts = ("ok", "floor", "fork", "FAIL")
-    counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in verdicts}
-    return (
-        f"{len(rows)} comparisons: {counts['ok']} ok, within tolerance; {counts['floor']} floor, "
-        f"beyond it but within {FLOOR_FACTOR:g} times what the official code differs by from itself "
-        f"when its weights move by one rounding; {counts['fork']} fork, of runs that rounding sent "
-        f"another way and that agree from weights moved by one rounding; {counts['FAIL']} failed."
-    )
+    if path.stem == "schedules":
+        return tabulated.schedule_rows(str(path))
+    if path.stem == "splits":
+        return tabulated.split_rows(str(path))
+    return replay.Replay(str(path), precision).rows()
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -175,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise DataError(
             f"--opts={arguments.opts} is not there; a JSON file of official opts is expected."
         )
-    wanted = _known_cases(arguments.cases)
+    wanted = recording.asked_for(arguments.cases, [*cases.by_name(), *EXTRAS])
     with tempfile.TemporaryDirectory() as temporary:
         if arguments.records:
             folder = Path(arguments.records)
@@ -190,21 +130,5 @@ def run(arguments: argparse.Namespace) -> int:
             _run_recorder(arguments, wanted, folder, full=not arguments.record)
             names = [Path(arguments.opts).stem] if arguments.opts else wanted
             paths = [folder / f"{name}.npz" for name in names]
-        rows = _replay(paths, arguments.precision)
-    print(table(rows))
-    print(summary(rows))
-    if arguments.json:
-        write_json(rows, arguments.json)
-    return 0 if all(row.ok for row in rows) else 1
-
-
-def write_json(rows: Sequence, path: str) -> None:
-    """Writes the table to a file."""
-    keys = ("case", "quantity", "difference", "floor", "tolerance", "verdict", "where")
-    listed = [{key: _plain(getattr(row, key)) for key in keys} for row in rows]
-    write_atomically(Path(path), json.dumps(listed, indent=1) + "\n")
-
-
-def _plain(value: object) -> object:
-    # JSON knows no infinity: no tolerance is null.
-    return None if value == float("inf") else value
+        rows = table.replayed(paths, lambda path: _rows(path, arguments.precision), "this project")
+    return table.show(rows, "the official code", arguments.json)

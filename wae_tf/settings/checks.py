@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import numbers
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,42 @@ def shown(value: Any) -> str:
         return "a number of over 60 digits"  # str() of over 4,300 digits is an error
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+#: What a field's annotation means, in words.
+_TYPES: dict[str, tuple[type, str]] = {
+    "bool": (bool, "True or False"),
+    "int": (numbers.Integral, "a whole number"),
+    "float": (numbers.Real, "a number"),
+    "str": (str, "text"),
+}
+
+
+def plain(name: str, value: Any, annotation: str) -> Any:
+    """A value of the type that a field is annotated with, NumPy's scalars as Python's.
+
+    Args:
+        name: of the flag.
+        value: not None.
+        annotation: such as `int`, `float | None` or `tuple[float, ...]`.
+
+    Raises:
+        FlagError: it is of another type.
+    """
+    several = re.match(r"tuple\[(\w+)", annotation)
+    if several:
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            raise FlagError(f"--{name}={shown(value)} is accepted in a list or tuple only.")
+        return tuple(plain(name, one, several[1]) for one in value)
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        value = value.item()
+    accepted, words = _TYPES[annotation.partition(" ")[0]]
+    if isinstance(value, accepted) and (accepted is bool or not isinstance(value, bool)):
+        return value
+    text = repr(value) if isinstance(value, str) else value
+    raise FlagError(
+        f"--{name}={shown(text)} is of the type {type(value).__name__}; accepted: {words}."
+    )
 
 
 def check_number(name: str, value: float, *, any_int: bool = False) -> None:
@@ -99,3 +138,31 @@ def check_divisions_by_scale(settings: Any) -> None:
                 f"--prior_scale=0 makes the prior a point, and {what} divides by its scale; "
                 "accepted: any other number."
             )
+
+
+#: Built-in models to which a setting says nothing.
+_MMD = ("vae", "wae_gan", "wae_mmdpp", "wae_mmdppp", "wae_swd")
+_ADVERSARY = ("vae", "wae_mmd", "wae_mmdpp", "wae_mmdppp", "wae_swd")
+_IDLE = dict.fromkeys(("mmd_distances", "mmd_clamp"), _MMD) | dict.fromkeys(
+    ("adversary_codes", "adversary_outputs", "adversary_weight"), _ADVERSARY
+)
+
+
+def check_report_options(settings: Any) -> None:
+    """Checks that an option of the replication report's goes with the model and its other options.
+
+    Raises:
+        FlagError: it does not.
+    """
+    for name in settings.changes():
+        if settings.model in _IDLE.get(name, ()):
+            raise FlagError(
+                f"--{name} does not go with --model={settings.model}: it has no such part."
+            )
+    if settings.penalty_codes == "fresh" and settings.encoder_noise not in ("gaussian", "implicit"):
+        raise FlagError(
+            "--penalty_codes=fresh needs --encoder_noise=gaussian or implicit, not "
+            f"{settings.encoder_noise}: other codes of an image do not change."
+        )
+    if settings.mmd_kernel == "rbf" and settings.mmd_distances != "exact":
+        raise FlagError("--mmd_distances=replication goes with --mmd_kernel=imq only.")

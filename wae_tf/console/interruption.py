@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from wae_tf.console import quiet
 from wae_tf.errors import UserError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -27,8 +27,8 @@ GRACE = 3.0
 class Interrupted(UserError):
     """A signal ended the run; `status` is 128 + its number, as a shell would say it."""
 
-    def __init__(self, number: int, what_now: str):
-        super().__init__(f"stopped by {signal.Signals(number).name}: {what_now}")
+    def __init__(self, number: int, advice: str):
+        super().__init__(f"stopped by {signal.Signals(number).name}: {advice}")
         self.status = 128 + number
 
 
@@ -36,7 +36,7 @@ class Stop:
     """Notes signals.
 
     Args:
-        what_now: what the person reads when a signal ends the work now under way.
+        advice: what the person reads when a signal ends the work now under way.
 
     Attributes:
         number: of the signal that was noted, or None.
@@ -44,8 +44,8 @@ class Stop:
         answered: whether `answering` ends the process after a second signal.
     """
 
-    def __init__(self, what_now: str):
-        self.what_now = what_now
+    def __init__(self, advice: str):
+        self.advice = advice
         self.number: int | None = None
         self.patient = False
         self.answered = False
@@ -55,7 +55,7 @@ class Stop:
         if self.number is None:
             self.number = number
         elif not self.answered:
-            raise Interrupted(number, self.what_now)
+            raise Interrupted(number, self.advice)
 
     def check(self) -> None:
         """Ends the run if a signal was noted; for the borders between pieces of work.
@@ -64,26 +64,26 @@ class Stop:
             Interrupted: one was.
         """
         if self.number is not None:
-            raise Interrupted(self.number, self.what_now)
+            raise Interrupted(self.number, self.advice)
 
     @contextlib.contextmanager
-    def waits(self, patient: bool = True) -> Iterator[None]:
+    def deferring(self, patient: bool = True) -> Iterator[None]:
         """Within, `check` of this module does not end the run, only this object's does.
 
         Args:
             patient: see the attribute; the work within may change it.
         """
         before, self.patient = self.patient, patient
-        _deferring.append(self)
+        _deferrers.append(self)
         try:
             yield
         finally:
-            _deferring.pop()
+            _deferrers.pop()
             self.patient = before
 
 
 _listening: list[Stop] = []
-_deferring: list[Stop] = []
+_deferrers: list[Stop] = []
 
 
 def check() -> None:
@@ -93,12 +93,12 @@ def check() -> None:
         Interrupted: one was.
     """
     on_main = threading.current_thread() is threading.main_thread()
-    if _listening and not _deferring and on_main:
+    if _listening and not _deferrers and on_main:
         _listening[-1].check()
 
 
 @contextlib.contextmanager
-def listening(what_now: str) -> Iterator[Stop]:
+def listening(advice: str) -> Iterator[Stop]:
     """Notes SIGTERM and SIGINT within; elsewhere than in the main thread it cannot, and does not.
 
     Within another `listening`, signals are the outer one's, and only the sentence changes.
@@ -107,18 +107,18 @@ def listening(what_now: str) -> Iterator[Stop]:
         Interrupted: a signal was noted before the end, or comes for the second time.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield Stop(what_now)
+        yield Stop(advice)
         return
     if _listening:
         stop = _listening[-1]
-        before = stop.what_now
-        stop.what_now = what_now
+        before = stop.advice
+        stop.advice = advice
         stop.check()
         yield stop
         stop.check()
-        stop.what_now = before
+        stop.advice = before
         return
-    stop = Stop(what_now)
+    stop = Stop(advice)
     handlers = {number: signal.signal(number, stop) for number in SIGNALS}
     _listening.append(stop)
     try:
@@ -146,6 +146,8 @@ def answering(name: str, leave: Callable[[int], Any] = os._exit) -> Iterator[Non
         name: of the command, before the sentence.
         leave: ends the process with a status.
     """
+    import socket  # a third of the time in which the command line answers --help
+
     stop = _listening[-1]
     ear, mouth = socket.socketpair()
     mouth.setblocking(False)
@@ -157,7 +159,10 @@ def answering(name: str, leave: Callable[[int], Any] = os._exit) -> Iterator[Non
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
         with contextlib.suppress(OSError):
-            os.write(2, f"{name}: {Interrupted(number, stop.what_now)}\n".encode())
+            # A terminal has echoed Ctrl-C where the cursor was.
+            line = "\n" if number == signal.SIGINT and os.isatty(quiet.descriptor) else ""
+            line += f"{name}: {Interrupted(number, stop.advice)}\n"
+            os.write(quiet.descriptor, line.encode())
         leave(128 + number)
 
     def listen() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from wae_tf import interruption
-from wae_tf.interruption import Interrupted
+from wae_tf.console import interruption
+from wae_tf.console.interruption import Interrupted
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,18 +31,18 @@ def test_a_signal_is_noted_and_raised_where_it_is_asked_for():
 def test_work_that_waits_is_not_ended_by_check():
     seen = []
     with pytest.raises(Interrupted, match="saved"), interruption.listening("x") as stop:
-        with stop.waits():
+        with stop.deferring():
             send(signal.SIGINT)
             interruption.check()
             seen.append(stop.number)
-            stop.what_now = "saved"
+            stop.advice = "saved"
         interruption.check()
         seen.append("too far")
     assert seen == [signal.SIGINT]
 
 
 def test_a_second_signal_does_not_wait():
-    with pytest.raises(Interrupted), interruption.listening("x") as stop, stop.waits():
+    with pytest.raises(Interrupted), interruption.listening("x") as stop, stop.deferring():
         send()
         send()
         pytest.fail("the second signal was waited for")

@@ -7,8 +7,16 @@ from typing import Any
 
 from wae_tf import registry
 from wae_tf.errors import FlagError
-from wae_tf.lr_schedules import schedule_speed
-from wae_tf.setting_checks import check_divisions_by_scale, check_number, check_text, shown
+from wae_tf.settings.checks import (
+    check_divisions_by_scale,
+    check_number,
+    check_report_options,
+    check_text,
+    plain,
+    shown,
+)
+from wae_tf.settings.lr_schedules import schedule_speed
+from wae_tf.suggestions import did_you_mean
 
 PRIORS = ("normal", "sphere", "uniform")
 
@@ -58,13 +66,13 @@ class Settings:
     pixel_range: str = field(
         "auto",
         "symmetric: pixels in [-1, 1], tanh decoder; unit: [0, 1], sigmoid; stretched: each image's "
-        "own smallest value to -1, largest to 1 (replication utils.py:28-30), tanh; auto: the data "
+        "own smallest value to -1, largest to 1 (replication utils.py:27-29), tanh; auto: the data "
         "set's (symmetric for celeba and folder, unit for the others here)",
         choices=("auto", "symmetric", "unit", "stretched"),
     )
     decoder_output: str = field(
         "auto",
-        "tanh; sigmoid, whatever the pixel range (replication wae.py:147, :159); auto: as it says",
+        "tanh; sigmoid, whatever the pixel range (replication wae.py:144, :152); auto: as it says",
         choices=("auto", "tanh", "sigmoid"),
     )
 
@@ -76,7 +84,7 @@ class Settings:
         "constant",
         "constant, manual (/2 at epoch 30, /5 at 50, /10 at 100), manual_smooth (/100 over the "
         "run), plateau, a number s: 10^(-epoch/s), or milestones such as 30:0.5,50:0.2: from "
-        "epoch 30 on times 0.5, from 50 on times 0.2 besides",
+        "epoch 30 on times 0.5, from 50 on times 0.2 besides (replication wae.py:265-270)",
     )
     adam_beta1: float = field(0.5, "Adam's first decay", minimum=0)
     adam_beta2: float = field(0.999, "Adam's second decay", minimum=0)
@@ -97,7 +105,7 @@ class Settings:
         None,
         "divide what is summed over a batch (cost, KL; the MMD's pairs, N (N - 1) and N^2) as if it had "
         "N images; the replication report divides a last partial batch by its BATCH (replication "
-        "wae.py:375-384); default: by its own images",
+        "wae.py:376-385); default: by its own images",
         minimum=2,
     )
     wae_lambda: float = field(10.0, "weight of the penalty (of the KL term for vae)")
@@ -122,25 +130,31 @@ class Settings:
         "none",
         above=0,
     )
+    swd_projections: int = field(
+        50,
+        "random directions a step, along which wae_swd compares codes and prior",
+        minimum=1,
+        maximum=10_000,
+    )
     penalty_codes: str = field(
         "same",
         "same: of the codes that are decoded; fresh: of a second pass of the encoder over the same "
-        "images with fresh noise (replication wae.py:450, :470)",
+        "images with fresh noise (replication wae.py:450, :469)",
         choices=("same", "fresh"),
     )
     adversary_codes: str = field(
         "after_update",
         "the adversary learns from codes after_update of the encoder (official wae.py:600-612) or "
-        "from the penalty's, before_update (replication wae.py:450-456, :512)",
+        "from the penalty's, before_update (replication wae.py:450-456, :512-517)",
         choices=("after_update", "before_update"),
     )
     adversary_outputs: int = field(
-        1, "1: a logit; 2: one a class, the prior's second (replication wae.py:224)", minimum=1
+        1, "1: a logit; 2: one a class, the prior's second (replication wae.py:233)", minimum=1
     )
     adversary_weight: float | None = field(
         None,
         "factor of the adversary's loss (default: wae_lambda, official wae.py:323; wae_lambda^2 / "
-        "batch_size in replication wae.py:323, :455)",
+        "batch_size in replication wae.py:335, :456)",
         above=0,
     )
     gan_trick: str = field(
@@ -186,8 +200,8 @@ class Settings:
     init: str = field(
         "normal",
         "initial weights of encoder and decoder: normal (init_std, init_bias); torch, uniform within "
-        "1/sqrt(fan_in), biases too; torch_1.0, batch norm's scales besides uniform in [0, 1], as "
-        "PyTorch had them until 1.1",
+        "1/sqrt(fan_in), biases too, PyTorch's own (replication wae.py:121-152 sets none); torch_1.0, "
+        "batch norm's scales besides uniform in [0, 1], as PyTorch had them until 1.1",
         choices=("normal", "torch", "torch_1.0"),
     )
     init_std: float = field(0.0099999, "standard deviation of the initial weights", minimum=0)
@@ -206,6 +220,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Turns sequences into tuples and checks every value."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None:
+                object.__setattr__(self, field.name, plain(field.name, value, str(field.type)))
         object.__setattr__(self, "mmd_scales", tuple(float(s) for s in self.mmd_scales))
         if self.encoder_clip == "std":
             raise FlagError(
@@ -227,7 +245,8 @@ class Settings:
                 check_text(field.name, text)
         if meta["choices"] and value not in meta["choices"]:
             raise FlagError(
-                f"--{field.name}={shown(value)} is not known; accepted: {', '.join(meta['choices'])}."
+                f"--{field.name}={shown(value)} is not known; accepted: {', '.join(meta['choices'])}"
+                + did_you_mean(value, meta["choices"])
             )
         if meta["kind"]:
             registry.entry(meta["kind"], value)
@@ -286,13 +305,7 @@ class Settings:
                 f"--penalty_codes=fresh does not go with --model={self.model}, whose penalty is not "
                 "of the codes that are decoded."
             )
-        if self.penalty_codes == "fresh" and self.encoder_noise not in ("gaussian", "implicit"):
-            raise FlagError(
-                "--penalty_codes=fresh needs --encoder_noise=gaussian or implicit, not "
-                f"{self.encoder_noise}: other codes of an image do not change."
-            )
-        if self.mmd_kernel == "rbf" and self.mmd_distances != "exact":
-            raise FlagError("--mmd_distances=replication goes with --mmd_kernel=imq only.")
+        check_report_options(self)
 
     def _check_needs(self, flag: str, kind: str) -> None:
         """Checks what an entry says it needs of other flags."""

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from wae_tf import Config, FlagError, main, memory
+from wae_tf import Config, FlagError, main
 from wae_tf.models import by_name
+from wae_tf.settings import memory
 from wae_tf.training import setup
 
 DIGITS = "9" * 400

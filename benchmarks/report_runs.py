@@ -1,0 +1,436 @@
+"""The replication report's six runs, trained: as run, corrected, and with the paper's settings.
+
+    python benchmarks/report_runs.py --out=OUT --data_dir=MNIST_DIR --celeba_dir=CELEBA \
+        --replication_dir=CLONE --filters=32 --adversary_filters=64 --epochs 1 10 40 80
+
+Trains flags/replication/, flags/replication/corrected/ and, on the same networks and images, the paper's
+presets, all of them to the first number of --epochs, then all to the next. Runs that were stopped go on
+where they were; those that are there are not trained again, so that the same command brings table and
+figures at any time (--epochs 0 trains nothing more). Without --filters, --adversary_filters and the
+sizes of CelebA the runs are the report's own: for a GPU.
+
+Writes OUT/curves.csv (total test loss and blur of each epoch), OUT/measures.csv, OUT/tables.md,
+OUT/curves.png and OUT/mnist.png (test images over their reconstructions, samples, traversals). Each
+run's folder is OUT/runs/NAME, with its figures. Pictures of CelebA stay there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wae_tf import console
+from wae_tf.cli import arguments
+from wae_tf.cli.arguments import preset_folder
+from wae_tf.config import Config
+from wae_tf.data.image_set import ImageSet
+from wae_tf.errors import RunError, UserError
+from wae_tf.evaluation import classifier, codes, picture_measures, tfgan
+from wae_tf.figures import drawing, of_model
+from wae_tf.models import passes
+from wae_tf.models.wae import Wae
+from wae_tf.pixels import to_unit
+from wae_tf.runs import checkpoints
+from wae_tf.runs.folder import RunFolder
+from wae_tf.settings import Settings
+from wae_tf.training import resuming, train
+
+MODELS = ("vae", "wae_gan", "wae_mmd")
+PAPER_TITLE = {"vae": "VAE", "wae_gan": "WAE-GAN", "wae_mmd": "WAE-MMD"}
+#: The paper's settings on the report's networks, so that settings alone differ; no pretraining, which
+#: the report has not either; the report's images, so that numbers are of the same ones.
+PAPER = [
+    "--encoder_arch=replication",
+    "--decoder_arch=replication",
+    "--encoder_layers=4",
+    "--decoder_layers=4",
+    "--pretrain=false",
+    "--test_line=true",
+]
+PAPER_DATA = {"mnist": ["--split=own"], "celeba": ["--split=listing", "--crop=squash"]}
+#: The report's, where nothing else is asked for.
+CELEBA_SIZES = {"train_size": 20_000, "test_size": 1_000}
+#: The epochs of the table; the last one reached stands besides.
+SHOWN = (1, 10, 40, 80)
+SAMPLES = 2_000
+TESTED = 2_000  # test images at most that the measures are of
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One of the runs: `kind` is as run, corrected or paper's settings."""
+
+    dataset: str
+    model: str
+    kind: str
+
+    @property
+    def preset(self) -> str:
+        """Its file below flags/."""
+        folder = {"as run": "replication/", "corrected": "replication/corrected/"}
+        return f"{folder.get(self.kind, '')}{self.dataset}_{self.model}.flags"
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.dataset}_{self.model}_{self.kind.split()[0].split(chr(39))[0]}"
+
+    @property
+    def csv(self) -> str:
+        """The report's table of it, "" where there is none."""
+        if self.kind != "as run":
+            return ""
+        dataset = {"celeba": "celeb"}.get(self.dataset, self.dataset)
+        return f"{dataset}_{self.model.replace('_', '-')}_stats.csv"
+
+
+def runs_of(dataset: str) -> list[Run]:
+    """The seven of a data set."""
+    made = [Run(dataset, "wae_mmd", kind) for kind in ("as run", "corrected", "paper's settings")]
+    return made + [
+        Run(dataset, model, kind)
+        for model in ("wae_gan", "vae")
+        for kind in ("as run", "paper's settings")
+    ]
+
+
+def flags_of(run: Run, options: argparse.Namespace) -> list[str]:
+    """The command line of a run, but for its folder, its data's place and its epochs."""
+    line = [f"--flagfile={preset_folder() / run.preset}"]
+    if run.kind == "paper's settings":
+        line += PAPER + PAPER_DATA[run.dataset]
+    if options.filters:
+        line += [f"--{side}_filters={options.filters}" for side in ("encoder", "decoder")]
+    if options.adversary_filters and run.model == "wae_gan":
+        line += [f"--adversary_filters={options.adversary_filters}"]
+    for name, usual in (CELEBA_SIZES if run.dataset == "celeba" else {}).items():
+        line += [f"--{name}={getattr(options, f'celeba_{name}') or usual}"]
+    return [*line, "--figure_every=0", "--epoch_test_size=1000", f"--seed={options.seed}"]
+
+
+def config_of(run: Run, options: argparse.Namespace, epochs: int) -> Config:
+    """The Config of a run that goes to so many epochs."""
+    place = options.celeba_dir if run.dataset == "celeba" else options.data_dir
+    folder = Path(options.out) / "runs" / run.name
+    line = [f"--data_dir={place}", f"--work_dir={folder}", f"--epochs={epochs}"]
+    return arguments.parse([*flags_of(run, options), *line])[1]
+
+
+def epochs_done(run: Run, options: argparse.Namespace) -> int:
+    """Whole epochs of a run that are trained and saved."""
+    folder = RunFolder(Path(options.out) / "runs" / run.name)
+    if not folder.history.is_file():
+        return 0
+    return int(folder.read_history()["epoch"][-1])
+
+
+def train_all(runs: list[Run], options: argparse.Namespace) -> None:
+    """Trains all runs to each of --epochs in turn, one after the other."""
+    for epochs in options.epochs:
+        for run in runs:
+            if epochs_done(run, options) >= epochs:
+                continue
+            began = time.monotonic()
+            print(f"{run.name} to epoch {epochs}", flush=True)
+            try:
+                train.train(config_of(run, options, epochs))
+            except RunError as error:  # not finite: the table says so by the epochs it reached
+                print(f"{run.name}: {error}", flush=True)
+            keras.backend.clear_session()
+            print(f"{run.name}: {time.monotonic() - began:.0f} s", flush=True)
+
+
+def test_lines(path: Path) -> dict[int, tuple[float, float]]:
+    """{epoch from 1: (total test loss, blur)} of a test_line.csv, or of a CSV of the report's."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    # The report's count from 0; one of them has the line of an epoch twice.
+    first = 1 if "fid" in rows[0] else 0
+    return {int(row["epoch"]) + first: (float(row["loss"]), float(row["blur"])) for row in rows}
+
+
+def measures(
+    run: Run, model: Wae, images: ImageSet, network: Any, seed: int
+) -> dict[str, float | str]:
+    """What compares all runs of a data set, whatever their losses are, at their last checkpoint."""
+    test = np.asarray(images.test[:TESTED])
+    range_ = model.settings.pixel_range_of_data
+    pixels = passes.in_batches(model.as_pixels, test)
+    shown = to_unit(passes.reconstructions(model, test), range_)
+    found: dict[str, float | str] = {
+        "squared_error": float(
+            np.square(shown - to_unit(pixels, range_)).sum(axis=(1, 2, 3)).mean()
+        )
+    }
+    test_codes = passes.codes(model, test)
+    spread = passes.prior_std(model)
+    prior = model.sample_prior(len(test_codes), tf.constant([1, 2])).numpy()
+    settings: Settings = model.settings
+    width = 2.0 * settings.zdim * spread**2
+    found["code_width"] = float(np.sqrt(np.mean(np.square(test_codes))) / spread)
+    found["mmd"] = codes.mmd(test_codes, prior, width)
+    samples = to_unit(passes.samples(model, SAMPLES, seed=seed), range_)
+    samples = np.rint(samples * 255).astype(np.uint8)
+    if network is not None:
+        real = picture_measures.distances.features(network, test, what="test images")
+        made = picture_measures.distances.features(network, samples, what="samples")
+        found["frechet"] = tfgan.frechet_distance(real.features, made.features)
+    else:
+        for level, (_, apart) in enumerate(tfgan.sliced_wasserstein(test, samples, seed)):
+            found[f"sliced_{test.shape[1] // 2**level}"] = apart
+    return found
+
+
+def strip(model: Wae, images: ImageSet, seed: int) -> list[np.ndarray]:
+    """Ten test images over their reconstructions; twenty samples; two traversals."""
+    range_ = model.settings.pixel_range_of_data
+    test = np.asarray(images.test[:10])
+    pixels = passes.in_batches(model.as_pixels, test)
+    made = passes.reconstructions(model, pixels)
+    spread, code = passes.prior_std(model), model.encode(pixels[:1]).numpy()[0]
+    moved = np.tile(code, (2, len(of_model.TRAVERSAL_VALUES), 1))
+    for i in range(2):
+        moved[i, :, i] = spread * np.asarray(of_model.TRAVERSAL_VALUES)
+    blocks = [
+        np.concatenate([pixels, made]),
+        passes.samples(model, 20, seed=seed),
+        passes.decoded(model, moved.reshape(-1, len(code))),
+    ]
+    columns = (10, 10, len(of_model.TRAVERSAL_VALUES))
+    return [
+        drawing.image_grid(to_unit(block, range_), count, gap=1)
+        for block, count in zip(blocks, columns, strict=True)
+    ]
+
+
+def looked_at(
+    runs: list[Run], options: argparse.Namespace
+) -> Iterator[tuple[Run, dict[str, Any], list[np.ndarray]]]:
+    """Measures and strips of the runs that have a checkpoint; figures of each in its folder."""
+    network = None
+    for run in runs:
+        folder = RunFolder(Path(options.out) / "runs" / run.name)
+        if not folder.flags.is_file() or checkpoints.newest(folder.checkpoints, print) is None:
+            continue
+        config = config_of(run, options, max(epochs_done(run, options), 1))
+        model, images = resuming.restore(config)
+        if run.dataset == "mnist" and network is None:
+            network = _classifier(config, images, options)
+        numbers = {
+            "run": run.name,
+            "epochs": epochs_done(run, options),
+            "steps": int(model.step.numpy()),
+            **measures(run, model, images, network, options.seed),
+        }
+        folder.figures.mkdir(exist_ok=True)
+        of_model.draw_reconstructions(model, folder.figures / "reconstructions.png", images.test)
+        of_model.draw_traversals(model, folder.figures / "traversals.png", images.test)
+        samples = passes.samples(model, 100, seed=options.seed)
+        of_model.draw_samples(model, folder.figures / "samples.png", samples, 100, 10)
+        yield run, numbers, strip(model, images, options.seed)
+        keras.backend.clear_session()
+
+
+def _classifier(config: Config, images: ImageSet, options: argparse.Namespace) -> Any:
+    """The MNIST classifier of OUT/classifier, trained where it is not there yet."""
+    folder = Path(options.out) / "classifier"
+    if not (folder / classifier.FACTS_FILE).is_file():
+        classifier.train(images, folder, steps=options.classifier_steps, seed=options.seed)
+    facts = json.loads((folder / classifier.FACTS_FILE).read_text())
+    print(f"classifier: test accuracy {facts['test_accuracy']:.4f}", flush=True)
+    return classifier.load(folder, config, images.image_shape)
+
+
+def number(value: Any) -> str:
+    """For people."""
+    if value is None:
+        return "-"
+    if isinstance(value, str | int):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def table(head: list[str], rows: list[list[Any]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *([number(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def loss_table(runs: list[Run], options: argparse.Namespace) -> str:
+    """Total test loss and blur at SHOWN and at the last epoch, and the report's beside them."""
+    every = {
+        run: test_lines(Path(options.out) / "runs" / run.name / "test_line.csv") for run in runs
+    }
+    reached = {max(lines) for lines in every.values() if lines}
+    epochs = sorted({*SHOWN, *reached})
+    rows = []
+    for run, ours in every.items():
+        if not ours:
+            continue
+        rows.append([run.name, *(_cell(ours, epoch) for epoch in epochs)])
+        theirs = test_lines(Path(options.replication_dir or "/nowhere") / run.csv)
+        if run.csv and theirs:
+            rows.append([f"its {run.csv}", *(_cell(theirs, epoch) for epoch in epochs)])
+    return table(["total test loss; blur", *(f"epoch {epoch}" for epoch in epochs)], rows)
+
+
+def _cell(lines: dict[int, tuple[float, float]], epoch: int) -> str:
+    return "; ".join(map(number, lines[epoch])) if epoch in lines else "-"
+
+
+def draw_curves(
+    path: Path, runs: list[Run], numbers: list[dict[str, Any]], options: argparse.Namespace
+) -> None:
+    """Total test loss against the epoch, the report's beside it; distances of samples by run."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    datasets = list(dict.fromkeys(run.dataset for run in runs))
+    figure, grid = pyplot.subplots(
+        len(datasets), 4, figsize=(17, 4 * len(datasets)), squeeze=False, constrained_layout=True
+    )
+    for axes, dataset in zip(grid, datasets, strict=True):
+        for axis, model in zip(axes, MODELS, strict=False):
+            for run in [r for r in runs if (r.dataset, r.model) == (dataset, model)]:
+                if run.kind == "paper's settings":  # its loss is another sum
+                    continue
+                lines = test_lines(Path(options.out) / "runs" / run.name / "test_line.csv")
+                colour = "tab:red" if run.kind == "as run" else "tab:blue"
+                if lines:
+                    losses = [loss for loss, _ in lines.values()]
+                    axis.plot(list(lines), losses, ".-", color=colour, label=f"{run.kind}, narrow")
+                theirs = test_lines(Path(options.replication_dir or "/nowhere") / run.csv)
+                if run.csv and theirs:
+                    losses = [loss for loss, _ in theirs.values()]
+                    axis.plot(list(theirs), losses, color="0.6", label="the report's CSV")
+            axis.set(title=f"{dataset} {PAPER_TITLE[model]}", xlabel="epoch", xscale="log")
+            if axis.lines:
+                if all((line.get_ydata() > 0).all() for line in axis.lines):
+                    axis.set_yscale("log")
+                axis.legend()
+        axes[0].set_ylabel("total test loss")
+        rows = [row for row in numbers if row["run"].startswith(dataset)]
+        if rows:
+            key = "frechet" if "frechet" in rows[0] else max(k for k in rows[0] if "sliced" in k)
+            names = [row["run"].removeprefix(f"{dataset}_") for row in rows]
+            axes[3].barh(names, [row[key] for row in rows], color="0.6")
+            axes[3].invert_yaxis()
+            title = "Frechet distance by the classifier" if key == "frechet" else key
+            axes[3].set(title=f"samples: {title}", xscale="log")
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+
+
+def draw_strips(path: Path, strips: dict[str, list[np.ndarray]]) -> None:
+    """A row a run: test images over reconstructions, samples, traversals of two coordinates."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, grid = pyplot.subplots(
+        len(strips),
+        3,
+        figsize=(15, 1.15 * len(strips) + 0.4),
+        squeeze=False,
+        constrained_layout=True,
+    )
+    titles = ("test images over reconstructions", "samples", "traversals of coordinates 1 and 2")
+    for axes, (name, blocks) in zip(grid, strips.items(), strict=True):
+        for axis, block in zip(axes, blocks, strict=True):
+            axis.imshow(drawing.rgb(block), interpolation="nearest")
+            axis.set_axis_off()
+        axes[0].text(
+            -0.02, 0.5, name.removeprefix("mnist_"), transform=axes[0].transAxes, ha="right",
+            va="center",
+        )  # fmt: skip
+    for axis, title in zip(grid[0], titles, strict=True):
+        axis.set_title(title)
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Rows as a table; those of other data sets have other columns."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def main() -> None:
+    """Trains what is left, then measures, tabulates and draws what there is."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--out", required=True, help="folder of the runs, tables and figures")
+    parser.add_argument("--data_dir", help="folder of MNIST's four idx files")
+    parser.add_argument("--celeba_dir", help="CelebA's pictures, a folder or the zip")
+    parser.add_argument("--replication_dir", help="a clone of the report's code, for its CSVs")
+    parser.add_argument("--epochs", type=int, nargs="+", default=list(SHOWN))
+    parser.add_argument("--filters", type=int, help="widest filters; the report's are 1024")
+    parser.add_argument("--adversary_filters", type=int, help="the report's are 512")
+    parser.add_argument("--celeba_train_size", type=int, help="the report's is 20000")
+    parser.add_argument("--celeba_test_size", type=int, help="the report's is 1000")
+    parser.add_argument("--classifier_steps", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    console.to_stdout()
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    places = {"mnist": options.data_dir, "celeba": options.celeba_dir}
+    runs = [run for dataset, place in places.items() if place for run in runs_of(dataset)]
+    train_all(runs, options)
+
+    numbers: list[dict[str, Any]] = []
+    strips: dict[str, list[np.ndarray]] = {}
+    for run, found, pictures in looked_at(runs, options):
+        numbers.append(found)
+        if run.dataset == "mnist":  # pictures of CelebA stay in its runs' folders
+            strips[run.name] = pictures
+    commands = [f"python -m wae_tf.main {' '.join(flags_of(run, options))}" for run in runs]
+    lines = [
+        {"run": run.name, "epoch": epoch, "loss": loss, "blur": blur}
+        for run in runs
+        for epoch, (loss, blur) in test_lines(out / "runs" / run.name / "test_line.csv").items()
+    ]
+    text = loss_table(runs, options)
+    if numbers:
+        write(out / "curves.csv", lines)
+        write(out / "measures.csv", numbers)
+        for dataset in dict.fromkeys(run.dataset for run in runs):
+            rows = [row for row in numbers if row["run"].startswith(dataset)]
+            if rows:
+                text += "\n" + table(list(rows[0]), [list(row.values()) for row in rows])
+        draw_curves(out / "curves.png", runs, numbers, options)
+    if strips:
+        draw_strips(out / "mnist.png", strips)
+    text += "\n" + "\n".join(commands) + "\n"
+    (out / "tables.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:  # a signal, too: what was trained is saved
+        sys.exit(str(error))

@@ -1,0 +1,94 @@
+"""A mistake in a model's constructor is a ValueError of one sentence that names the keyword."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import wae_tf
+from tests.factory import TINY, tiny_model
+
+SHAPE = (28, 28, 1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "fields", "sentence"),
+    [
+        ((20,), {}, r"image_shape=\(20,\) is no shape of images; accepted: \(height, width, cha.*"),
+        (20, {}, "image_shape=20 is no shape.*"),
+        ((None, None, 3), {}, r"image_shape=\(None, None, 3\) is no shape.*"),
+        ((0, 28, 1), {}, r"image_shape=\(0, 28, 1\) is no shape.*"),
+        (np.zeros((2, *SHAPE)), {}, r"image_shape is an array of images; .* images.shape\[1:\]\."),
+        (
+            (1, 20, 1),
+            {},
+            r"image_shape=\(1, 20, 1\): images of 1x20 are too small; accepted: 3x3 up.",
+        ),
+        (
+            (30, 28, 1),
+            {},
+            r"image_shape=\(30, 28, 1\): decoder_arch=dcgan_mod with decoder_layers=3 needs height and "
+            r"width divisible by 4, not 30x28: decoder_layers=2 at most, of these images\.",
+        ),
+        (SHAPE, {"zdimm": 4}, r"WaeMmd has no argument zdimm; did you mean zdim\?"),
+        (SHAPE, {"latent_dim": 4}, r"WaeMmd has no argument latent_dim; did you mean zdim\?"),
+        (SHAPE, {"batch_size": 4}, "WaeMmd has no argument batch_size: give it to fit."),
+        (
+            SHAPE,
+            {"train_size": 4},
+            "WaeMmd has no argument train_size: it is of a run, wae_tf.Config.",
+        ),
+        (SHAPE, {"qqq": 4}, "WaeMmd has no argument qqq."),
+        (SHAPE, {"zdim": 0}, "zdim=0 is too small; accepted: 1 up."),
+        (SHAPE, {"zdim": "4"}, "zdim='4' is of the type str; accepted: a whole number."),
+        (SHAPE, {"zdim": 2.5}, "zdim=2.5 is of the type float; accepted: a whole number."),
+        (
+            SHAPE,
+            {"batch_norm": "no"},
+            "batch_norm='no' is of the type str; accepted: True or False.",
+        ),
+        (SHAPE, {"mmd_scales": 1.0}, "mmd_scales=1.0 is accepted in a list or tuple only."),
+        (SHAPE, {"data_size": "x"}, "data_size='x' is of the type str; accepted: a whole number."),
+        (SHAPE, {"settings": {"zdim": 4}}, "settings={'zdim': 4} is a dict; accepted: .* zdim=16."),
+        (SHAPE, {"model": "vae"}, "model=vae is not a WaeMmd: use Vae, or leave model out."),
+        (
+            SHAPE,
+            {"lr": keras.optimizers.schedules.ExponentialDecay(1.0, 1, 0.5)},
+            "lr=.* is of the type ExponentialDecay; accepted: a number.",
+        ),
+    ],
+    ids=str,
+)
+def test_mistakes_name_the_keyword(shape, fields, sentence):
+    with pytest.raises(ValueError, match=f"^{sentence}$") as caught:
+        wae_tf.WaeMmd(shape, **fields)
+    assert isinstance(caught.value, wae_tf.FlagError)
+
+
+def test_the_sentence_about_a_run_names_flags():
+    with pytest.raises(
+        wae_tf.FlagError, match=r"^--decoder_arch=dcgan_mod with --decoder_layers=3"
+    ):
+        wae_tf.from_config(wae_tf.Config(), (27, 27, 1), 100)
+    with pytest.raises(wae_tf.FlagError, match=r"^--zdim='4' is of the type str"):
+        wae_tf.Config(zdim="4")
+
+
+def test_numbers_of_numpy_and_shapes_of_tensorflow_are_accepted():
+    fields = TINY | {"zdim": np.int64(3), "wae_lambda": np.float32(2.5), "mmd_scales": [1, 2]}
+    model = tiny_model(image_shape=tf.TensorShape([6, 6, 1]), **fields)
+    assert model.image_shape == (6, 6, 1)
+    assert type(model.settings.zdim) is int
+    assert model.settings.mmd_scales == (1.0, 2.0)
+    assert type(model).from_config(model.get_config()).settings == model.settings
+
+
+def test_the_global_policy_of_half_weights_is_a_sentence():
+    keras.mixed_precision.set_global_policy("float16")
+    try:
+        with pytest.raises(
+            ValueError, match=r"^Keras's global policy is float16, .* precision=\.$"
+        ):
+            tiny_model()
+    finally:
+        keras.mixed_precision.set_global_policy("float32")

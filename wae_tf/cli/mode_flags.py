@@ -1,0 +1,114 @@
+"""Which flags each mode uses; one that it does not use is refused, not ignored."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from absl import flags
+
+from wae_tf import registry
+from wae_tf.config import Config
+from wae_tf.errors import FlagError
+from wae_tf.settings.checks import shown
+
+_OF_CONFIG = tuple(field.name for field in dataclasses.fields(Config))
+#: Where a run and its images are: of every mode.
+_PLACES = ("plugins", "dataset", "model", "work_dir", "data_dir", "cache_dir", "skip_bad_images")
+#: What may be other than the run's without changing its model.
+_COMPUTES = ("seed", "precision", "jit", "init_from_official", "checkpoint")
+_IMAGES = ("train_size", "test_size", "split", "crop", "image_size", "channels")
+#: The settings that a mode uses, besides those that the run has noted anyway.
+_SETTINGS = {
+    "evaluate": (*_COMPUTES, *_IMAGES, "batch_size", "pictures", "picture_columns"),
+    "sample": (*_COMPUTES, *_IMAGES, "pictures", "picture_columns"),
+    "interpolate": (*_COMPUTES, *_IMAGES),
+    "export": _COMPUTES,
+    "export_official": _COMPUTES,
+    "classifier": ("seed", *_IMAGES),
+}
+#: The flags that are no settings of a run, and their modes.
+_MODES = {
+    "overwrite": ("train",),
+    "evaluate_at_end": ("train",),
+    "num_samples": ("sample",),
+    "export_dir": ("export",),
+    "export_formats": ("export",),
+    "eval_samples": ("evaluate",),
+    "sampler": ("evaluate", "sample"),
+    "sphere_axis": ("evaluate", "sample"),
+    "inception": ("evaluate",),
+    "inception_resize": ("evaluate",),
+    "classifier": ("evaluate",),
+    "classifier_steps": ("classifier",),
+}
+
+
+def modes_of(name: str) -> tuple[str, ...]:
+    """The modes that a flag which is no setting belongs to; () where it goes with all."""
+    own = tuple(
+        mode
+        for mode in registry.names("mode")
+        if name in registry.fact("mode", mode, "flags", {}) and name not in _OF_CONFIG
+    )
+    return own or _MODES.get(name, ())
+
+
+def uses(mode: str, name: str) -> bool:
+    """Whether a mode uses a flag.
+
+    A mode of a plugin's may use all settings.
+    """
+    if name in _OF_CONFIG:
+        return mode not in _SETTINGS or name in (*_PLACES, *_SETTINGS[mode])
+    return not modes_of(name) or mode in modes_of(name)
+
+
+def given(arguments: Iterable[str], values: flags.FlagValues) -> list[str]:
+    """The names of the flags among arguments, `--nojit` as `jit`."""
+    names = []
+    for argument in arguments:
+        name = argument.lstrip("-").partition("=")[0] if argument.startswith("-") else ""
+        if name not in values and name.startswith("no"):
+            name = name[2:]
+        if name in values:
+            names.append(name)
+    return names
+
+
+def check(
+    arguments: Sequence[str], values: flags.FlagValues, of_run: flags.FlagValues | None
+) -> None:
+    """Refuses what the mode does not use.
+
+    Args:
+        arguments: of the command line itself; a flagfile may hold more than a mode uses.
+        values: what is in force.
+        of_run: the flags that the run has noted, for a mode that works on one.
+
+    Raises:
+        FlagError: a flag of another mode, or a setting that the run alone decides.
+    """
+    mode = values.mode
+    for name in given(arguments, values):
+        if modes := () if uses(mode, name) else modes_of(name):
+            if mode == "train" and values.evaluate_at_end and "evaluate" in modes:
+                continue
+            raise FlagError(
+                f"--{name} is not used by --mode={mode}; it goes with "
+                f"{' or '.join(f'--mode={other}' for other in modes)}."
+            )
+        if name not in _OF_CONFIG:
+            continue
+        if of_run is None:
+            if not uses(mode, name):
+                raise FlagError(
+                    f"--{name} is not used by --mode={mode}; --help={mode} lists its flags."
+                )
+        elif name in ("dataset", "model") or not uses(mode, name):
+            here, there = values[name].value, of_run[name].value
+            if here != there:
+                raise FlagError(
+                    f"--{name}={shown(here)} cannot be had in --mode={mode}, which works on a run: "
+                    f"that of --work_dir={values.work_dir} has --{name}={shown(there)}."
+                )

@@ -1,0 +1,85 @@
+"""The presets: where they are, which one is below given flags, and whose folder their runs get."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from wae_tf import registry
+from wae_tf.cli import flagfiles
+from wae_tf.errors import FlagError
+from wae_tf.settings.checks import check_text, shown
+
+
+def preset_folder() -> Path:
+    """The folder of presets: beside the package in a checkout, inside it when installed."""
+    package = Path(__file__).parents[1]
+    inside = package / "flags"
+    return inside if inside.is_dir() else package.parent / "flags"
+
+
+def path_of(name: str) -> Path:
+    """A --flagfile's path; one that starts with flags/ may also mean a preset of the package."""
+    check_text("flagfile", name)
+    path = Path(name)
+    if path.is_file():
+        return path
+    packaged = preset_folder() / Path(
+        *path.parts[1:] if path.parts[:1] == ("flags",) else path.parts
+    )
+    if packaged.is_file():
+        return packaged
+    known = ", ".join(
+        sorted(str(p.relative_to(preset_folder())) for p in preset_folder().rglob("*.flags"))
+    )
+    raise FlagError(
+        f"--flagfile={shown(name)} is not there; give a file, or flags/ and one of: {known}."
+    )
+
+
+def folder_of(arguments: Sequence[str], model: str) -> str | None:
+    """The run's folder where a --flagfile is of flags/official or flags/replication, else None.
+
+    Those runs are not that of the data set's own preset, and get no folder in common with it.
+    """
+    name = last("flagfile", arguments)
+    if not name:
+        return None
+    path = path_of(name).resolve()
+    if not path.is_relative_to(preset_folder().resolve()):
+        return None
+    parts = path.relative_to(preset_folder().resolve()).with_suffix("").parts
+    if len(parts) < 2:
+        return None
+    its_own = last("model", flagfiles.Reader(path_of).read(path)) or "wae_mmd"
+    return "runs/" + "_".join((*parts, *(() if model == its_own else (model,))))
+
+
+def of(dataset: str, model: str) -> list[str]:
+    """The flags below those given: of the pair's preset, else of its data set with another model."""
+    path = preset_folder() / f"{dataset}_{model}.flags"
+    if path.is_file():
+        return flagfiles.Reader().read(path)
+    facts = registry.entry("model", model).facts
+    path = preset_folder() / f"{dataset}_{facts.get('presets_of', 'wae_mmd')}.flags"
+    return [
+        *(flagfiles.Reader().read(path) if path.is_file() else ()),
+        *(f"--{flag}={value}" for flag, value in facts.get("needs", {}).items()),
+    ]
+
+
+def last(flag: str, arguments: Sequence[str]) -> str:
+    """The value that a flag is given last, before other flags are known; "" where it is not."""
+    last = ""
+    for argument, after in zip(arguments, [*arguments, ""][1:], strict=True):
+        name, equals, value = argument.lstrip("-").partition("=")
+        if argument.startswith("-") and name == flag:
+            last = value if equals else after
+    return last
+
+
+def plugins(arguments: Sequence[str]) -> list[str]:
+    """The modules that --plugins names."""
+    return [
+        name for name in (part.strip() for part in last("plugins", arguments).split(",")) if name
+    ]

@@ -1,0 +1,103 @@
+"""Callbacks of the user's own, as if the run were one `fit`, and what of theirs ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from wae_tf.errors import RunError, first_line
+from wae_tf.training import distribution
+from wae_tf.training.programs import Length
+
+
+class OwnCallbacks(keras.callbacks.Callback):
+    """Passes on what Keras tells: one beginning and one end, whatever parts a run is fitted in.
+
+    Args:
+        callbacks: any of Keras's or derived from them.
+        length: of the run.
+
+    Raises:
+        RunError: from `fit`, when a file of theirs cannot be used.
+    """
+
+    def __init__(self, callbacks: Sequence[keras.callbacks.Callback], length: Length):
+        super().__init__()
+        self.callbacks, self.length = list(callbacks), length
+        self._begun = False
+
+    def set_model(self, model: keras.Model) -> None:
+        """Each knows the model."""
+        super().set_model(model)
+        for callback in self.callbacks:
+            callback.set_model(model)
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Those of the whole run, not of the part that is fitted now."""
+        whole = {"epochs": self.length.epochs, "steps": self.length.steps_per_epoch}
+        for callback in self.callbacks:
+            callback.set_params((params or {}) | whole)
+
+    def _pass_on(self, hook: str, *args: Any) -> None:
+        for callback in self.callbacks:
+            try:
+                getattr(callback, hook)(*args)
+            except (OSError, tf.errors.OpError) as error:  # not to be told of the run's own folder
+                raise RunError(
+                    f"the callback {type(callback).__name__} failed: {type(error).__name__}: "
+                    f"{first_line(error)}; what was saved stands, and the same call goes on from there."
+                ) from error
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """At the beginning of the first part."""
+        if not self._begun:
+            self._begun = True
+            self._pass_on("on_train_begin", logs)
+
+    def end(self, logs: dict | None = None) -> None:
+        """The run's end, which only its caller knows."""
+        if self._begun:
+            self._pass_on("on_train_end", logs)
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """As Keras."""
+        self._pass_on("on_epoch_begin", epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """As Keras, with the numbers of the test in the logs."""
+        self._pass_on("on_epoch_end", epoch, logs)
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """As Keras: before a call of the compiled function, of one step or several."""
+        self._pass_on("on_train_batch_begin", batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """As Keras: after such a call."""
+        self._pass_on("on_train_batch_end", batch, logs)
+
+
+class EndTogether(keras.callbacks.Callback):
+    """Ends training on all workers at the epoch whose end the chief's callbacks asked for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked = False
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Nobody has asked yet."""
+        self._asked = False
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Other workers go on to the epoch's end, so this one does too."""
+        if self.model.stop_training:
+            self._asked, self.model.stop_training = True, False
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """The chief says."""
+        asked = int(self._asked or self.model.stop_training)
+        self.model.stop_training = bool(
+            distribution.from_chief(self.model.distribute_strategy, asked)
+        )
