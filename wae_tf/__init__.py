@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wae_tf.models.swd import WaeSwd
     from wae_tf.models.vae import Vae
     from wae_tf.models.wae import Wae
+    from wae_tf.training.loading import load
     from wae_tf.training.pretraining import pretrain
     from wae_tf.training.train import train
 
@@ -41,6 +42,7 @@ __all__ = [
     "WaeMmdppp",
     "WaeSwd",
     "from_config",
+    "load",
     "preset",
     "pretrain",
     "train",
@@ -57,6 +59,7 @@ _HOMES = {
     "WaeMmdppp": "models.mmdpp",
     "WaeSwd": "models.swd",
     "from_config": "models.by_name",
+    "load": "training.loading",
     "preset": "cli.arguments",
     "pretrain": "training.pretraining",
     "train": "training.train",

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wae_tf.errors import FlagError, first_line
-from wae_tf.suggestions import did_you_mean
+from wae_tf.errors.suggestions import did_you_mean
 
 #: Each kind of entry: the flag that names one, and the folder of the package's own.
 KINDS = {

@@ -49,6 +49,10 @@ STREAMS = {
     # what a penalty draws for itself
     "autoencoder/penalty": 30,
     "test/penalty": 31,
+    # layers that draw, such as dropout; folded with the layer's place in its network
+    "encoder/layers": 32,
+    "decoder/layers": 33,
+    "adversary/layers": 34,
 }
 
 

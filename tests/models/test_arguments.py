@@ -14,11 +14,20 @@ SHAPE = (28, 28, 1)
 @pytest.mark.parametrize(
     ("shape", "fields", "sentence"),
     [
-        ((20,), {}, r"image_shape=\(20,\) is no shape of images; accepted: \(height, width, cha.*"),
+        (
+            (),
+            {},
+            r"image_shape=\(\) is no shape of data; accepted: \(height, width, channels\), .*",
+        ),
+        (
+            (20,),
+            {"encoder_arch": "dcgan"},
+            r"encoder_arch=dcgan takes pictures only, not data of \[20\]; accepted: mlp\.",
+        ),
         (20, {}, "image_shape=20 is no shape.*"),
         ((None, None, 3), {}, r"image_shape=\(None, None, 3\) is no shape.*"),
         ((0, 28, 1), {}, r"image_shape=\(0, 28, 1\) is no shape.*"),
-        (np.zeros((2, *SHAPE)), {}, r"image_shape is an array of images; .* images.shape\[1:\]\."),
+        (np.zeros((2, *SHAPE)), {}, r"image_shape is an array of data; .* x.shape\[1:\]\."),
         (
             (1, 20, 1),
             {},

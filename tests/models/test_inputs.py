@@ -128,7 +128,7 @@ def test_ranges_of_pretrain(model, images):
     for fields, words in (({"steps": 0}, "steps=0"), ({"size": 1}, "size=1")):
         with pytest.raises(ValueError, match=words):
             wae_tf.pretrain(model, images, **fields)
-    with pytest.raises(ValueError, match="accepted is an array"):
+    with pytest.raises(ValueError, match="takes an array"):
         wae_tf.pretrain(model, tf.data.Dataset.from_tensor_slices(images))
     # Bytes and the floats that they stand for are the same images.
     losses = [

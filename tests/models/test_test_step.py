@@ -28,7 +28,7 @@ def by_hand():
 
     model = wae_tf.WaeMmd(
         (2, 1, 1), encoder=network((2, 1, 1), (2,)), decoder=network((2,), (2, 1, 1)),
-        zdim=2, wae_lambda=30.0, mmd_scales="1", cost="l2sq",
+        zdim=2, wae_lambda=30.0, mmd_scales=(1.0,), cost="l2sq",
     )  # fmt: skip
     model.sample_prior = lambda count, key: tf.constant([[0.0, 1.0], [0.0, 0.0]])
     model.compile(run_eagerly=True)

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 
 from absl import flags
 
-from wae_tf import registry, suggestions
+from wae_tf import registry
 from wae_tf.cli import mode_flags
 from wae_tf.config import Config
-from wae_tf.errors import FlagError
+from wae_tf.errors import FlagError, suggestions
 
 #: What `--help` asks for: a summary, one mode, or everything.
 SUMMARY, EVERYTHING = "", "full"

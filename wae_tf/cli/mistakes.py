@@ -6,8 +6,8 @@ import os
 
 from absl import flags
 
-from wae_tf import registry, suggestions
-from wae_tf.errors import FlagError
+from wae_tf import registry
+from wae_tf.errors import FlagError, suggestions
 from wae_tf.settings.checks import shown
 
 #: Flags that other programs have and this one answers by something else.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from wae_tf.errors import FlagError
+from wae_tf.errors.suggestions import did_you_mean
 from wae_tf.settings import field
-from wae_tf.suggestions import did_you_mean
 
 #: Where samples' codes come from: see `samplers.draw_codes`.
 SAMPLERS = ("prior", "gmm", "improved")

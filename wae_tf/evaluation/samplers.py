@@ -13,12 +13,12 @@ import tensorflow as tf
 
 from wae_tf import registry, streams
 from wae_tf.errors import FlagError
+from wae_tf.errors.suggestions import did_you_mean
 from wae_tf.evaluation.options import SAMPLERS
 from wae_tf.models import passes
 from wae_tf.models.encoding import Noise
 from wae_tf.models.wae import Wae
 from wae_tf.objective import costs
-from wae_tf.suggestions import did_you_mean
 
 #: official improved_wae.py:19-23 and :98-103: steps at most, steps between looks, codes at once, the relative
 #: change of the loss that ends a batch, Adam's first decay (its rate is the model's lr).

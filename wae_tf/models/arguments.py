@@ -12,9 +12,9 @@ from typing import Any
 
 import keras
 
-from wae_tf import registry, suggestions
+from wae_tf import registry
 from wae_tf.config import Config
-from wae_tf.errors import FlagError, KeywordError, UnknownKeywordError
+from wae_tf.errors import FlagError, KeywordError, UnknownKeywordError, suggestions
 from wae_tf.settings import Settings
 from wae_tf.settings.checks import plain, shown
 
@@ -88,25 +88,25 @@ def _check_names(model: type, given: dict[str, Any], own: set[str]) -> None:
 
 
 def as_image_shape(shape: Any) -> tuple[int, ...]:
-    """The shape of an image, as ints.
+    """The shape of a row of data, as ints: of an image, a vector, a series, a volume.
 
     Raises:
         KeywordError: it cannot be one.
     """
-    example = "accepted: (height, width, channels), such as (28, 28, 1)"
+    example = "accepted: (height, width, channels), such as (28, 28, 1), or (d,) of vectors"
     if getattr(shape, "ndim", 0) > 1:
-        raise KeywordError(f"image_shape is an array of images; {example}: images.shape[1:].")
+        raise KeywordError(f"image_shape is an array of data; {example}: x.shape[1:].")
     sizes = list(shape) if isinstance(shape, Iterable) else []
     whole = [isinstance(size, Integral) and not isinstance(size, bool) for size in sizes]
-    if len(sizes) != 3 or not all(whole) or min(sizes) < 1:
-        raise KeywordError(f"image_shape={shown(shape)} is no shape of images; {example}.")
+    if not sizes or not all(whole) or min(sizes) < 1:
+        raise KeywordError(f"image_shape={shown(shape)} is no shape of data; {example}.")
     return tuple(map(int, sizes))
 
 
 def _in_keywords(sentence: str, shape: tuple[int, ...] | None) -> str:
     """A sentence about flags as one about keywords; one about the images' size names theirs."""
     sentence = re.sub(r"--(?=\w)", "", sentence)
-    if shape and f"{shape[0]}x{shape[1]}" in sentence:
+    if shape and len(shape) == 3 and f"{shape[0]}x{shape[1]}" in sentence:
         sentence = f"image_shape={shape}: {sentence}"
     return sentence
 

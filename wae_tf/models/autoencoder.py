@@ -10,12 +10,12 @@ import tensorflow as tf
 
 from wae_tf import streams
 from wae_tf.config import Config
-from wae_tf.models import arguments, inputs
+from wae_tf.models import arguments, batching, inputs, network_shapes, own_networks
 from wae_tf.models import encoding as encodings
 from wae_tf.models.encoding import Encoding, Noise
 from wae_tf.models.keras_ways import KerasWays
 from wae_tf.networks import official
-from wae_tf.objective import priors
+from wae_tf.objective import costs, priors
 from wae_tf.pixels import to_float
 from wae_tf.settings import Settings
 
@@ -23,25 +23,34 @@ from wae_tf.settings import Settings
 class Autoencoder(KerasWays):
     """Encoder, decoder and the prior between them, as a model whose call is the reconstruction.
 
-    `encode` and `decode` take and give pictures. The networks themselves are what the objective
-    needs: `encoder` takes floats in the model's pixel range alone and gives a dict with the codes as
-    `mean`; `decoder` gives logits, of which `squash` makes pixels.
+    `encode` and `decode` take and give data: pictures, or arrays of any other shape. The networks
+    themselves are what the objective needs: the official `encoder` takes floats in the model's pixel
+    range alone and gives a dict with the codes as `mean`; the official `decoder` gives logits, of
+    which `squash` makes pixels.
 
     Args:
-        image_shape: (H, W, C).
+        image_shape: of a row of data: (H, W, C) of pictures, or (d,), (t, c), ...; None: that of the
+            networks given.
         settings: of the model; a run's `Config` has them too. Keywords replace single fields.
-        encoder: images [n, H, W, C] to `mean` [n, z], alone or in a dict with `spread` [n, z], the
-            log-variance, for encoder_noise gaussian; None: the official one of the settings.
-        decoder: codes [n, z] to logits [n, H, W, C]; None: the official one.
+        encoder: data [n, ...] to `mean` [n, z], alone or in a dict with `spread` [n, z], the
+            log-variance, for encoder_noise gaussian; built, so that its shapes are known. None: the
+            official one of the settings.
+        decoder: codes [n, z] to [n, ...], of the meaning that `output` says, likewise built; None: the
+            official one.
         adversary: codes [n, z] to logits [n, 1] (WaeGan); None: the official one.
+        output: what the decoder's last layer means: `linear`, numbers as they are; `unit`, numbers in
+            [0, 1]; `symmetric`, in [-1, 1]; of a last layer without an activation these are made by
+            a sigmoid or tanh. None: by its activation, where it is a sigmoid or tanh; else linear,
+            and of pictures the official logits, which pixel_range says how to squash.
         data_size: number of training images N, which MMD++ needs.
         name: the model's.
-        **fields: fields of `Settings`, such as zdim=16. Without settings, precision is that of
+        **fields: fields of `Settings`, such as wae_lambda=10. Those that the networks say, such as
+            zdim, may be left out. Without settings, precision is that of
             keras.mixed_precision.set_global_policy.
 
     Raises:
-        FlagError: settings that contradict each other or do not fit the images; a ValueError.
-        ValueError: data_size is missing where it is needed.
+        FlagError: settings that contradict each other or do not fit the data; a ValueError.
+        ValueError: networks that are not built or do not fit; data_size is missing where it is needed.
     """
 
     #: What a subclass needs of settings that were not given.
@@ -52,28 +61,30 @@ class Autoencoder(KerasWays):
     @arguments.checked
     def __init__(
         self,
-        image_shape: tuple[int, int, int],
+        image_shape: tuple[int, ...] | None = None,
         settings: Settings | None = None,
         *,
-        encoder: keras.Model | None = None,
-        decoder: keras.Model | None = None,
-        adversary: keras.Model | None = None,
+        encoder: keras.layers.Layer | None = None,
+        decoder: keras.layers.Layer | None = None,
+        adversary: keras.layers.Layer | None = None,
+        output: str | None = None,
         data_size: int | None = None,
         name: str | None = None,
         **fields: Any,
     ):
         if isinstance(settings, Config):
             settings = settings.settings
-        if settings is None:
-            unsaid = self.defaults | {"precision": arguments.precision_of_policy()}
-            settings = Settings(**unsaid | fields)
-        else:
-            settings = dataclasses.replace(settings, **fields)
-        # `auto` says nothing in a file, where no data set is named.
-        settings = dataclasses.replace(settings, pixel_range=settings.pixel_range_of_data)
+        image_shape, settings = own_networks.settled(
+            self.defaults,
+            image_shape,
+            settings,
+            fields,
+            encoder=encoder,
+            decoder=decoder,
+            output=output,
+        )
         super().__init__(name=name, dtype=settings.full_precision)
-        height, width, channels = image_shape
-        self.image_shape = (height, width, channels)
+        self.image_shape = image_shape
         self.settings = settings
         self.data_size = data_size
         self.full_dtype = settings.full_precision
@@ -81,26 +92,30 @@ class Autoencoder(KerasWays):
         self._given = tuple(name for name, network in given.items() if network is not None)
         # Batch norm over the global batch; the plain one is faster and more exact where it serves.
         replica_options = {"synchronized": tf.distribute.get_strategy().num_replicas_in_sync > 1}
-        self.encoder = encoder or official.build_encoder(
-            settings, self.image_shape, **replica_options
-        )
-        self.decoder = decoder or official.build_decoder(
-            settings, self.image_shape, **replica_options
-        )
-        self.adversary = adversary
+        if encoder is None:
+            encoder = official.build_encoder(settings, self.image_shape, **replica_options)
+        if decoder is None:
+            decoder = official.build_decoder(settings, self.image_shape, **replica_options)
+        if adversary is not None:
+            network_shapes.check_adversary(adversary, settings.zdim, settings.adversary_outputs)
+        self.encoder, self.decoder, self.adversary = encoder, decoder, adversary
         self.is_built()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in own_networks.NETWORKS:
+            own_networks.check_assignment(self, name, value)
+        super().__setattr__(name, value)
 
     # Making and saving.
 
     def get_config(self) -> dict[str, Any]:
         """What `keras.saving` needs to make this model again."""
         self.refuse_hdf5()
-        serialize = keras.saving.serialize_keras_object
         return {
             "image_shape": list(self.image_shape),
             "data_size": self.data_size,
             "name": self.name,
-            **{name: serialize(getattr(self, name)) for name in self._given},
+            **own_networks.serialized({name: getattr(self, name) for name in self._given}),
             **dataclasses.asdict(self.settings),
         }
 
@@ -117,58 +132,129 @@ class Autoencoder(KerasWays):
     def build(self, input_shape: Any = None) -> None:
         """Everything is built by the constructor."""
 
-    # What users call.
+    # What users call. Each takes NumPy arrays, tensors and tf.data, and gives a tensor.
 
-    def encode(self, images: Any) -> tf.Tensor:
-        """Codes float32 [n, z] of images [n, H, W, C]: a gaussian encoder's mean, no noise.
+    def encode(self, x: Any, batch_size: int | None = None) -> tf.Tensor:
+        """Codes float32 [n, z] of data [n, ...]: a gaussian encoder's mean, no noise.
 
-        Images are float in the model's pixel range, or uint8.
-
-        Raises:
-            ValueError: they are not.
+        Args:
+            x: float in the model's pixel range, or uint8; array, tensor or tf.data (see `batching.over`).
+            batch_size: rows at once; None: 256.
         """
-        return self._codes(images, "encode")
 
-    def _codes(self, images: Any, method: str) -> tf.Tensor:
-        images = inputs.shown_images(self, images, method)
-        return self.encoding(images, Noise(), training=False).codes
+        def codes(rows: Any) -> tf.Tensor:
+            rows = inputs.shown_images(self, rows, "encode")
+            return self.encoding(rows, Noise(), training=False).codes
 
-    def decode(self, codes: Any) -> tf.Tensor:
-        """Images float32 [n, H, W, C], in the model's pixel range, of codes [n, z]."""
-        return self.squash(self.decoder(tf.cast(codes, self.full_dtype), training=False))
+        return batching.over(codes, x, 1 + len(self.image_shape), batch_size)
 
-    def reconstruct(self, images: Any) -> tf.Tensor:
-        """decode(encode(images)): float32 [n, H, W, C]."""
-        return self.decode(self._codes(images, "reconstruct"))
+    def decode(self, codes: Any, batch_size: int | None = None) -> tf.Tensor:
+        """Data float32 [n, ...], in the model's pixel range, of codes [n, z]; `batch_size` at once."""
+        return batching.over(self._decoded, codes, 2, batch_size)
 
-    def sample(self, count: int, seed: int | None = None) -> tf.Tensor:
-        """`count` new images float32 [count, H, W, C], in the model's pixel range.
+    def reconstruct(self, x: Any, batch_size: int | None = None) -> tf.Tensor:
+        """decode(encode(x)), `batch_size` rows at once: float32 [n, ...]."""
+
+        def made(rows: Any) -> tf.Tensor:
+            return self._reconstructed(inputs.shown_images(self, rows, "reconstruct"))
+
+        return batching.over(made, x, 1 + len(self.image_shape), batch_size)
+
+    def sample(
+        self, count: int, seed: int | None = None, batch_size: int | None = None
+    ) -> tf.Tensor:
+        """`count` new rows of data float32 [count, ...], in the model's pixel range.
 
         Args:
             count: how many.
-            seed: the same gives the same images; None, as in Keras: others each time, which
+            seed: the same gives the same; None, as in Keras: others each time, which
                 keras.utils.set_random_seed makes repeatable.
+            batch_size: rows decoded at once; None: 256.
         """
         key = streams.fresh_key() if seed is None else streams.key(seed, "sample", 0)
-        return self.decode(self.sample_prior(count, key))
+        return self.decode(self.sample_prior(count, key), batch_size)
+
+    def interpolate(
+        self, first: Any, last: Any, steps: int = 10, batch_size: int | None = None
+    ) -> tf.Tensor:
+        """Data float32 [n, steps, ...] on the way from each first to each last, both ends included.
+
+        The way is straight between their codes; along the sphere where the prior is one.
+
+        Args:
+            first: data [n, ...], or codes [n, z].
+            last: as many, of the same kind.
+            steps: 2 up.
+            batch_size: rows at once; None: 256.
+
+        Raises:
+            ValueError: fewer than 2 steps, or not as many ends as beginnings.
+        """
+        if steps < 2:
+            raise ValueError(f"steps={steps} is too few: 2 up, since both ends are among them.")
+        ends = [self._as_codes(end, batch_size) for end in (first, last)]
+        if ends[0].shape != ends[1].shape:
+            raise ValueError(f"first and last are {ends[0].shape[0]} and {ends[1].shape[0]} rows.")
+        line = priors.line(self.settings.prior, ends[0], ends[1], steps)
+        made = self.decode(tf.reshape(line, [-1, self.settings.zdim]), batch_size)
+        return tf.reshape(made, [-1, steps, *self.image_shape])
+
+    def score(self, x: Any, batch_size: int | None = None) -> tf.Tensor:
+        """Cost float32 [n] of each row's reconstruction, scaled as in the objective; large: unlike the data.
+
+        Args:
+            x: as for `encode`.
+            batch_size: rows at once; None: 256.
+        """
+
+        def scores(rows: Any) -> tf.Tensor:
+            data = inputs.shown_images(self, rows, "score")
+            codes = self.encoding(data, Noise(), training=False).codes
+            settings, logits = self.settings, self.logits(codes, training=False)
+            made, logits = self.squash(logits), self.unsquashed(logits)
+            return costs.each(settings.cost, data, made, logits, settings.scale_of_cost)
+
+        return batching.over(scores, x, 1 + len(self.image_shape), batch_size)
 
     def call(self, images: Any, training: bool = False) -> tf.Tensor:
         """The reconstructions, so that `predict` gives them."""
-        return self.reconstruct(images)
+        return self._reconstructed(inputs.shown_images(self, images, "the model's call"))
+
+    def _decoded(self, codes: Any) -> tf.Tensor:
+        return self.squash(self.logits(tf.cast(codes, self.full_dtype), training=False))
+
+    def _reconstructed(self, data: tf.Tensor) -> tf.Tensor:
+        return self._decoded(self.encoding(data, Noise(), training=False).codes)
+
+    def _as_codes(self, end: Any, batch_size: int | None) -> tf.Tensor:
+        shape = tuple(getattr(end, "shape", ()))[1:]
+        if shape == (self.settings.zdim,) != self.image_shape:
+            return tf.cast(end, self.full_dtype)
+        return self.encode(end, batch_size)
 
     # Parts of a pass.
 
     def as_pixels(self, images: Any) -> tf.Tensor:
         """Images as floats in the model's range: uint8 is scaled, floats are taken as they are."""
         images = tf.convert_to_tensor(images)
-        if images.dtype == tf.uint8:
+        if images.dtype == tf.uint8 and self.settings.pixel_range_of_data != "any":
             images = to_float(images, self.settings.pixel_range_of_data)
         return tf.cast(images, self.full_dtype)
 
+    def logits(self, codes: tf.Tensor, training: bool) -> tf.Tensor:
+        """What the decoder makes of codes [n, z], before `squash`."""
+        return tf.cast(self.decoder(codes, training=training), self.full_dtype)
+
     def squash(self, logits: tf.Tensor) -> tf.Tensor:
-        """The decoder's logits as images: tanh or sigmoid."""
-        tanh = self.settings.output_of_decoder == "tanh"
-        return tf.tanh(logits) if tanh else tf.sigmoid(logits)
+        """The decoder's logits as data: by tanh or sigmoid, or as they are."""
+        output = self.settings.output_of_decoder
+        if output == "linear":
+            return logits
+        return tf.tanh(logits) if output == "tanh" else tf.sigmoid(logits)
+
+    def unsquashed(self, logits: tf.Tensor) -> tf.Tensor | None:
+        """The logits for a cost that takes them; None of a decoder that gives data as they are."""
+        return None if self.settings.output_of_decoder == "linear" else logits
 
     def sample_prior(self, count: int | tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         """Codes [count, z] of the prior."""
@@ -197,4 +283,5 @@ class Autoencoder(KerasWays):
         outputs = self.encoder(images, training=training)
         if not isinstance(outputs, dict):
             outputs = {"mean": outputs}
+        outputs = {name: tf.cast(output, self.full_dtype) for name, output in outputs.items()}
         return encodings.sampled(outputs, noise, self.settings)

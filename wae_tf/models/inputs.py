@@ -126,7 +126,7 @@ def as_images(model: Any, x: Any, name: str) -> tf.Tensor:
     ranged = ends(model) is not None
     if dtype == tf.bool and ranged:
         x = tf.cast(x, tf.uint8) * tf.constant(255, tf.uint8)
-    elif not (dtype.is_floating or dtype == tf.uint8 or (dtype.is_integer and not ranged)):
+    elif not (dtype.is_floating or dtype == tf.uint8 or (not ranged and is_number(dtype))):
         raise ValueError(f"{name} is of type {dtype.name}, and {wanted(model)}.{_of_bytes(x)}")
     # The shape first: what makes floats of bytes may go by the image.
     return model.as_pixels(_shaped(model, x, name))
@@ -159,6 +159,11 @@ def check_values(model: Any, x: Any, name: str) -> None:
             f"{name} holds floats from {low:.4g} to {high:.4g}, and {wanted(model)}"
             f"{_way_out(low, high, bounds)}."
         )
+
+
+def is_number(dtype: tf.DType) -> bool:
+    """Whether it can be cast to a float without loss of meaning."""
+    return dtype.is_floating or dtype.is_integer or dtype.is_bool
 
 
 def known(x: Any) -> bool:
@@ -292,10 +297,7 @@ def shown_images(model: Any, images: Any, method: str) -> tf.Tensor:
     Raises:
         ValueError: something that the model cannot take.
     """
-    name = f"{method}(images=...)"
-    one = tuple(model.image_shape)
-    if isinstance(images, list) and images and all(np.shape(part) == one for part in images):
-        images = np.stack(images)
+    name = f"x of {method}"
     images = image_of(images, name)
     floats = as_images(model, images, name)
     check_values(model, images, name)

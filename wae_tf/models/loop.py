@@ -13,13 +13,12 @@ import tensorflow as tf
 
 from wae_tf import console
 from wae_tf.models import inputs
-from wae_tf.models.autoencoder import Autoencoder
+from wae_tf.models.compiling import CompiledAutoencoder
 from wae_tf.models.step import rates, replicas
 from wae_tf.models.step.running_means import RunningMeans
-from wae_tf.models.step.schedules import Schedules
 
 
-class Loop(Autoencoder):
+class Loop(CompiledAutoencoder):
     """What `keras.Model.fit`, `evaluate` and `predict` ask of a model with steps of its own."""
 
     #: The fewest codes that the penalty is of; of fewer it is left out.
@@ -30,8 +29,6 @@ class Loop(Autoencoder):
     program: Callable[[Any], dict[str, tf.Tensor]] | None = None
     train_function: Any  # Keras's
     running_means: RunningMeans
-    schedules: Schedules
-    tied_rates: rates.TiedRates | None
     _looked_for = "fit"
     _told_of_penalty = False
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
+import keras
 import numpy as np
 
 from wae_tf.models.wae import Wae
-from wae_tf.networks import official
 
 
 def operations(model: Wae, batch_size: int) -> float:
@@ -19,10 +21,10 @@ def operations(model: Wae, batch_size: int) -> float:
         model: of any kind.
         batch_size: images a step.
     """
-    encoder, decoder = official.operations(model.encoder), official.operations(model.decoder)
+    encoder, decoder = _of_layers(model.encoder), _of_layers(model.decoder)
     total = 3 * sum(encoder + decoder) - encoder[0]
     if model.adversary is not None:
-        adversary = official.operations(model.adversary)
+        adversary = _of_layers(model.adversary)
         total += 2 * sum(adversary)  # the encoder's penalty: forward, input gradient
         total += 2 * (3 * sum(adversary) - adversary[0]) + sum(encoder)
     return batch_size * total
@@ -31,3 +33,22 @@ def operations(model: Wae, batch_size: int) -> float:
 def parameter_count(model: Wae) -> int:
     """Trainable parameters of encoder and decoder, as the official log counts them (official wae.py:387)."""
     return int(sum(np.prod(v.shape) for v in model.autoencoder_variables))
+
+
+def _of_layers(network: keras.Model) -> list[float]:
+    """Floating-point operations of each layer's product for one input, two a multiply-add.
+
+    Padding counts as pixels; what is no matrix product or convolution is left out.
+    """
+    found = []
+    for layer in network.layers:
+        kernel = getattr(layer, "kernel", None)
+        if kernel is None:
+            continue
+        places = 1
+        if len(kernel.shape) == 4:
+            # A transposed convolution multiplies at every place of its input.
+            transposed = isinstance(layer, keras.layers.Conv2DTranspose)
+            places = math.prod((layer.input if transposed else layer.output).shape[1:3])
+        found.append(2.0 * math.prod(kernel.shape) * places)
+    return found

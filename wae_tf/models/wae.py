@@ -13,10 +13,9 @@ from wae_tf.models import inputs
 from wae_tf.models.encoding import Encoding, Noise
 from wae_tf.models.inputs import TO_IMAGES, Aim
 from wae_tf.models.loop import Loop
-from wae_tf.models.step import rates, replicas, updates
+from wae_tf.models.step import layer_seeds, replicas
 from wae_tf.models.step.guard import Guard
 from wae_tf.models.step.running_means import RunningMeans
-from wae_tf.models.step.schedules import Schedules
 from wae_tf.objective import costs, priors
 
 
@@ -28,12 +27,10 @@ class Wae(Loop):
     every step is drawn from stateless generators, so the same seed gives the same numbers.
 
     Args:
-        image_shape: (H, W, C).
+        image_shape: of a row of data, (H, W, C) of pictures; None: that of the networks given.
         *args: of `Autoencoder`: settings.
-        schedule_length: (steps an epoch, epochs) that a learning rate which is not constant follows;
-            None: those of each `fit`.
-        **kwargs: of `Autoencoder`: encoder, decoder, adversary, data_size, name, and single settings
-            such as zdim=16.
+        **kwargs: of `Autoencoder` and `CompiledAutoencoder`: encoder, decoder, adversary, output,
+            data_size, schedule_length, name, and single settings such as zdim=16.
 
     Raises:
         FlagError: settings that contradict each other or do not fit the images.
@@ -45,15 +42,11 @@ class Wae(Loop):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int],
+        image_shape: tuple[int, ...] | None = None,
         *args: Any,
-        schedule_length: tuple[int, int] | None = None,
         **kwargs: Any,
     ):
         super().__init__(image_shape, *args, **kwargs)
-        self.schedules = Schedules(self.settings)
-        if schedule_length is not None:
-            self.schedules.set_length(*schedule_length)
         self.guard = Guard(self.terms)
         self.running_means = RunningMeans(("loss", *self.terms), self.full_dtype)
         self.step = self.add_weight(
@@ -63,8 +56,6 @@ class Wae(Loop):
             aggregation="only_first_replica",
             name="step",
         )
-        self.adversary_optimizer: keras.optimizers.Optimizer | None = None
-        self.tied_rates: rates.TiedRates | None = None
         #: What makes images of a batch's first part, if not `as_pixels`: `training.feeding` sets it.
         self.batch_to_images: Callable[[tf.Tensor], tf.Tensor] | None = None
 
@@ -128,9 +119,9 @@ class Wae(Loop):
     ) -> tuple[dict[str, tf.Tensor], Encoding]:
         """`losses`, and the encoding that the penalty saw."""
         encoding = self.encoding(images, noise.of_own_rows(), training)
-        logits = self.decoder(encoding.codes, training=training)
+        logits = self.logits(encoding.codes, training=training)
         targets = images if aim.targets is None else aim.targets
-        cost = self.cost(targets, self.squash(logits), logits, aim.weights)
+        cost = self.cost(targets, self.squash(logits), self.unsquashed(logits), aim.weights)
         reconstruction = replicas.mean(cost)
         if self.settings.penalty_codes == "fresh":
             fresh = noise._replace(code=noise.again)
@@ -156,10 +147,10 @@ class Wae(Loop):
 
         def cycle(images: tf.Tensor) -> tf.Tensor:
             codes = self.encoding(images, Noise(), training).codes
-            logits = self.decoder(codes, training=training)
-            return self.cost(images, self.squash(logits), logits)
+            logits = self.logits(codes, training=training)
+            return self.cost(images, self.squash(logits), self.unsquashed(logits))
 
-        generated = self.squash(self.decoder(prior_sample, training=training))
+        generated = self.squash(self.logits(prior_sample, training=training))
         whole = cycle(generated)
         return tf.stop_gradient(whole) + whole - cycle(tf.stop_gradient(generated))
 
@@ -192,6 +183,7 @@ class Wae(Loop):
         elif self.tied_rates is not None:
             self.tied_rates.follow()
         autoencoder = self.updates[0]
+        layer_seeds.set_to(self.settings.seed, step, self.networks)
         with tf.GradientTape() as tape:
             terms, encoding = self.losses_and_encoding(images, prior_sample, noise, aim=aim)
             scaled = autoencoder.scaled(terms["loss"])
@@ -257,94 +249,3 @@ class Wae(Loop):
     def advice(self) -> tuple[int, str] | None:
         """The step (from 1) since which something looks wrong, and what, as a clause; or None."""
         return None
-
-    # Compiling and saving.
-
-    def get_config(self) -> dict[str, Any]:
-        """What `keras.saving` needs to make this model again."""
-        schedules = self.schedules
-        length = schedules.length if schedules.follow_epochs else None
-        name = "schedule_length" if schedules.length_given else "last_length"
-        return super().get_config() | {name: length}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Wae:
-        """The model of `get_config`."""
-        config = dict(config)
-        last_length = config.pop("last_length", None)
-        model = super().from_config(config)
-        if last_length is not None:
-            model.schedules.set_length(*last_length, given=False)
-        return model
-
-    def compile(
-        self,
-        optimizer: keras.optimizers.Optimizer | None = None,
-        adversary_optimizer: keras.optimizers.Optimizer | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Sets the optimizers and builds them; without arguments, those of the settings.
-
-        Args:
-            optimizer: of encoder and decoder.
-            adversary_optimizer: of the adversary (WaeGan).
-            **kwargs: of `keras.Model.compile`, such as steps_per_execution and jit_compile.
-
-        Raises:
-            ValueError: an optimizer of your own with a schedule other than constant, which would
-                overwrite its learning rate; a loss or metrics; an adversary's without adversary.
-        """
-        settings = self.settings
-        inputs.check_compile(self, adversary_optimizer, kwargs)
-        if (optimizer or adversary_optimizer) and self.schedules.set_rates:
-            raise ValueError(
-                "an optimizer of your own goes with lr_schedule='constant' and on_nonfinite='stop' "
-                "only: others set the learning rate themselves."
-            )
-        jit = settings.jit
-        kwargs.setdefault(
-            "jit_compile", bool(tf.config.list_physical_devices("GPU")) if jit is None else jit
-        )
-        own = optimizer or updates.make_optimizer(settings, settings.lr)
-        super().compile(
-            optimizer=updates.loss_scaled(own, settings), auto_scale_loss=False, **kwargs
-        )
-        self.updates = [updates.Update(self.optimizer, self.autoencoder_variables, settings.lr)]
-        if self.adversary is not None:
-            own = adversary_optimizer or updates.make_optimizer(settings, settings.lr_adv)
-            self.adversary_optimizer = updates.loss_scaled(own, settings)
-            variables = self.adversary.trainable_variables
-            self.updates.append(
-                updates.Update(self.adversary_optimizer, variables, settings.lr_adv)
-            )
-            self.tied_rates = rates.TiedRates(self.optimizer, self.adversary_optimizer)
-
-    def get_compile_config(self) -> dict[str, Any] | None:
-        """Both optimizers, with their settings; None before `compile`."""
-        if not self.compiled:
-            return None
-        if self.tied_rates is not None and not self.schedules.set_rates:
-            self.tied_rates.follow()
-        serialize = keras.saving.serialize_keras_object
-        return {
-            "optimizer": serialize(self.optimizer),
-            "adversary_optimizer": self.adversary_optimizer and serialize(self.adversary_optimizer),
-        }
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles and builds both optimizers, so that their state can be loaded."""
-        deserialize = keras.saving.deserialize_keras_object
-        if self.schedules.set_rates:
-            self.compile()
-        else:
-            self.compile(*(value and deserialize(value) for value in config.values()))
-
-    @property
-    def autoencoder_variables(self) -> list[keras.Variable]:
-        """Trainable variables of encoder and decoder."""
-        return self.encoder.trainable_variables + self.decoder.trainable_variables
-
-    @property
-    def wae_lambda(self) -> keras.Variable:
-        """The weight of the penalty now."""
-        return self.schedules.wae_lambda

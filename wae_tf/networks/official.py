@@ -21,13 +21,19 @@ def check(settings: Settings, image_shape: tuple[int, int, int]) -> None:
     Raises:
         FlagError: they do not; the sentence says what would.
     """
-    height, width, _ = image_shape
+    pictures = len(image_shape) == 3
+    height, width = image_shape[:2] if pictures else (3, 3)
     if min(height, width) < 3:
         raise FlagError(f"images of {height}x{width} are too small; accepted: 3x3 up.")
     for side, arch in (("encoder", settings.encoder_arch), ("decoder", settings.decoder_arch)):
-        checks = registry.load(side, arch).facts.get("check")
-        if checks is not None:
-            checks(settings, image_shape, side)
+        facts = registry.load(side, arch).facts
+        if facts.get("pictures") and not pictures:
+            raise FlagError(
+                f"--{side}_arch={arch} takes pictures only, not data of {list(image_shape)}; accepted: "
+                "mlp."
+            )
+        if "check" in facts:
+            facts["check"](settings, image_shape, side)
 
 
 def _check_halving_filters(
@@ -114,6 +120,7 @@ def _mlp_encoder(net: Builder, x):
     "encoder",
     "dcgan",
     help="strided convolutions, each twice as wide as that before",
+    pictures=True,
     check=_check_halving_filters,
 )
 def _dcgan_encoder(net: Builder, x):
@@ -130,6 +137,7 @@ def _dcgan_encoder(net: Builder, x):
     "ali",
     help="that of adversarially learned inference, 32x32",
     last_layer="hlast_lin",
+    pictures=True,
     check=_check_ali,
 )
 def _ali_encoder(net: Builder, x):
@@ -149,6 +157,7 @@ def _ali_encoder(net: Builder, x):
     "encoder",
     "began",
     help="pairs of convolutions between poolings, no batch norm",
+    pictures=True,
     check=_check_began_encoder,
 )
 def _began_encoder(net: Builder, x):
@@ -178,12 +187,14 @@ def _mlp_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     "decoder",
     "dcgan",
     help="transposed convolutions that double the sides",
+    pictures=True,
     check=_check_dcgan_decoder,
 )
 @register(
     "decoder",
     "dcgan_mod",
     help="the same, the last of stride 1",
+    pictures=True,
     check=_check_dcgan_decoder,
 )
 def _dcgan_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
@@ -200,7 +211,13 @@ def _dcgan_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     return net.deconv(x, channels, "hfinal_deconv", stride=1 if modified else 2, last=True)
 
 
-@register("decoder", "ali", help="that of adversarially learned inference, 32x32", check=_check_ali)
+@register(
+    "decoder",
+    "ali",
+    help="that of adversarially learned inference, 32x32",
+    pictures=True,
+    check=_check_ali,
+)
 def _ali_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     filters = net.settings.decoder_filters
     x = layers.Reshape((1, 1, net.settings.zdim), dtype=net.policy)(x)
@@ -218,6 +235,7 @@ def _ali_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     "decoder",
     "began",
     help="pairs of convolutions between upsamplings, the start added to each",
+    pictures=True,
     check=_check_began_decoder,
 )
 def _began_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
@@ -321,22 +339,3 @@ def _adversary_logits(net: Builder, x):
         units = net.settings.adversary_filters
         x = net.activation(net.linear(x, units, f"h{i + 1}_lin"), "relu")
     return net.linear(x, net.settings.adversary_outputs, "hfinal_lin", last=True)
-
-
-def operations(network: keras.Model) -> list[float]:
-    """Floating-point operations of each layer's product for one input, two a multiply-add.
-
-    Padding counts as pixels; what is no matrix product or convolution is left out.
-    """
-    found = []
-    for layer in network.layers:
-        kernel = getattr(layer, "kernel", None)
-        if kernel is None:
-            continue
-        places = 1
-        if len(kernel.shape) == 4:
-            # A transposed convolution multiplies at every place of its input.
-            transposed = isinstance(layer, layers.Conv2DTranspose)
-            places = math.prod((layer.input if transposed else layer.output).shape[1:3])
-        found.append(2.0 * math.prod(kernel.shape) * places)
-    return found

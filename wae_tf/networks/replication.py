@@ -46,6 +46,7 @@ def _check(settings: Settings, image_shape: tuple[int, int, int], side: str) -> 
     "encoder",
     "replication",
     help="that of the replication report, 28x28 or multiples of 16 (replication wae.py:121-131)",
+    pictures=True,
     check=_check,
 )
 def _encoder(net: Builder, x):
@@ -64,6 +65,7 @@ def _encoder(net: Builder, x):
     "decoder",
     "replication",
     help="that of the replication report, 28x28 or multiples of 16 (replication wae.py:134-152)",
+    pictures=True,
     check=_check,
 )
 def _decoder(net: Builder, codes, image_shape: tuple[int, int, int]):

@@ -7,13 +7,16 @@ import tensorflow as tf
 from wae_tf import registry
 from wae_tf.registry import register
 
-_PIXELS = (1, 2, 3)
+
+def _pixels(rows: tf.Tensor) -> list[int]:
+    """All axes but the first."""
+    return list(range(1, len(rows.shape)))
 
 
 @register("cost", "l2sq", help="sum of squares", scale=0.05)  # official wae.py:339
 def l2sq(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
     """Sum of squares over the pixels of an image, [n]."""
-    return tf.reduce_sum(tf.square(images - reconstructions), axis=_PIXELS)
+    return tf.reduce_sum(tf.square(images - reconstructions), axis=_pixels(images))
 
 
 @register("cost", "l2", help="root of the sum of squares", scale=0.2)  # official wae.py:335
@@ -25,13 +28,13 @@ def l2(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) 
 @register("cost", "l1", help="sum of absolute values", scale=0.02)  # official wae.py:343
 def l1(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
     """Sum of absolute values over the pixels of an image, [n]."""
-    return tf.reduce_sum(tf.abs(images - reconstructions), axis=_PIXELS)
+    return tf.reduce_sum(tf.abs(images - reconstructions), axis=_pixels(images))
 
 
 @register("cost", "mse", help="mean of squares")
 def mse(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
     """Mean of squares over the pixels of an image, [n]."""
-    return tf.reduce_mean(tf.square(images - reconstructions), axis=_PIXELS)
+    return tf.reduce_mean(tf.square(images - reconstructions), axis=_pixels(images))
 
 
 @register(
@@ -42,10 +45,13 @@ def mse(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None)
     needs={"pixel_range": "unit"},
     because="it compares pixels in [0, 1]",
 )
-def bce(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Sum of cross entropies over the pixels of an image, [n]."""
+def bce(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
+    """Sum of cross entropies over the pixels of an image, [n]; without logits, of probabilities."""
+    if logits is None:  # kept from 0 and 1 as keras.losses.BinaryCrossentropy does
+        inside = tf.clip_by_value(reconstructions, 1e-7, 1.0 - 1e-7)
+        logits = tf.math.log(inside) - tf.math.log1p(-inside)
     pixels = tf.nn.sigmoid_cross_entropy_with_logits(labels=images, logits=logits)
-    return tf.reduce_sum(pixels, axis=_PIXELS)
+    return tf.reduce_sum(pixels, axis=_pixels(images))
 
 
 #: What torch 1.0's BCELoss takes for a probability of zero, and adds in its gradient's denominators.
@@ -73,7 +79,7 @@ def bce_probabilities(
         return slope + tf.stop_gradient(value - slope)
 
     pixels = -images * log(reconstructions) - (1.0 - images) * log(1.0 - reconstructions)
-    return tf.reduce_sum(pixels, axis=_PIXELS)
+    return tf.reduce_sum(pixels, axis=_pixels(images))
 
 
 def reconstruction(
@@ -84,13 +90,13 @@ def reconstruction(
     scale: float,
     weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """The reconstruction term of the objective (official wae.py:329-349).
+    """The reconstruction term of the objective (official wae.py:329-349): scale times the mean cost.
 
     Args:
-        cost: the name of a registered cost; those of this file sum or average over an image's pixels.
-        images: float32 [n, H, W, C].
-        reconstructions: float32 [n, H, W, C], in the images' range.
-        logits: float32 [n, H, W, C], the reconstructions before the squashing; `bce` alone reads it.
+        cost: the name of a registered cost; those of this file sum or average over a row's numbers.
+        images: float32 [n, ...].
+        reconstructions: float32 [n, ...], in the images' range.
+        logits: float32 [n, ...], the reconstructions before the squashing; `bce` alone reads it.
         scale: factor; official 0.05 (l2sq), 0.2 (l2), 0.02 (l1).
         weights: [n], of each image's cost; None: 1.
 
@@ -102,6 +108,13 @@ def reconstruction(
     if weights is not None:
         distances *= weights
     return scale * tf.reduce_mean(distances)
+
+
+def each(
+    cost: str, images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None, scale: float
+) -> tf.Tensor:
+    """The terms of `reconstruction`'s mean, float32 [n]."""
+    return scale * registry.get("cost", cost)(images, reconstructions, logits)
 
 
 def contrast_normalized(images: tf.Tensor) -> tf.Tensor:

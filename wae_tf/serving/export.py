@@ -23,12 +23,12 @@ import tensorflow as tf
 from wae_tf.config import Config
 from wae_tf.console import progress as console_progress
 from wae_tf.errors import FlagError, RunError, of_a_file
+from wae_tf.errors.suggestions import did_you_mean
 from wae_tf.files import write_atomically
 from wae_tf.models.wae import Wae
 from wae_tf.runs.folder import RunFolder
 from wae_tf.serving import model_card, other_runtimes, signatures
 from wae_tf.serving.signatures import Signature
-from wae_tf.suggestions import did_you_mean
 
 FORMATS = ("savedmodel", "litert", "onnx")
 #: The highest version.

@@ -166,3 +166,19 @@ def check_report_options(settings: Any) -> None:
         )
     if settings.mmd_kernel == "rbf" and settings.mmd_distances != "exact":
         raise FlagError("--mmd_distances=replication goes with --mmd_kernel=imq only.")
+    if settings.decoder_output == "tanh" and settings.pixel_range_of_data == "unit":
+        raise FlagError(
+            "--decoder_output=tanh does not go with --pixel_range=unit: pixels in [0, 1] are "
+            "nothing to hold -1 against."
+        )
+    if settings.adversary_outputs > 2:
+        raise FlagError(f"--adversary_outputs={settings.adversary_outputs}: 1 or 2 is accepted.")
+    if settings.adversary_outputs == 2 and settings.gan_trick != "off":
+        raise FlagError("--gan_trick goes with --adversary_outputs=1 only.")
+    if settings.encoder_clip == "std_at_most" and settings.model in ("wae_mmdpp", "wae_mmdppp"):
+        raise FlagError(f"--encoder_clip=std_at_most does not go with --model={settings.model}.")
+    if settings.penalty_codes == "fresh" and settings.model in ("vae", "wae_mmdpp", "wae_mmdppp"):
+        raise FlagError(
+            f"--penalty_codes=fresh does not go with --model={settings.model}, whose penalty is not "
+            "of the codes that are decoded."
+        )

@@ -7,6 +7,7 @@ from typing import Any
 
 from wae_tf import registry
 from wae_tf.errors import FlagError
+from wae_tf.errors.suggestions import did_you_mean
 from wae_tf.settings.checks import (
     check_divisions_by_scale,
     check_number,
@@ -16,7 +17,6 @@ from wae_tf.settings.checks import (
     shown,
 )
 from wae_tf.settings.lr_schedules import schedule_speed
-from wae_tf.suggestions import did_you_mean
 
 PRIORS = ("normal", "sphere", "uniform")
 
@@ -66,14 +66,16 @@ class Settings:
     pixel_range: str = field(
         "auto",
         "symmetric: pixels in [-1, 1], tanh decoder; unit: [0, 1], sigmoid; stretched: each image's "
-        "own smallest value to -1, largest to 1 (replication utils.py:27-29), tanh; auto: the data "
-        "set's (symmetric for celeba and folder, unit for the others here)",
-        choices=("auto", "symmetric", "unit", "stretched"),
+        "own smallest value to -1, largest to 1 (replication utils.py:27-29), tanh; any: no pixels, "
+        "numbers as they are; auto: the data set's (symmetric for celeba and folder, unit for the "
+        "others here)",
+        choices=("auto", "symmetric", "unit", "stretched", "any"),
     )
     decoder_output: str = field(
         "auto",
-        "tanh; sigmoid, whatever the pixel range (replication wae.py:144, :152); auto: as it says",
-        choices=("auto", "tanh", "sigmoid"),
+        "tanh; sigmoid, whatever the pixel range (replication wae.py:144, :152); linear: as it is; "
+        "auto: as the pixel range says",
+        choices=("auto", "tanh", "sigmoid", "linear"),
     )
 
     # Optimisation.
@@ -281,31 +283,12 @@ class Settings:
             raise FlagError(
                 f"--gan_trick={self.gan_trick} goes with --prior=normal only, not {self.prior}."
             )
-        self._check_options_of_replication()
+        check_report_options(self)
         for field in dataclasses.fields(self):
             if field.metadata["kind"]:
                 self._check_needs(field.name, field.metadata["kind"])
         if self.prior_scale == 0:
             check_divisions_by_scale(self)
-
-    def _check_options_of_replication(self) -> None:
-        if self.decoder_output == "tanh" and self.pixel_range_of_data == "unit":
-            raise FlagError(
-                "--decoder_output=tanh does not go with --pixel_range=unit: pixels in [0, 1] are "
-                "nothing to hold -1 against."
-            )
-        if self.adversary_outputs > 2:
-            raise FlagError(f"--adversary_outputs={self.adversary_outputs}: 1 or 2 is accepted.")
-        if self.adversary_outputs == 2 and self.gan_trick != "off":
-            raise FlagError("--gan_trick goes with --adversary_outputs=1 only.")
-        if self.encoder_clip == "std_at_most" and self.model in ("wae_mmdpp", "wae_mmdppp"):
-            raise FlagError(f"--encoder_clip=std_at_most does not go with --model={self.model}.")
-        if self.penalty_codes == "fresh" and self.model in ("vae", "wae_mmdpp", "wae_mmdppp"):
-            raise FlagError(
-                f"--penalty_codes=fresh does not go with --model={self.model}, whose penalty is not "
-                "of the codes that are decoded."
-            )
-        check_report_options(self)
 
     def _check_needs(self, flag: str, kind: str) -> None:
         """Checks what an entry says it needs of other flags."""
@@ -314,22 +297,21 @@ class Settings:
             resolved = {"pixel_range": "pixel_range_of_data", "decoder_output": "output_of_decoder"}
             value = getattr(self, resolved.get(other, other))
             if value != wanted:
-                because = f": {facts['because']}" if "because" in facts else f", not {value}"
-                raise FlagError(
-                    f"--{flag}={getattr(self, flag)} needs --{other}={wanted}{because}."
-                )
+                reason = f": {facts['because']}" if "because" in facts else f", not {value}"
+                name = getattr(self, flag)
+                raise FlagError(f"--{flag}={name} needs --{other}={wanted}{reason}.")
 
     @property
     def pixel_range_of_data(self) -> str:
-        """`symmetric`, `unit` or `stretched`; `auto` is unit where no data set says otherwise."""
+        """`symmetric`, `unit`, `stretched` or `any`; `auto` is unit where no data set says otherwise."""
         return "unit" if self.pixel_range == "auto" else self.pixel_range
 
     @property
     def output_of_decoder(self) -> str:
-        """`tanh` or `sigmoid`: what `auto` stands for."""
+        """`tanh`, `sigmoid` or `linear`: what `auto` stands for."""
         if self.decoder_output != "auto":
             return self.decoder_output
-        return "sigmoid" if self.pixel_range_of_data == "unit" else "tanh"
+        return {"unit": "sigmoid", "any": "linear"}.get(self.pixel_range_of_data, "tanh")
 
     @property
     def full_precision(self) -> str:

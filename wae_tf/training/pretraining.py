@@ -30,11 +30,10 @@ def _checked(model: Wae, images: Any, steps: int, size: int) -> np.ndarray:
     for name, value, least in (("steps", steps, 1), ("size", size, 2)):
         if value < least:
             raise ValueError(f"{name}={value} of pretrain is too small; accepted: {least} up.")
-    images = inputs.image_of(images, "pretrain(images=...)")
+    images = inputs.image_of(images, "images of pretrain")
     if isinstance(images, tf.data.Dataset) or not hasattr(images, "shape"):
         raise ValueError(
-            f"pretrain(images=...) is a {type(images).__name__}, and accepted is an array, of which "
-            "pretrain draws batches itself."
+            f"pretrain takes an array, of which it draws batches itself, not a {type(images).__name__}."
         )
     images = images.numpy() if tf.is_tensor(images) else np.asanyarray(images)
     inputs.shown_images(model, images[: max(size, 1)], "pretrain")

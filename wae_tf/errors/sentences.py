@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake: main prints its sentence, never a traceback."""
+"""The exceptions that stand for a user's mistake, and sentences made of other errors."""
 
 import errno
 import os

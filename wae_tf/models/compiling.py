@@ -1,0 +1,135 @@
+"""An autoencoder's optimizers: of the settings or given, their learning rates, and saved with the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from wae_tf.models import inputs
+from wae_tf.models.autoencoder import Autoencoder
+from wae_tf.models.own_networks import NETWORKS
+from wae_tf.models.step import rates, updates
+from wae_tf.models.step.schedules import Schedules
+
+
+class CompiledAutoencoder(Autoencoder):
+    """An autoencoder, its adversary's too, with what moves their weights.
+
+    Args:
+        image_shape: of `Autoencoder`.
+        *args: of `Autoencoder`.
+        schedule_length: (steps an epoch, epochs) that a learning rate which is not constant follows;
+            None: those of each `fit`.
+        **kwargs: of `Autoencoder`.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, ...] | None = None,
+        *args: Any,
+        schedule_length: tuple[int, int] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(image_shape, *args, **kwargs)
+        self.schedules = Schedules(self.settings)
+        if schedule_length is not None:
+            self.schedules.set_length(*schedule_length)
+        self.adversary_optimizer: keras.optimizers.Optimizer | None = None
+        self.tied_rates: rates.TiedRates | None = None
+
+    def get_config(self) -> dict[str, Any]:
+        """What `keras.saving` needs to make this model again."""
+        schedules = self.schedules
+        length = schedules.length if schedules.follow_epochs else None
+        name = "schedule_length" if schedules.length_given else "last_length"
+        return super().get_config() | {name: length}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> CompiledAutoencoder:
+        """The model of `get_config`."""
+        config = dict(config)
+        last_length = config.pop("last_length", None)
+        model = super().from_config(config)
+        if last_length is not None:
+            model.schedules.set_length(*last_length, given=False)
+        return model
+
+    def compile(
+        self,
+        optimizer: keras.optimizers.Optimizer | None = None,
+        adversary_optimizer: keras.optimizers.Optimizer | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Sets the optimizers and builds them; without arguments, those of the settings.
+
+        Args:
+            optimizer: of encoder and decoder.
+            adversary_optimizer: of the adversary (WaeGan).
+            **kwargs: of `keras.Model.compile`, such as steps_per_execution and jit_compile.
+
+        Raises:
+            ValueError: an optimizer of your own with a schedule other than constant, which would
+                overwrite its learning rate; a loss or metrics; an adversary's without adversary.
+        """
+        settings = self.settings
+        inputs.check_compile(self, adversary_optimizer, kwargs)
+        if (optimizer or adversary_optimizer) and self.schedules.set_rates:
+            raise ValueError(
+                "an optimizer of your own goes with lr_schedule='constant' and on_nonfinite='stop' "
+                "only: others set the learning rate themselves."
+            )
+        jit = settings.jit
+        kwargs.setdefault(
+            "jit_compile", bool(tf.config.list_physical_devices("GPU")) if jit is None else jit
+        )
+        own = optimizer or updates.make_optimizer(settings, settings.lr)
+        super().compile(
+            optimizer=updates.loss_scaled(own, settings), auto_scale_loss=False, **kwargs
+        )
+        self.updates = [updates.Update(self.optimizer, self.autoencoder_variables, settings.lr)]
+        if self.adversary is not None:
+            own = adversary_optimizer or updates.make_optimizer(settings, settings.lr_adv)
+            self.adversary_optimizer = updates.loss_scaled(own, settings)
+            variables = self.adversary.trainable_variables
+            self.updates.append(
+                updates.Update(self.adversary_optimizer, variables, settings.lr_adv)
+            )
+            self.tied_rates = rates.TiedRates(self.optimizer, self.adversary_optimizer)
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Both optimizers, with their settings; None before `compile`."""
+        if not self.compiled:
+            return None
+        if self.tied_rates is not None and not self.schedules.set_rates:
+            self.tied_rates.follow()
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "optimizer": serialize(self.optimizer),
+            "adversary_optimizer": self.adversary_optimizer and serialize(self.adversary_optimizer),
+        }
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles and builds both optimizers, so that their state can be loaded."""
+        deserialize = keras.saving.deserialize_keras_object
+        if self.schedules.set_rates:
+            self.compile()
+        else:
+            self.compile(*(value and deserialize(value) for value in config.values()))
+
+    @property
+    def autoencoder_variables(self) -> list[keras.Variable]:
+        """Trainable variables of encoder and decoder."""
+        return self.encoder.trainable_variables + self.decoder.trainable_variables
+
+    @property
+    def networks(self) -> dict[str, keras.layers.Layer]:
+        """Encoder, decoder, and the adversary where there is one."""
+        found = {name: getattr(self, name) for name in NETWORKS}
+        return {name: network for name, network in found.items() if network is not None}
+
+    @property
+    def wae_lambda(self) -> keras.Variable:
+        """The weight of the penalty now."""
+        return self.schedules.wae_lambda
