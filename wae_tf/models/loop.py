@@ -29,7 +29,6 @@ class Loop(CompiledAutoencoder):
     program: Callable[[Any], dict[str, tf.Tensor]] | None = None
     train_function: Any  # Keras's
     running_means: RunningMeans
-    _looked_for = "fit"
     _told_of_penalty = False
 
     # Methods of keras.Model.
@@ -54,7 +53,8 @@ class Loop(CompiledAutoencoder):
                 parts = dict(zip(("x", "y", "sample_weight"), validation, strict=True))
                 _keep_weights(parts, "validation_data")
                 asked["validation_data"] = tuple(parts.values())
-            self._look_again("fit")
+            self._look_at("train_function", "fit")
+            self._look_at("test_function", "validation_data")
         asked["callbacks"] = rates.watched(self, asked["callbacks"])
         history = super().fit(**asked)
         if self.tied_rates is not None and not self.schedules.set_rates:
@@ -72,7 +72,7 @@ class Loop(CompiledAutoencoder):
         within_fit = asked.pop("kwargs", {})
         if not within_fit:
             _keep_weights(asked, "evaluate")
-            self._look_again("evaluate")
+            self._look_at("test_function", "evaluate")
         found = super().evaluate(**asked, **within_fit)
         self._tell_of_penalty()
         return found
@@ -83,23 +83,23 @@ class Loop(CompiledAutoencoder):
         Raises:
             ValueError: something that the model cannot take.
         """
-        self._look_again("predict")
+        self._look_at("predict_function", "predict")
         return super().predict(*args, **kwargs)
 
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.train_on_batch`; every batch is looked at."""
         _check_class_weight(self, bound(keras.Model.train_on_batch, self, args, kwargs))
-        self._look_again("train_on_batch")
+        self._look_at("train_function", "train_on_batch")
         return super().train_on_batch(*args, **kwargs)
 
     def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.test_on_batch`; every batch is looked at."""
-        self._look_again("test_on_batch")
+        self._look_at("test_function", "test_on_batch")
         return super().test_on_batch(*args, **kwargs)
 
     def predict_on_batch(self, *args: Any, **kwargs: Any) -> np.ndarray:
         """As `keras.Model.predict_on_batch`; every batch is looked at."""
-        self._look_again("predict_on_batch")
+        self._look_at("predict_function", "predict_on_batch")
         return super().predict_on_batch(*args, **kwargs)
 
     def predict_step(self, batch: Any) -> tf.Tensor:
@@ -149,12 +149,12 @@ class Loop(CompiledAutoencoder):
     def _replicas(self) -> int:
         return self.distribute_strategy.num_replicas_in_sync
 
-    def _look_again(self, method: str) -> None:
-        """Says that a method begins, whose first batch is to be looked at."""
-        self._looked_for = method
-        for function in (self.train_function, self.test_function, self.predict_function):
-            if isinstance(function, _Looking):
-                function.due = True
+    def _look_at(self, name: str, method: str) -> None:
+        """Says that a method begins: the first batch that the function gets is to be looked at."""
+        setattr(self, f"_{name}_is_for", method)
+        function = getattr(self, name)
+        if isinstance(function, _Looking):
+            function.due = True
 
     # Means over an epoch.
 
@@ -216,9 +216,7 @@ class _Looking:
 
     def _check(self, batch: Any) -> None:
         model, strategy = self.model, self.model.distribute_strategy
-        train, what = self.name == "train_function", model._looked_for
-        if what == "fit" and not train:
-            what = "validation_data"
+        train, what = self.name == "train_function", getattr(model, f"_{self.name}_is_for", "fit")
         spread = replicas.parts(strategy, batch)
         count, among = sum(map(replicas.rows, spread)), model._replicas
         if train and count % among and replicas.is_single_process(strategy):
