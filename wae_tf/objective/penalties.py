@@ -141,6 +141,7 @@ def _mmd(
     if kernel == "rbf":
         half = tf.maximum((n * n - n) // 2, 1)
         variance = _kth_largest(distances_qp, half) + _kth_largest(distances_q, half)
+        variance = tf.where(n >= 2, variance, tf.ones([], dtype))
 
         def k(d: tf.Tensor) -> tf.Tensor:
             return tf.exp(-d / 2.0 / variance)
@@ -288,6 +289,7 @@ def _mmdpp(
     if kernel == "rbf":
         half = tf.maximum(n // 2, 1)
         variance = _kth_largest(distances_pq, half) + _kth_largest(distances_q, half)
+        variance = tf.where(n >= 2, variance, tf.ones([], dtype))
         return statistic(lambda d: tf.exp(-d / 2.0 / variance))
     weights = (1.0, big_n) if coordinates else (1.0, 1.0)
     total = tf.zeros([], dtype)
