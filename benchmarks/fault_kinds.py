@@ -1,4 +1,4 @@
-"""Kinds of faults that `faults.py` tries on a small run of digits, each in processes of its own.
+"""Kinds of faults that `faults.py` tries on tiny runs of digits, each try in a process of its own.
 
 A try is lost if what was there before is gone or changed, if another number came out without a word, or
 if the answer is no sentence with its status. A traceback is counted besides.
@@ -6,162 +6,107 @@ if the answer is no sentence with its status. A traceback is counted besides.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import random
 import resource
 import shutil
 import signal
-import subprocess
-import sys
-import time
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-TINY = [
-    "--train_size=300", "--test_size=60", "--batch_size=50", "--zdim=3", "--encoder_filters=16",
-    "--decoder_filters=16", "--pretrain_size=100", "--pictures=20", "--picture_columns=5",
-]  # fmt: skip
-MODES = {
-    "train": [*TINY, "--epochs=3"],
-    "sample": ["--num_samples=64"],
-    "interpolate": [],
-    "evaluate": ["--eval_samples=60"],
-    "export": [],
-    "export_official": [],
-    "classifier": ["--dataset=digits", "--classifier_steps=100"],
-}
-#: Seconds that a signal may wait, an execution of a step and an epoch's figures among them.
+import fault_runs
+import hostile
+import numpy as np
+from fault_runs import Process, Runs, Try
+from PIL import Image
+
+#: Where each mode is told to end: its phases, by the function that begins them.
+PHASES = {
+    "train": [
+        "training.setup:load_images", "training.setup:build", "training.resuming:begin",
+        "training.pretraining:pretrain", "models.pretraining:step", "runs.checkpoints:save",
+        "models.wae:Wae.train_step", "training.callbacks:StopOnBadStep.on_train_batch_end",
+        "evaluation.brief:test_terms", "figures.of_model:draw_progress", "evaluation.brief:evaluate",
+        "runs.folder:RunFolder.append_history", "runs.integrity:kept",
+    ],
+    "sample": [
+        "training.setup:load_images", "models.by_name:from_config", "runs.checkpoints:restore",
+        "evaluation.samplers:draw_codes", "models.passes:decoded", "files:sync",
+        "figures.of_model:draw_samples",
+    ],
+    "interpolate": [
+        "training.setup:load_images", "runs.checkpoints:restore",
+        "figures.of_model:draw_interpolations", "figures.of_model:draw_traversals",
+    ],
+    "evaluate": [
+        "training.setup:load_images", "runs.checkpoints:restore", "evaluation.full:evaluate",
+        "models.passes:reconstructions", "models.passes:codes", "runs.folder:RunFolder.update_metrics",
+        "evaluation.report:write",
+    ],
+    "export": [
+        "training.resuming:restore_model", "serving.signatures:served_model",
+        "serving.signatures:signatures", "serving.export:save", "serving.export:_read_back",
+        "serving.export:_publish",
+    ],
+    "export_official": ["training.resuming:restore_model", "official.weights:write_checkpoint"],
+    "classifier": [
+        "training.setup:load_images", "evaluation.classifier:build",
+        "tensorflow:GradientTape.gradient", "evaluation.classifier:_outputs",
+        "evaluation.classifier:_save", "files:sync",
+    ],
+}  # fmt: skip
+#: Seconds that a signal may wait for its answer.
 ANSWERED_WITHIN = 30
 NOBODY = 65534
 NAMES = [
-    "lr[0.1]",
-    "a]b",
-    "a*b",
-    "what?",
-    "back\\slash",
-    "sp ace",
-    "ünïcode",
-    "-dash",
-    "a;b",
-    "'q\"",
-]
+    "lr[0.1]", "back\\slash", "a]b", "[", "a*b", "what?", "sp ace", "ünïcode", "-dash", "a;b", "'q\"",
+    "--seed=1", "%s{0}", "a" * 200, "trailing ", "$HOME", "#", ".hidden", "a,b", "漢字",
+]  # fmt: skip
+REFUSED_NAMES = ["new\nline", "tab\t", "bell\a", "escape\x1b[2J", "\udcff"]
 #: Bytes that a file may grow to; beyond, writing fails as on a full disk (EFBIG).
-LIMITS = (2000, 20_000, 200_000)
-
-
-@dataclasses.dataclass
-class Try:
-    """How one try ended: what was lost, or "" for nothing."""
-
-    lost: str
-    traceback: bool
-
-
-@dataclasses.dataclass
-class Ended:
-    """A process that has ended."""
-
-    status: int
-    said: str
-    error: str
-    seconds: float = 0.0
-
-    def judged(self, expected: tuple[int, ...], lost: str = "") -> Try:
-        """A Try: a status other than those expected, or an error of no line, is lost too."""
-        traceback = "Traceback (most" in self.error
-        told = [line for line in self.error.splitlines() if line.startswith("wae_tf:")]
-        if not lost and self.status not in expected:
-            lost = f"status {self.status}"
-        if not lost and self.status and len(told) != 1:
-            lost = f"{len(told)} sentences"
-        return Try(lost, traceback)
-
-
-class Runs:
-    """A trained run, copies of it, and commands on them.
-
-    Args:
-        out: a folder of theirs.
-    """
-
-    def __init__(self, out: Path):
-        self.out = out
-        self.environment = {**os.environ, "WAE_TF_CACHE": str(out / "cache")}
-        self.whole = out / "whole"
-        began = time.monotonic()
-        ended = self.command("train", self.whole, "--epochs=2")
-        assert ended.status == 0, ended.error
-        self.life = time.monotonic() - began
-        assert self.command("sample", self.whole).status == 0
-        self.samples = (self.whole / "samples.npy").read_bytes()
-        self._count = 0
-
-    def copy(self, name: str = "") -> Path:
-        """A copy of the whole run in a new folder."""
-        self._count += 1
-        folder = self.out / str(self._count) / (name or "run")
-        shutil.copytree(self.whole, folder)
-        return folder
-
-    def start(self, mode: str, folder: Path, *flags: str, **options: object) -> subprocess.Popen:
-        """A process of a mode on a run; the classifier has a folder beside."""
-        if mode == "classifier":
-            folder = folder.parent / "classifier"
-        command = [sys.executable, "-m", "wae_tf.main", f"--mode={mode}", f"--work_dir={folder}"]
-        return subprocess.Popen(
-            [*command, *MODES[mode], *flags],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=self.environment,
-            **options,
-        )
-
-    def command(self, mode: str, folder: Path, *flags: str, **options: object) -> Ended:
-        """A mode's process from start to end."""
-        process = self.start(mode, folder, *flags, **options)
-        said, error = process.communicate()
-        return Ended(process.returncode, said, error)
-
-    def same_samples(self, folder: Path) -> str:
-        """What is lost of a run by its samples."""
-        ended = self.command("sample", folder)
-        if ended.status or (folder / "samples.npy").read_bytes() != self.samples:
-            return f"other samples after it ({ended.error.strip()[-200:]})"
-        return ""
+LIMITS = (0, 2000, 20_000, 100_000)
+BITS = 2  # in each file
 
 
 def signals(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
-    """Each signal at two random moments of each mode; then training ends, and samples are as ever."""
-    for mode in MODES:
-        for number in (signal.SIGTERM, signal.SIGINT) * 2:
-            folder = runs.copy()
-            process = runs.start(mode, folder)
-            wait = chance.uniform(0.5, runs.life if mode in ("train", "classifier") else 12)
-            try:
-                process.wait(wait)
-            except subprocess.TimeoutExpired:
-                process.send_signal(number)
-            began = time.monotonic()
-            said, error = process.communicate()
-            ended = Ended(process.returncode, said, error, time.monotonic() - began)
-            lost = f"{ended.seconds:.0f} s" if ended.seconds > ANSWERED_WITHIN else ""
-            if mode == "train":
-                lost = lost or ("" if runs.command(mode, folder).status == 0 else "no going on")
-            else:
-                lost = lost or runs.same_samples(folder)
-            # 0: it had done its work; before Python runs, the system's own end is the answer.
-            early = (-int(number),) if wait < 1 else ()
-            yield (
-                f"{mode}, {number.name} at {wait:.1f} s, answered in {ended.seconds:.1f} s",
-                ended.judged((0, 128 + number, *early), lost),
-            )
+    """A signal at each phase of each mode, in its imports, and at random moments of its work."""
+    turns = 0
+    # Of these two, moments as well that no function's beginning is.
+    life = {mode: runs.command(mode, runs.copy()).seconds for mode in ("train", "evaluate")}
+    for mode, phases in PHASES.items():
+        places = [*phases, *["random"] * 4 * (mode in life), "imports"]
+        for place in places:
+            number = (signal.SIGTERM, signal.SIGINT)[turns % 2]
+            turns += 1
+            new = mode == "train" and turns % 3 > 0  # else one that goes on
+            folder = runs.new() if new else runs.copy()
+
+            def send(number: int = number) -> None:
+                os.kill(os.getpid(), number)
+
+            wait = {"imports": chance.uniform(0.3, 3.0)}.get(place)
+            before = None
+            if place == "random":
+                wait = chance.uniform(0.05, 1.0) * life[mode]
+            elif wait is None:
+                before = fault_runs.at(place, send)
+            drawn = ["--figure_every=2"] * (mode == "train")
+            process = runs.start(mode, folder, *drawn, before=before, fresh=place == "imports")
+            ended = process.end(wait, number)
+            late = wait is not None and ended.seconds > ANSWERED_WITHIN
+            lost = f"answered in {ended.seconds:.0f} s" if late else ""
+            if mode == "train" or not new:
+                lost = lost or runs.lost(mode, folder)
+            when = place if wait is None else f"{place}, {wait:.1f} s"
+            # 0 and 1: it had done its work by then.
+            expected = (128 + number,) if before else (128 + number, 0)
+            yield f"{mode}, {number.name}, {when}", ended.judged(expected, lost)
 
 
 def disk(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
-    """No file may grow over a limit in each mode: a sentence, and samples are as ever without it."""
-    for mode in MODES:
+    """No file may grow over a limit in each mode: a sentence, and what was there stands."""
+    for mode in fault_runs.MODES:
         for limit in LIMITS:
             folder = runs.copy()
 
@@ -169,72 +114,182 @@ def disk(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
                 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-            ended = runs.command(mode, folder, preexec_fn=small)
-            lost = runs.same_samples(folder) if mode != "train" else ""
-            if mode == "train" and runs.command(mode, folder).status not in (0, 1):
-                lost = "no going on"
-            yield f"{mode}, {limit} bytes", ended.judged((0, 1), lost)
+            ended = runs.command(mode, folder, before=small)
+            yield f"{mode}, {limit} bytes", ended.judged((0, 1), runs.lost(mode, folder))
+
+
+def unwritable(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
+    """The run is another user's, who lets it be read: a sentence in each mode."""
+    for mode in fault_runs.MODES:
+        folder = runs.copy()
+        (folder.parent / "classifier").mkdir()
+        for path in (folder.parent, folder, *folder.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        ended = runs.command(mode, folder, before=_as_nobody)
+        for path in (folder.parent, folder, *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        yield mode, ended.judged((1,), runs.lost(mode, folder))
 
 
 def unreadable(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
-    """Each file that may not be read, as a user who may not: it is there afterwards, byte for byte."""
-    own = os.geteuid() == 0
-    for name in _files(runs.whole):
-        for mode in ("train", "sample"):
+    """Each file and folder that may not be read for a moment: it is there afterwards, byte for byte."""
+    folders = sorted(str(p.relative_to(runs.whole)) for p in runs.whole.rglob("*") if p.is_dir())
+    for name in (*fault_runs.files(runs.whole), *folders):
+        first = name.split("/")[0] in fault_runs.LASTING or "/" not in name
+        for mode in ("train", "sample") if first else ("train",):
             folder = runs.copy()
-            before = (folder / name).read_bytes()
-            if own:
-                for path in (folder.parent, folder, *(p for p in folder.rglob("*") if p.is_dir())):
-                    os.chown(path, NOBODY, NOBODY)
-                for path in folder.rglob("*"):
-                    if path.is_file() and path != folder / name:
-                        os.chown(path, NOBODY, NOBODY)
+            modes = {path: path.stat().st_mode for path in (folder, *folder.rglob("*"))}
+            if os.geteuid() == 0:
+                for path in (folder.parent, *modes):
+                    os.chown(path, *(0, 0) if path == folder / name else (NOBODY, NOBODY))
             os.chmod(folder / name, 0)
-            ended = runs.command(mode, folder, **({"user": NOBODY, "group": NOBODY} if own else {}))
-            os.chmod(folder / name, 0o600)
-            checkpoint = "checkpoints" in name
-            gone = not (folder / name).exists() or (folder / name).read_bytes() != before
-            yield f"{mode}, {name}", ended.judged((0, 1), "gone" if checkpoint and gone else "")
+            ended = runs.command(mode, folder, before=_as_nobody)
+            for path, bits in modes.items():
+                if path.exists():
+                    path.chmod(bits)
+            lost = fault_runs.changed(runs.whole, folder) if ended.status else ""
+            yield f"{mode}, {name}", ended.judged((0, 1), lost or runs.lost(mode, folder))
+
+
+def _as_nobody() -> None:
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
 
 
 def bits(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
-    """A flipped bit in each file: the same samples, or a sentence, never others in silence."""
-    for name in _files(runs.whole):
-        folder = runs.copy()
-        content = bytearray((folder / name).read_bytes())
-        if not content:
-            continue
-        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
-        (folder / name).write_bytes(content)
-        (folder / "samples.npy").unlink()
-        ended = runs.command("sample", folder)
-        made = folder / "samples.npy"
-        named = "damaged" in ended.said or "put right" in ended.said
-        other = ended.status == 0 and made.read_bytes() != runs.samples and not named
-        yield name, ended.judged((0, 1, 2), "other samples in silence" if other else "")
+    """Flipped bits in each file: the same samples and the same end, or a sentence."""
+    for name in fault_runs.files(runs.whole):
+        for turn in range(BITS):
+            folder = runs.copy()
+            if not (folder / name).stat().st_size:
+                continue
+            what = _flip(folder / name, chance)
+            mode = ("sample", "train")[turn % 2]
+            if mode == "sample":
+                (folder / "samples.npy").unlink(missing_ok=True)
+            ended = runs.command(mode, folder)
+            named = "damaged" in ended.said or "put right" in ended.said
+            lost = ""
+            if ended.status == 0 and not named:
+                if mode == "sample" and (folder / "samples.npy").read_bytes() != runs.samples:
+                    lost = "other samples in silence"
+                if mode == "train" and fault_runs.outcome(folder) != fault_runs.outcome(
+                    runs.longer
+                ):
+                    lost = "another end in silence"
+            yield f"{mode}, {name}: {what}", ended.judged((0, 1, 2), lost)
+
+
+def others(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
+    """Flipped bits in each file of a classifier and of the cache: the same numbers, or a sentence."""
+    measured = runs.copy()
+    classifier = measured.parent / "classifier"  # where that mode writes
+    for mode, flag in (("classifier", "--seed=0"), ("evaluate", f"--classifier={classifier}")):
+        ended = runs.command(mode, measured, flag)
+        assert ended.status == 0, ended.error
+    expected = (measured / "metrics.json").read_bytes()
+    for path in [path for path in sorted(classifier.iterdir()) for _ in range(BITS)]:
+        folder, damaged = runs.copy(), runs.new("classifier")
+        shutil.copytree(classifier, damaged)
+        what = _flip(damaged / path.name, chance)
+        ended = runs.command("evaluate", folder, f"--classifier={damaged}")
+        other = ended.status == 0 and (folder / "metrics.json").read_bytes() != expected
+        yield f"evaluate, {what}", ended.judged((0, 1), "other numbers in silence" if other else "")
+    pictures = runs.new("pictures")
+    pictures.mkdir()
+    for index, image in enumerate(
+        np.frombuffer(runs.samples[-64 * 784 :], np.uint8).reshape(-1, 28, 28)
+    ):
+        Image.fromarray(np.roll(image, index)).save(pictures / f"{index}.png")
+    data = ["--dataset=folder", f"--data_dir={pictures}", "--train_size=50", "--test_size=10"]
+    data += ["--batch_size=10", "--epochs=1", "--figure_every=0"]
+    runs.command("train", whole := runs.new(), *data, f"--cache_dir={runs.out / 'decoded'}")
+    expected = fault_runs.outcome(whole)
+    for path in [path for path in sorted((runs.out / "decoded").iterdir()) for _ in range(BITS)]:
+        folder, cache = runs.new(), runs.new("decoded")
+        shutil.copytree(runs.out / "decoded", cache)
+        what = _flip(cache / path.name, chance)
+        ended = runs.command("train", folder, *data, f"--cache_dir={cache}")
+        other = ended.status == 0 and fault_runs.outcome(folder) != expected
+        yield f"train, {what}", ended.judged((0, 1), "another end in silence" if other else "")
+
+
+def _flip(path: Path, chance: random.Random) -> str:
+    content = bytearray(path.read_bytes())
+    place, bit = chance.randrange(len(content)), chance.randrange(8)
+    content[place] ^= 1 << bit
+    path.write_bytes(content)
+    return f"{path.name}, bit {bit} of byte {place}"
+
+
+def oddities(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
+    """A pipe, a folder, a dangling link, nothing in place of each file; files as folders."""
+
+    def pipe(path: Path) -> None:
+        os.mkfifo(path)
+
+    def nowhere(path: Path) -> None:
+        path.symlink_to("nowhere/at/all")
+
+    odd = {"a pipe": pipe, "a folder": Path.mkdir, "a dangling link": nowhere, "empty": Path.touch}
+    names = [name for name in fault_runs.files(runs.whole) if name != "samples.npy"]
+    for index, name in enumerate(names):
+        for turn, (what, make) in enumerate(odd.items()):
+            mode = "train" if (index + turn) % 4 == 0 else "sample"
+            folder = runs.copy()
+            (folder / name).unlink()
+            make(folder / name)
+            yield f"{mode}, {what} for {name}", runs.command(mode, folder).judged((0, 1, 2))
+    for name in ("figures", "checkpoints", "events"):
+        for mode in ("train", "interpolate"):
+            folder = runs.copy()
+            shutil.rmtree(folder / name)
+            (folder / name).write_text("no folder")
+            yield f"{mode}, a file for {name}", runs.command(mode, folder).judged((0, 1, 2))
 
 
 def names(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
-    """A run under each name goes on, is sampled and exported."""
+    """A run under each name goes on, is sampled and exported; what no name can be is refused."""
     for name in NAMES:
         folder = runs.copy(name)
-        for mode in ("train", "sample", "export"):
-            yield f"{mode}, {name}", runs.command(mode, folder).judged((0,))
-    ended = runs.command("train", runs.out / "new\nline")
-    yield "train, a newline", ended.judged((2, 1))
+        modes = ["sample", "export_official"]
+        modes += ["train"] * bool(set(name) & set("[]*?\\")) + ["export"] * (name in NAMES[:2])
+        for mode in modes:
+            ended = runs.command(mode, folder)
+            lost = runs.lost(mode, folder) if mode == "train" else ""
+            yield f"{mode}, {name}", ended.judged((0,), lost)
+    for name in REFUSED_NAMES:
+        ended = Process([f"--work_dir={runs.new(name)}"], None, fresh=False).end()
+        yield f"train, {name!r}", ended.judged((2,))
 
 
-def _files(folder: Path) -> list[str]:
-    found = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".png"]
-    return sorted(str(path.relative_to(folder)) for path in found if path.name != ".lock")
+def flags(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
+    """Flags that cannot be used: a sentence, status 2 or 1."""
+    with tempfile.TemporaryDirectory() as made:
+        for arguments in hostile.command_lines(Path(made)):
+            ended = Process(hostile.with_work_dir(arguments, Path(made)), None, fresh=False).end()
+            yield " ".join(map(str, arguments))[:100], ended.judged((1, 2))
+
+
+def requests(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
+    """Requests to the served digits model: what they ask for, or a sentence."""
+    for what, lost in hostile.try_requests(print):
+        yield what, Try(lost)
 
 
 KINDS: dict[str, Callable[[Runs, random.Random], Iterator[tuple[str, Try]]]] = {
     "signals": signals,
     "disk": disk,
+    "unwritable": unwritable,
     "unreadable": unreadable,
     "bits": bits,
+    "others": others,
+    "oddities": oddities,
     "names": names,
+    "flags": flags,
+    "requests": requests,
 }
 
 
@@ -242,12 +297,13 @@ def run(kinds: list[str], out: Path, chance: random.Random) -> int:
     """Tries each kind and prints the table; the exit status is 1 if anything was lost."""
     os.chmod(out, 0o755)
     runs, rows = Runs(out), []
-    for kind in kinds:
+    # Requests last: they use TensorFlow in this process, which then forks no more.
+    for kind in sorted(kinds, key=list(KINDS).index):
         tries = []
         for what, result in KINDS[kind](runs, chance):
             tries.append(result)
             words = f"LOST: {result.lost}" if result.lost else "survived"
-            print(f"{kind}: {what}: {words}{', a traceback' * result.traceback}", flush=True)
+            print(f"{kind}: {what!r}: {words}{', a traceback' * result.traceback}", flush=True)
         lost = sum(bool(one.lost) for one in tries)
         rows.append((kind, len(tries), len(tries) - lost, lost, sum(t.traceback for t in tries)))
     print("\n| kind | tries | survived | lost | tracebacks |\n| --- | --- | --- | --- | --- |")

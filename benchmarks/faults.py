@@ -8,10 +8,10 @@ it ends. Then history.csv (but for its seconds), lambda and all weights are comp
 are repeated until there were --kills kills; a kill is lost if the run it fell into ended otherwise
 than the uninterrupted one, or could not be gone on with.
 
-    python benchmarks/faults.py --out=OUT --kinds=signals,disk,unreadable,bits,names
+    python benchmarks/faults.py --out=OUT --kinds=all
 
-tries other faults of a small run (`fault_kinds.py` says of each what counts as survived) and prints a
-table of tries, survived, lost and tracebacks. Hostile flags and served requests are another script's.
+tries other faults of tiny runs (`fault_kinds.py` says of each what counts as survived) and prints a
+table of tries, survived, lost and tracebacks.
 """
 
 from __future__ import annotations
@@ -97,13 +97,14 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument(
-        "--kinds", help="instead of kills, some of signals,disk,unreadable,bits,names"
+        "--kinds", help=f"instead of kills, all or some of {','.join(fault_kinds.KINDS)}"
     )
     options = parser.parse_args()
     out, chance = Path(options.out), random.Random(options.seed)
     out.mkdir(parents=True)
     if options.kinds:
-        sys.exit(fault_kinds.run(options.kinds.split(","), out, chance))
+        kinds = list(fault_kinds.KINDS) if options.kinds == "all" else options.kinds.split(",")
+        sys.exit(fault_kinds.run(kinds, out, chance))
     expected, life = {}, {}
     for model in MODELS:
         began = time.monotonic()

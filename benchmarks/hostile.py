@@ -86,13 +86,26 @@ def requests(
         yield "interpolate", ends(shape, other, two), expected
         yield "decode", {"codes": images(2, *other)}, expected
     yield "encode", {"images": np.float32(0)}, expected
-    for bad in (np.array(3), np.ones((2, 2), np.int64)):
-        yield "sample", {"count": bad, "seed": bad}, expected
-        yield "sample", {"count": two, "seed": bad}, expected
-        yield "interpolate", ends(shape, shape, bad), expected
-    yield "sample", {"count": two, "seed": np.arange(3)}, "same number of rows"
+    for dtype, of_int in ((np.int64, ""), (np.int32, "_int32")):
+        for bad in (np.array(3, dtype), np.ones((2, 2), dtype)):
+            yield f"sample{of_int}", {"count": bad, "seed": bad}, expected
+            yield f"sample{of_int}", {"count": two.astype(dtype), "seed": bad}, expected
+            yield f"interpolate{of_int}", ends(shape, shape, bad), expected
+        three = np.arange(3, dtype=dtype)
+        rows = {"count": two.astype(dtype), "seed": three}
+        yield f"sample{of_int}", rows, "same number of rows"
     for value in (0, -1, 1001, 2**40, 2**63 - 1, -(2**63)):
         yield "sample", counts(value), "a row are accepted"
+    for value in (0, -1, 1001, 2**31 - 1, -(2**31)):
+        row = np.full(1, value, np.int32)
+        yield "sample_int32", {"count": row, "seed": row}, "a row are accepted"
+        line = {"first": images(1, *shape), "last": images(1, *shape), "steps": row}
+        yield "interpolate_int32", line, "a row are accepted"
+    yield (
+        "sample_int32",
+        {"count": np.full(1, 3, np.int32), "seed": np.zeros(1, np.int32)},
+        str((1, 3, *shape)),
+    )
 
     huge = black_png(8000)
     hidden = chunk(b"abCd", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
@@ -155,8 +168,8 @@ class Served:
         return self.session._call_tf_sessionrun(None, feeds, fetches, [], None)
 
 
-def try_requests(say: Callable[[str], None]) -> tuple[int, int, int]:
-    """Tries, survived, lost of requests to the digits model; says each that was lost."""
+def try_requests(say: Callable[[str], None]) -> Iterator[tuple[str, str]]:
+    """Each request to the digits model, and what was lost or ""; says the most memory at the end."""
     config = Config()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"
@@ -166,23 +179,18 @@ def try_requests(say: Callable[[str], None]) -> tuple[int, int, int]:
     image = np.zeros((1, 28, 28, 1), np.float32)
     served.ask("reconstruct", {"images": image})
     loaded = common.memory_mb()
-    tries = lost = 0
     for name, inputs, due in requests(28, config.zdim, 16_000_000 // 784):
-        tries += 1
         try:
             got = str(served.ask(name, inputs)[0].shape)
         except tf.errors.InvalidArgumentError as error:
             got = error.message.splitlines()[0]
         except Exception as error:
             got = f"{type(error).__name__}: {error}"
-        if got != due and not (due in got and "assertion failed: [" in got):
-            lost += 1
-            shapes = {key: np.shape(value) for key, value in inputs.items()}
-            say(f"lost: {name} {shapes}: {got[:200]}, not {due}")
-    say(
-        f"the requests took {common.memory_mb() - loaded:.0f} MB over the {loaded:.0f} MB of the model"
-    )
-    return tries, tries - lost, lost
+        shapes = {key: np.shape(value) for key, value in inputs.items()}
+        good = got == due or (due in got and "assertion failed: [" in got)
+        yield f"{name} {shapes}", "" if good else f"{got[:200]}, not {due}"
+    most = common.memory_mb() - loaded
+    say(f"the requests took {most:.0f} MB over the {loaded:.0f} MB of the model")
 
 
 def save_digits_model(folder: Path) -> None:
@@ -257,16 +265,19 @@ def command_lines(folder: Path) -> Iterator[list[str | bytes]]:
     yield [file("folder", f"--flagfile={folder}\n")]
 
 
-def try_flags(say: Callable[[str], None]) -> tuple[int, int, int]:
-    """Tries, survived, lost of command lines that cannot be used; says each that was lost."""
-    tries = lost = 0
+def with_work_dir(arguments: list[str | bytes], folder: Path) -> list[str | bytes]:
+    """The arguments with a run's folder, where they name none."""
+    if any(b"work_dir" in os.fsencode(argument) for argument in arguments):
+        return arguments
+    return [*arguments, f"--work_dir={folder / 'run'}"]
+
+
+def try_flags(say: Callable[[str], None]) -> Iterator[tuple[str, str]]:
+    """Each command line that cannot be used, and what was lost or ""."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         for arguments in command_lines(folder):
-            tries += 1
-            command = [sys.executable, "-m", "wae_tf.main", *arguments]
-            if not any(b"work_dir" in os.fsencode(argument) for argument in arguments):
-                command.append(f"--work_dir={folder / 'run'}")
+            command = [sys.executable, "-m", "wae_tf.main", *with_work_dir(arguments, folder)]
             try:
                 done = subprocess.run(command, cwd=folder, capture_output=True, timeout=SECONDS)
                 said = done.stderr.decode(errors="replace").strip().splitlines()
@@ -275,10 +286,7 @@ def try_flags(say: Callable[[str], None]) -> tuple[int, int, int]:
                 good = done.returncode in (1, 2) and len(sentences) == 1 and "Traceback" not in why
             except subprocess.TimeoutExpired:
                 good, why = False, f"over {SECONDS} s"
-            if not good:
-                lost += 1
-                say(f"lost: {' '.join(map(str, arguments))[:100]!r}: {why}")
-    return tries, tries - lost, lost
+            yield repr(" ".join(map(str, arguments))[:100]), "" if good else why
 
 
 KINDS = {
@@ -299,7 +307,12 @@ def main() -> None:
     rows = []
     for kind in options.kinds.split(","):
         title, run = KINDS[kind]
-        rows.append((title, *run(print)))
+        tries = lost = 0
+        for what, why in run(print):
+            tries, lost = tries + 1, lost + bool(why)
+            if why:
+                print(f"lost: {what}: {why}")
+        rows.append((title, tries, tries - lost, lost))
     print(f"{'kind':20}{'tries':>8}{'survived':>10}{'lost':>6}")
     for row in rows:
         print(f"{row[0]:20}{row[1]:8}{row[2]:10}{row[3]:6}")

@@ -27,6 +27,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import common
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
@@ -35,7 +37,7 @@ import tensorflow as tf
 
 from wae_tf import console
 from wae_tf.cli import arguments
-from wae_tf.cli.arguments import preset_folder
+from wae_tf.cli.presets import preset_folder
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import RunError, UserError
@@ -50,7 +52,7 @@ from wae_tf.settings import Settings
 from wae_tf.training import resuming, train
 
 MODELS = ("vae", "wae_gan", "wae_mmd")
-PAPER_TITLE = {"vae": "VAE", "wae_gan": "WAE-GAN", "wae_mmd": "WAE-MMD"}
+TITLES = {"vae": "VAE", "wae_gan": "WAE-GAN", "wae_mmd": "WAE-MMD"}
 #: The paper's settings on the report's networks, so that settings alone differ; no pretraining, which
 #: the report has not either; the report's images, so that numbers are of the same ones.
 PAPER = [
@@ -87,7 +89,13 @@ class Run:
     @property
     def name(self) -> str:
         """Of its folder."""
-        return f"{self.dataset}_{self.model}_{self.kind.split()[0].split(chr(39))[0]}"
+        short = {"as run": "as_run", "corrected": "corrected", "paper's settings": "paper"}
+        return f"{self.dataset}_{self.model}_{short[self.kind]}"
+
+    @property
+    def label(self) -> str:
+        """For tables and figures."""
+        return f"{self.dataset} {TITLES[self.model]}, {self.kind}"
 
     @property
     def csv(self) -> str:
@@ -160,9 +168,12 @@ def test_lines(path: Path) -> dict[int, tuple[float, float]]:
         return {}
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    # The report's count from 0; one of them has the line of an epoch twice.
-    first = 1 if "fid" in rows[0] else 0
-    return {int(row["epoch"]) + first: (float(row["loss"]), float(row["blur"])) for row in rows}
+    first = 1 if "fid" in rows[0] else 0  # the report's count from 0
+    return {
+        int(row["epoch"]) + first: (float(row["loss"]), float(row["blur"]))
+        for row in rows
+        if row["blur"]  # celeb_wae-gan_stats.csv ends in a piece of a line
+    }
 
 
 def measures(
@@ -233,7 +244,7 @@ def looked_at(
         if run.dataset == "mnist" and network is None:
             network = _classifier(config, images, options)
         numbers = {
-            "run": run.name,
+            "run": run.label,
             "epochs": epochs_done(run, options),
             "steps": int(model.step.numpy()),
             **measures(run, model, images, network, options.seed),
@@ -267,9 +278,8 @@ def number(value: Any) -> str:
 
 
 def table(head: list[str], rows: list[list[Any]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *([number(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    """A Markdown table, numbers for people."""
+    return common.markdown(head, [map(number, row) for row in rows]) + "\n"
 
 
 def loss_table(runs: list[Run], options: argparse.Namespace) -> str:
@@ -283,7 +293,7 @@ def loss_table(runs: list[Run], options: argparse.Namespace) -> str:
     for run, ours in every.items():
         if not ours:
             continue
-        rows.append([run.name, *(_cell(ours, epoch) for epoch in epochs)])
+        rows.append([run.label, *(_cell(ours, epoch) for epoch in epochs)])
         theirs = test_lines(Path(options.replication_dir or "/nowhere") / run.csv)
         if run.csv and theirs:
             rows.append([f"its {run.csv}", *(_cell(theirs, epoch) for epoch in epochs)])
@@ -321,7 +331,7 @@ def draw_curves(
                 if run.csv and theirs:
                     losses = [loss for loss, _ in theirs.values()]
                     axis.plot(list(theirs), losses, color="0.6", label="the report's CSV")
-            axis.set(title=f"{dataset} {PAPER_TITLE[model]}", xlabel="epoch", xscale="log")
+            axis.set(title=f"{dataset} {TITLES[model]}", xlabel="epoch", xscale="log")
             if axis.lines:
                 if all((line.get_ydata() > 0).all() for line in axis.lines):
                     axis.set_yscale("log")
@@ -330,11 +340,12 @@ def draw_curves(
         rows = [row for row in numbers if row["run"].startswith(dataset)]
         if rows:
             key = "frechet" if "frechet" in rows[0] else max(k for k in rows[0] if "sliced" in k)
-            names = [row["run"].removeprefix(f"{dataset}_") for row in rows]
+            names = [row["run"].removeprefix(f"{dataset} ") for row in rows]
             axes[3].barh(names, [row[key] for row in rows], color="0.6")
             axes[3].invert_yaxis()
-            title = "Frechet distance by the classifier" if key == "frechet" else key
-            axes[3].set(title=f"samples: {title}", xscale="log")
+            axes[3].set(
+                title="Frechet distance of samples" if key == "frechet" else f"samples: {key}"
+            )
     figure.savefig(path, dpi=100)
     pyplot.close(figure)
 
@@ -358,30 +369,18 @@ def draw_strips(path: Path, strips: dict[str, list[np.ndarray]]) -> None:
         for axis, block in zip(axes, blocks, strict=True):
             axis.imshow(drawing.rgb(block), interpolation="nearest")
             axis.set_axis_off()
-        axes[0].text(
-            -0.02, 0.5, name.removeprefix("mnist_"), transform=axes[0].transAxes, ha="right",
-            va="center",
-        )  # fmt: skip
+        label = name.removeprefix("mnist ").replace(", ", ",\n")
+        place = axes[0].transAxes
+        axes[0].text(-0.02, 0.5, label, transform=place, ha="right", va="center")
     for axis, title in zip(grid[0], titles, strict=True):
         axis.set_title(title)
     figure.savefig(path, dpi=100)
     pyplot.close(figure)
 
 
-def write(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Rows as a table; those of other data sets have other columns."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def main() -> None:
     """Trains what is left, then measures, tabulates and draws what there is."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = common.parser(__doc__)
     parser.add_argument("--out", required=True, help="folder of the runs, tables and figures")
     parser.add_argument("--data_dir", help="folder of MNIST's four idx files")
     parser.add_argument("--celeba_dir", help="CelebA's pictures, a folder or the zip")
@@ -406,17 +405,25 @@ def main() -> None:
     for run, found, pictures in looked_at(runs, options):
         numbers.append(found)
         if run.dataset == "mnist":  # pictures of CelebA stay in its runs' folders
-            strips[run.name] = pictures
-    commands = [f"python -m wae_tf.main {' '.join(flags_of(run, options))}" for run in runs]
+            strips[run.label] = pictures
+    commands = [
+        f"python -m wae_tf.main {' '.join(flags_of(run, options))}".replace(
+            f"{preset_folder()}{os.sep}", "flags/"
+        )
+        for run in runs
+    ]
     lines = [
-        {"run": run.name, "epoch": epoch, "loss": loss, "blur": blur}
+        {"run": run.label, "epoch": epoch, "loss": loss, "blur": blur}
         for run in runs
         for epoch, (loss, blur) in test_lines(out / "runs" / run.name / "test_line.csv").items()
     ]
     text = loss_table(runs, options)
     if numbers:
-        write(out / "curves.csv", lines)
-        write(out / "measures.csv", numbers)
+        common.write_rows(out / "curves.csv", lines)
+        columns = dict.fromkeys(
+            name for row in numbers for name in row
+        )  # each data set has its own
+        common.write_rows(out / "measures.csv", numbers, columns)
         for dataset in dict.fromkeys(run.dataset for run in runs):
             rows = [row for row in numbers if row["run"].startswith(dataset)]
             if rows:

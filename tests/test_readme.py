@@ -6,7 +6,6 @@ import re
 import shlex
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
@@ -28,15 +27,17 @@ def test_the_readme_is_short():
     assert len(README.read_text(encoding="utf-8").splitlines()) < 150
 
 
-def test_the_library_example_runs(tmp_path, monkeypatch):
+def test_the_library_examples_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("my_images.npy", np.random.RandomState(0).randint(0, 256, (128, 32, 32, 3), np.uint8))
-    (example,) = [block for block in blocks("python") if "wae_tf.WaeMmd" in block]
+    images, own = blocks("python")
     names = {}
-    exec(compile(example, "README.md", "exec"), names)
+    exec(compile(images, "README.md", "exec"), names)
     assert names["codes"].shape == (128, 16)
-    again = keras.saving.load_model("wae.keras")
+    again = wae_tf.load("wae.keras")
     np.testing.assert_array_equal(names["model"].sample(3, seed=2), again.sample(3, seed=2))
+    exec(compile(own, "README.md", "exec"), names)
+    assert names["score"].shape == (569,) and names["model"].encode(names["x"]).shape == (569, 4)
 
 
 def commands(page):

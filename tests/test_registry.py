@@ -82,7 +82,7 @@ def test_help_and_bad_names_need_no_tensorflow(tmp_path):
     (tmp_path / "light.py").write_text(LIGHT)
     code = (
         "import sys; from wae_tf import main\n"
-        "main.main(['--plugins=light', '--help'])\n"
+        "main.main(['--plugins=light', '--helpfull'])\n"
         "main.main(['--plugins=light', '--dataset=svhn'])\n"
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )
@@ -93,7 +93,7 @@ def test_help_and_bad_names_need_no_tensorflow(tmp_path):
     help_text = " ".join(result.stdout.split())
     for thing in ("pictures", "a penalty", "a cost", "an encoder", "a decoder", "a mode"):
         assert f"{thing} of mine" in help_text
-    assert "--often: --mode=mine: how often" in help_text
+    assert "--mode=mine --often=3 how often" in help_text
     (sentence,) = result.stderr.strip().splitlines()
     assert sentence.endswith("folder, mnist, fashion_mnist, mine.")
 

@@ -15,23 +15,17 @@ PAGE = (ROOT / "docs" / "watch.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGE, re.DOTALL))
 #: Runs before the program: the presets' sizes would take a minute each.
 SMALLER = """
-import functools, sys
+import functools
 import wae_tf
 from tests.factory import SHORT, TINY
 wae_tf.preset = functools.partial(wae_tf.preset, **TINY, **SHORT)
-sys.path.insert(0, "")
 """
 
 
 @pytest.fixture
 def run(tmp_path):
     def call(name):
-        text = FILES[name]
-        # The sweep chooses zdim itself.
-        small = SMALLER.replace(
-            "**TINY", f"**{{k: v for k, v in TINY.items() if k not in {text!r}}}"
-        )
-        (tmp_path / name).write_text(small + text)
+        (tmp_path / name).write_text(SMALLER + FILES[name])
         done = subprocess.run(
             [sys.executable, name],
             cwd=tmp_path,

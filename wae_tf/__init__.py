@@ -1,7 +1,7 @@
 """Wasserstein auto-encoders for TensorFlow 2 and Keras 3, equal to the official code number by number.
 
-TensorFlow is imported when a model is first named or Keras is there, so that the command line can
-answer at once and quiet TensorFlow's start.
+Every name is imported when it is first asked for, TensorFlow with the models or when Keras is there, so
+that the command line can answer at once, signals too, and quiet TensorFlow's start.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from wae_tf.config import Config
-from wae_tf.errors import DataError, FlagError, KeywordError, RunError, UserError
 from wae_tf.models.keras_classes import register_once_keras_is_there
 
 if TYPE_CHECKING:
     from wae_tf.cli.arguments import preset
+    from wae_tf.config import Config
+    from wae_tf.errors import DataError, FlagError, KeywordError, RunError, UserError
     from wae_tf.models.by_name import from_config
     from wae_tf.models.gan import WaeGan
     from wae_tf.models.mmd import WaeMmd
@@ -49,8 +49,14 @@ __all__ = [
 ]
 
 
-#: Where the names are that need TensorFlow.
+#: Where the names are.
 _HOMES = {
+    "Config": "config",
+    "DataError": "errors",
+    "FlagError": "errors",
+    "KeywordError": "errors",
+    "RunError": "errors",
+    "UserError": "errors",
     "Vae": "models.vae",
     "Wae": "models.wae",
     "WaeGan": "models.gan",

@@ -17,20 +17,40 @@ from collections.abc import Sequence
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from wae_tf.errors import UserError
+from wae_tf.console import interruption
+
+if __name__ == "__main__":
+    interruption.leave_at_once("wae_tf.diff", "nothing was begun; the same command begins.")
+
+from wae_tf.errors import UserError, sentence_of_a_file
 from wae_tf.official.parity import compare
 from wae_tf.replication import compare as report
+
+#: What a signal means.
+_WHAT_NOW = "the comparison was not done; the same command begins it again."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; exit status 0: equal, 1: not, or it could not run, 2: bad flags."""
     try:
         given = compare.parser().parse_args(arguments)
+        compare.check_outputs(given)
         return (report if given.replication_dir or given.replication_python else compare).run(given)
     except UserError as error:
-        print(f"wae_tf.diff: {error}", file=sys.stderr)
+        interruption.tell("wae_tf.diff", error)
         return error.status
+    except Exception as error:
+        sentence = sentence_of_a_file(error)
+        if sentence is None:
+            raise
+        print(f"wae_tf.diff: {sentence}", file=sys.stderr)
+        return 1
+
+
+def program() -> int:
+    """`main` as a process of its own, which a signal ends within seconds, whatever runs then."""
+    return interruption.as_program("wae_tf.diff", _WHAT_NOW, main)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

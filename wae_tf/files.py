@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
+import shutil
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +18,10 @@ try:
     import fcntl
 except ImportError:
     fcntl = None  # type: ignore[assignment]  # not on Windows
+
+#: What `replacing` names a file until it is whole: .NAME.PROCESS.THREAD; and folders of parts.
+_LEFT = re.compile(r"\..+\.\d+\.\d+|\.new-.+")
+_HOUR = 3600.0
 
 
 @contextlib.contextmanager
@@ -51,6 +58,20 @@ def write_atomically(path: Path, text: str) -> None:
     """Writes a text file so that a reader finds the old one or the new one, never a part."""
     with replacing(path) as file:
         file.write(text.encode())
+
+
+def sweep(folder: Path) -> None:
+    """Removes what processes that were killed left half written in a folder, once it is an hour old.
+
+    Args:
+        folder: of files of `replacing`, and of folders for parts, named `.new-...`.
+    """
+    for path in folder.glob(".*"):
+        if not _LEFT.fullmatch(path.name):
+            continue
+        with contextlib.suppress(OSError):
+            if time.time() - path.lstat().st_mtime > _HOUR:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:

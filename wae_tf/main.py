@@ -16,11 +16,16 @@ from collections.abc import Sequence
 # Before TensorFlow is imported: on a machine without a GPU it would report that as an error.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from wae_tf.console import interruption
+
+if __name__ == "__main__":
+    interruption.leave_at_once("wae_tf", "nothing was begun; the same command begins.")
+
 from wae_tf import console
 from wae_tf.cli import arguments as cli_arguments
 from wae_tf.cli import modes, version
-from wae_tf.console import interruption, quiet
-from wae_tf.errors import UserError, of_a_file, printable
+from wae_tf.console import quiet
+from wae_tf.errors import UserError, sentence_of_a_file
 
 #: What a signal means for a mode that says nothing else.
 _ADVICE = "the work was not done; the same command begins it again."
@@ -57,18 +62,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interruption.listening(_ADVICE):
             _dispatch(arguments)
     except UserError as error:
-        console.leave_line()
-        print(f"wae_tf: {error}", file=sys.stderr)
+        interruption.tell("wae_tf", error)
         return error.status
     except KeyboardInterrupt:
+        console.leave_line(echoed=True)
         print("wae_tf: interrupted.", file=sys.stderr)
-        return 130
+        return interruption.CTRL_C
     except Exception as error:
-        found = of_a_file(error)  # one that is there and may not be touched, a full disk
-        if found is None:
+        sentence = sentence_of_a_file(error)
+        if sentence is None:
             raise
-        name = printable(found[0] or "a file that is read or written")
-        print(f"wae_tf: {name} cannot be used: {found[1]}.", file=sys.stderr)
+        console.leave_line()
+        print(f"wae_tf: {sentence}", file=sys.stderr)
         return 1
     return 0
 
@@ -76,15 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def program() -> int:
     """`main` as a process of its own, which a signal ends within seconds, whatever runs then."""
     quiet.start(cli_arguments.verbosity(sys.argv[1:]))
-    try:
-        with interruption.listening(_ADVICE) as stop, interruption.answering("wae_tf"):
-            status = main()
-            stop.number = None  # `main` has answered
-    except interruption.Interrupted as error:
-        print(f"wae_tf: {error}", file=sys.stderr)
-        status = error.status
-    interruption.ignore()  # all is said; the interpreter only has to leave
-    return status
+    return interruption.as_program("wae_tf", _ADVICE, main)
 
 
 if __name__ == "__main__":

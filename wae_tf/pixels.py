@@ -18,7 +18,7 @@ def to_float_by_table(images_uint8: tf.Tensor, pixel_range: str) -> tf.Tensor:
         pixel_range: `symmetric` or `unit`.
     """
     check_range(pixel_range)
-    if pixel_range == "stretched":
+    if pixel_range in ("stretched", "any"):
         return to_float(images_uint8, pixel_range)
     return tf.gather(tf.constant(_TABLES[pixel_range]), tf.cast(images_uint8, tf.int32))
 
@@ -30,12 +30,15 @@ def to_float(images_uint8: Any, pixel_range: str) -> Any:
         images_uint8: uint8 of any shape, NumPy array or tensor.
         pixel_range: `symmetric` for [-1, 1], `unit` for [0, 1]; `stretched`: each image [H, W, C] from
             its own smallest value at -1 to its largest at 1 (replication utils.py:27-29); one of a
-            single value, for which that divides by zero, is -1.
+            single value, for which that divides by zero, is -1; `any`: numbers of any type, as they are.
 
     Returns:
         float32 of the same shape: the official float64 `x / 255` or `(x / 255 - 0.5) * 2`, rounded.
     """
     check_range(pixel_range)
+    if pixel_range == "any":
+        whole = tf.is_tensor(images_uint8)
+        return tf.cast(images_uint8, tf.float32) if whole else np.asarray(images_uint8, np.float32)
     if not tf.is_tensor(images_uint8):
         images = np.asarray(images_uint8)
         if images.dtype != np.uint8:
@@ -87,6 +90,8 @@ _TABLES = _tables()
 
 
 def check_range(pixel_range: str) -> None:
-    """Raises FlagError unless the range is one of symmetric, unit, stretched."""
-    if pixel_range not in (*_TABLES, "stretched"):
-        raise FlagError(f"--pixel_range={pixel_range} is not one of symmetric, unit, stretched.")
+    """Raises FlagError unless the range is one of symmetric, unit, stretched, any."""
+    if pixel_range not in (*_TABLES, "stretched", "any"):
+        raise FlagError(
+            f"--pixel_range={pixel_range} is not one of symmetric, unit, stretched, any."
+        )

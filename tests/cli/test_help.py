@@ -15,7 +15,7 @@ from wae_tf.errors import FlagError
 def test_the_summary_names_every_mode_and_flag_once(capsys):
     assert main.main(["--help"]) == 0
     text = capsys.readouterr().out
-    assert len(text.splitlines()) < 130 and max(map(len, text.splitlines())) <= 80
+    assert len(text.splitlines()) < 150 and max(map(len, text.splitlines())) <= 80
     for mode in registry.names("mode"):
         assert f"--mode={mode} " in text
     for name in parse([])[0]:
@@ -85,6 +85,7 @@ def test_help_imports_no_tensorflow():
         (["--verbosity=9"], "accepted: -2, -1, 0."),
         (["--num_samples=3"], "not used by --mode=train; it goes with --mode=sample."),
         (["--mode=classifier", "--epochs=3"], "--epochs is not used by --mode=classifier"),
+        (["--checkpoint=best"], "--checkpoint is not used by --mode=train"),
         (["--mode=classifier", "--nojit"], "--jit is not used by --mode=classifier"),
     ],
 )

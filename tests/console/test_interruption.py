@@ -77,6 +77,29 @@ def test_work_worth_waiting_for_is_waited_for_once(monkeypatch, capfd):
     assert answered(monkeypatch, capfd, patient=True, signals=2)[0] == [143]
 
 
+def test_a_signal_is_told_once_however_slow_the_answer(monkeypatch, capfd):
+    monkeypatch.setattr(interruption, "GRACE", 0.05)
+    left = []
+    with interruption.listening("x") as stop, interruption.answering("wae_tf", left.append):
+        send()
+        while not left:  # the other thread was quicker
+            time.sleep(0.01)
+        interruption.tell("wae_tf", Interrupted(signal.SIGTERM, "x"))
+        stop.number = None
+    assert left == [143] and capfd.readouterr().err == "wae_tf: stopped by SIGTERM: x\n"
+
+
+def test_what_is_to_be_finished_is_waited_for(monkeypatch):
+    monkeypatch.setattr(interruption, "GRACE", 0.05)
+    left = []
+    with interruption.listening("x") as stop, interruption.answering("wae_tf", left.append):
+        with interruption.finishing():
+            send()
+            time.sleep(0.4)
+        assert left == []
+        stop.number = None
+
+
 @pytest.mark.processes
 @pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_in_the_imports_has_its_line(number, status, tmp_path):

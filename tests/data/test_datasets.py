@@ -577,7 +577,7 @@ def test_npy_files(tmp_path, rng):
             np.testing.assert_array_equal(loaded.test, want[25:])
     assert load.load("folder", data_dir=path, image_size=3).image_shape == (3, 3, 1)
     for array, sentence in (
-        (np.zeros((3, 4)), r"holds float64 \[3, 4\]: images are numbers of shape"),
+        (np.zeros(3), r"holds float64 \[3\]: images are numbers of shape"),
         (np.zeros((3, 4, 4, 2)), "with C 1 or 3"),
         (np.full((3, 4, 4), 256), "has values from 256 to 256: pixels lie within 0 to 255"),
         (np.full((3, 4, 4), -1.0), "has values from -1 to -1"),

@@ -324,7 +324,7 @@ def test_one_picture_is_not_an_array_of_narrow_ones(tmp_path, rng):
 
 
 def test_shapes_and_pictures_whose_meaning_is_not_known_are_refused(tmp_path, rng):
-    for shape in ((5, 8, 8, 4), (5, 8, 8, 2), (5, 64), (5, 2, 8, 8, 3)):
+    for shape in ((5, 8, 8, 4), (5, 8, 8, 2), (5,), (5, 2, 8, 8, 3)):
         np.save(tmp_path / "x.npy", noise(rng, *shape))
         refused(r"images are numbers of shape \[N, H, W\] or \[N, H, W, C\]", tmp_path / "x.npy")
     np.savez(tmp_path / "x.npz", x_train=noise(rng, 4, 8, 8), x_test=noise(rng, 2, 8, 8))

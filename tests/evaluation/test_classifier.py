@@ -7,9 +7,11 @@ import json
 import pytest
 
 from tests import faults
+from tests.real_files import noise, png
 from wae_tf.config import Config
 from wae_tf.errors import DataError
 from wae_tf.evaluation import classifier
+from wae_tf.main import main
 
 
 def made(seed, **fields):
@@ -58,3 +60,16 @@ def test_new_weights_with_old_facts_are_refused(tmp_path):
     classifier.build(shape, 10, 1).save(tmp_path / facts.network)
     with pytest.raises(DataError, match="is not the network that"):
         classifier.load(tmp_path, config, shape)
+
+
+def test_few_pictures_in_class_folders_of_any_size_are_enough(tmp_path, rng):
+    """A classifier has neither the auto-encoder's batches nor its networks."""
+    for part, count in (("train", 6), ("test", 2)):
+        for kind in ("cat", "dog"):
+            for i in range(count):
+                png(tmp_path / "pictures" / part / kind / f"{i}.png", noise(rng, 9, 10, 3))
+    flags = ["--mode=classifier", "--dataset=folder", "--classifier_steps=2"]
+    work = [f"--data_dir={tmp_path / 'pictures'}", f"--work_dir={tmp_path / 'made'}"]
+    assert main([*flags, *work]) == 0
+    facts = json.loads((tmp_path / "made" / classifier.FACTS_FILE).read_text())
+    assert facts["test_images"] == 4

@@ -215,7 +215,7 @@ def test_classifier_of_other_images_and_without_labels(folder, tmp_path, capsys)
     images = np.full((40, 16, 16, 3), 99, np.uint8)
     np.save(tmp_path / "images.npy", images)
     arguments = ["--mode=classifier", "--dataset=folder", f"--data_dir={tmp_path / 'images.npy'}"]
-    arguments += ["--test_size=10", "--batch_size=10", f"--work_dir={tmp_path / 'c'}"]
+    arguments += ["--test_size=10", f"--work_dir={tmp_path / 'c'}"]
     assert main.main(arguments) == 1
     assert "needs labels, and folder has none" in capsys.readouterr().err
 

@@ -56,7 +56,8 @@ def frozen(path, batch_of_one):
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    return save(tmp_path_factory.mktemp("inception") / "saved", tiny)
+    # Brackets are a pattern to TensorFlow.
+    return save(tmp_path_factory.mktemp("inception") / "saved[1]", tiny)
 
 
 def images(count=5, shape=(32, 32, 3)):

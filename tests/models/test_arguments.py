@@ -66,7 +66,7 @@ SHAPE = (28, 28, 1)
             "lr=.* is of the type ExponentialDecay; accepted: a number.",
         ),
     ],
-    ids=str,
+    ids=lambda value: None if isinstance(value, dict) else str(value),
 )
 def test_mistakes_name_the_keyword(shape, fields, sentence):
     with pytest.raises(ValueError, match=f"^{sentence}$") as caught:

@@ -126,10 +126,10 @@ def test_training_goes_on_bit_by_bit_after_a_reload(vectors, tmp_path):
     states = [m.adversary_optimizer.variables for m in (model, again)]
     assert all(np.array_equal(one, other) for one, other in zip(*states, strict=True))
     # Dropout is on: without it the same step has other gradients.
-    for layer in (model.encoder.body.drop, model.decoder.layers[2]):
-        layer.rate = 0.0
+    model.encoder.body.drop.rate = 0.0
     model.make_train_function(force=True)
-    assert not np.array_equal(trained(model, vectors)[0], trained(again, vectors)[0])
+    pairs = zip(trained(model, vectors), trained(again, vectors), strict=True)
+    assert not all(np.array_equal(one, other) for one, other in pairs)
 
 
 def test_optimizers_of_ones_own_are_saved_with_their_state(vectors, tmp_path):
@@ -265,7 +265,7 @@ def test_what_does_not_fit_is_a_sentence_at_construction(given, sentence):
 def test_an_adversary_that_does_not_fit():
     with pytest.raises(ValueError, match=r"adversary gives \[n, 3\]; accepted: logits, \[n, 1\]"):
         wae_tf.WaeGan(**pair(), adversary=dense(Z, 3))
-    with pytest.raises(ValueError, match=r"Vae.*|encoder_noise=gaussian needs an encoder"):
+    with pytest.raises(ValueError, match="encoder_noise=gaussian needs an encoder"):
         wae_tf.Vae(**pair())
 
 

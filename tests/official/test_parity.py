@@ -142,6 +142,14 @@ def test_the_command_fails_on_other_numbers(tmp_path, capsys):
         (["--official_dir={clone}", "--official_python={python}"], 1, "was not recorded"),
         (["--records={tmp}"], 1, "does not hold the records"),
         (["--official_dir={clone}", "--official_python=x", "--opts={tmp}/no.json"], 1, "--opts="),
+        (["--records={tmp}", "--json={tmp}/none/a.json"], 1, "none/a.json cannot be written to"),
+        (
+            ["--records={tmp}", "--json=/dev/null"],
+            1,
+            "--json=/dev/null cannot be written to: it is no",
+        ),
+        (["--records={tmp}", "--record=/dev/null/a"], 1, "--record=/dev/null/a cannot be written"),
+        (["--records={tmp}", "--json=a\nb"], 2, "has a control character"),
     ],
 )
 def test_mistakes_are_a_sentence(arguments, status, sentence, tmp_path, capsys):

@@ -147,7 +147,7 @@ def test_squash_is_the_whole_picture_here_and_in_the_graph(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"adversary_outputs": 3}, "1 or 2 is accepted"),
+        ({"model": "wae_gan", "adversary_outputs": 3}, "1 or 2 is accepted"),
         ({"penalty_codes": "fresh"}, "needs --encoder_noise=gaussian or implicit"),
         ({"mmd_distances": "replication", "mmd_kernel": "rbf"}, "--mmd_kernel=imq only"),
         ({"decoder_output": "tanh", "pixel_range": "unit"}, "does not go with --pixel_range=unit"),

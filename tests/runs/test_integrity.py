@@ -3,11 +3,12 @@
 import json
 import os
 import shutil
+import time
 
 import pytest
 
 from tests.factory import tiny_run
-from wae_tf import main
+from wae_tf import files, main
 from wae_tf.errors import RunError
 from wae_tf.runs import integrity
 from wae_tf.runs.folder import RunFolder
@@ -124,14 +125,26 @@ def test_events_that_are_no_folder_are_refused(run, capsys):
 
 
 def test_what_killed_exports_left_goes_and_long_numbers_are_no_versions(tmp_path):
-    old, new = tmp_path / ".123.new", tmp_path / ".124.new"
-    for path in (old, new, tmp_path / ("9" * 20), tmp_path / "7"):
+    old, held, new = (tmp_path / f".{number}.new" for number in (123, 124, 125))
+    for path in (old, held, new, tmp_path / ("9" * 20), tmp_path / "7"):
         path.mkdir()
-    os.utime(old, (0, 0))
-    export._sweep(tmp_path)
-    assert not old.exists() and new.exists()
+    for path in (old, held):
+        os.utime(path, (time.time() - 60, time.time() - 60))
+    with export._held(held):  # by an export that is under way
+        export._sweep(tmp_path)
+    assert not old.exists() and held.exists() and new.exists()
     assert export._publish(new, tmp_path, {}).name == "8"
     (tmp_path / str(export.MOST)).mkdir()
     new.mkdir()
     with pytest.raises(RunError, match="the highest that TF Serving takes"):
         export._publish(new, tmp_path, {})
+
+
+def test_what_killed_writers_left_goes_after_an_hour(tmp_path):
+    names = (".a.png.12.34", ".new-xyz", ".hidden", "a.12.34", ".b.png.12.34")
+    for name in names:
+        (tmp_path / name).mkdir() if name.startswith(".new") else (tmp_path / name).touch()
+        if not name.startswith(".b"):
+            os.utime(tmp_path / name, (0, 0))
+    files.sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".hidden", "a.12.34", ".b.png.12.34"}

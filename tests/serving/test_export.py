@@ -27,7 +27,7 @@ from wae_tf.training import resuming, setup
 
 TRAINING = ["--train_size=200", "--test_size=60", "--batch_size=50", "--figure_every=0"]
 SIGNATURES = ["reconstruct", "encode", "decode", "sample", "interpolate"]
-SIGNATURES += ["encode_bytes", "reconstruct_bytes"]
+SIGNATURES += ["encode_bytes", "reconstruct_bytes", "sample_int32", "interpolate_int32"]
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +276,7 @@ def test_the_card_says_what_the_signatures_say(version, loaded, trained):
             assert sorted(ports) == sorted(actual)
             for key, port in ports.items():
                 shape = [-1 if side is None else side for side in actual[key].shape]
-                if (name, key) not in (("sample", "images"), ("interpolate", "images")):
+                if not name.startswith(("sample", "interpolate")) or key != "images":
                     assert port["shape"] == shape
                 assert port["dtype"] == actual[key].dtype.name
                 assert port["meaning"]
@@ -288,7 +288,8 @@ def small():
 
 
 def test_versions_go_up_and_a_failed_export_leaves_nothing(small, tmp_path, monkeypatch):
-    (tmp_path / "7").mkdir()
+    tmp_path = tmp_path / "a[1]*"  # a pattern to TensorFlow
+    (tmp_path / "7").mkdir(parents=True)
     (tmp_path / "notes").mkdir()
     (tmp_path / "models.config").write_text("mine")
     assert export.export(small, tmp_path).name == "8"

@@ -1,6 +1,6 @@
 """Requests past Python's checks of a signature, as TF Serving's reach the graph: benchmarks/hostile.py's."""
 
-import importlib.util
+import importlib
 import re
 import subprocess
 import sys
@@ -18,10 +18,9 @@ SMALL = {"encoder_arch": "mlp", "decoder_arch": "mlp", "encoder_filters": 8, "de
 
 @pytest.fixture(scope="module")
 def hostile():
-    spec = importlib.util.spec_from_file_location("hostile", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SCRIPT.parent))
+        return importlib.import_module("hostile")
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,8 @@ def test_plain_functions_are_the_model(model, rng):
 
 
 def test_a_litert_file_is_written_and_its_source_removed(model, tmp_path):
-    path = other_runtimes.write_litert(signatures.served_model(model), tmp_path / "litert")
+    folder = tmp_path / "a[1]"  # a pattern to TensorFlow
+    folder.mkdir()
+    path = other_runtimes.write_litert(signatures.served_model(model), folder / "litert")
     assert path.read_bytes()[4:8] == b"TFL3"
     assert [file.name for file in path.parent.iterdir()] == ["model.tflite"]

@@ -259,6 +259,34 @@ def test_killed_workers_go_on_bit_by_bit(tmp_path):
         np.testing.assert_array_equal(left.get_tensor(name), right.get_tensor(name), err_msg=name)
 
 
+@pytest.mark.slow
+@pytest.mark.processes
+def test_workers_end_together_at_the_epoch_that_the_chief_ends_at(tmp_path):
+    flags = [
+        "--distribute=multi_worker", "--train_size=80", "--test_size=20", "--batch_size=8",
+        "--epochs=4", "--zdim=3", "--encoder_arch=mlp", "--decoder_arch=mlp", "--nobatch_norm",
+        "--encoder_filters=8", "--decoder_filters=8", "--encoder_layers=1", "--decoder_layers=1",
+        "--nopretrain", "--pictures=4", "--picture_columns=2", "--figure_every=0", "--lr=0",
+        "--early_stopping_patience=1", "--keep_best", f"--work_dir={tmp_path / 'run'}",
+    ]  # fmt: skip
+    addresses = [f"127.0.0.1:{port}" for port in ports(2)]
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "wae_tf.main", *flags],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CONFIG": tf_config(addresses, i)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for i in range(2)
+    ]
+    for worker in workers:
+        finish(worker)
+    # No weight moves, so no epoch is better than the first.
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert (metrics["steps"], metrics["best_step"]) == (20, 10)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"cluster": {"worker": []}}'])
 def test_a_bad_tf_config_is_named(monkeypatch, text):
 

@@ -37,7 +37,9 @@ from wae_tf.training import (
     resuming,
     setup,
 )
+from wae_tf.training.best import Best
 from wae_tf.training.callbacks import BadStep, Checkpoints, StopOnBadStep
+from wae_tf.training.programs import Length
 
 ROOT = Path(__file__).parents[2]
 
@@ -545,7 +547,7 @@ def test_rollback_counts_and_lasts(tmp_path, monkeypatch, capsys):
 
 def small(cls, **fields):
     settings = tiny(4, adversary_filters=4, zdim=2, batch_norm=False) | fields
-    return tiny_model(cls, (4, 4, 1), data_size=None, **settings)
+    return tiny_model(cls, (4, 4, 1), **{"data_size": None, **settings})
 
 
 IMAGES = np.random.RandomState(0).rand(8, 4, 4, 1).astype(np.float32)
@@ -556,7 +558,9 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     folder = RunFolder(tmp_path)
     folder.checkpoints.mkdir()
     stop = Stop("x")
-    saving = Checkpoints(wae_tf.Config(), folder, model, lambda step: True, dict, stop)
+    config = wae_tf.Config()
+    best = Best(config, Length(1, 1))
+    saving = Checkpoints(config, folder, model, lambda step: True, dict, stop, best)
     saving.save()
     assert stop.advice.startswith("step 0 is saved")
     model.train_on_batch(IMAGES)

@@ -57,7 +57,7 @@ def test_the_table_has_a_head_and_a_line_an_epoch(shown, monkeypatch):
     assert max(map(len, (told, head, *rows))) <= 80
 
 
-def test_a_line_under_way_gives_place_to_the_next(shown):
+def test_a_line_under_way_gives_place_to_the_next(shown, monkeypatch):
     capsys = shown(True)
     console.under_way("x" * 200)
     console.progress("a line")
@@ -67,6 +67,9 @@ def test_a_line_under_way_gives_place_to_the_next(shown):
     console.leave_line()  # what Ctrl-C echoes stays there, and the sentence begins below
     console.leave_line()
     assert capsys.readouterr().out == "\ragain\x1b[K\n"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    console.leave_line(echoed=True)
+    assert capsys.readouterr() == ("", "\n")
 
 
 def test_off_a_terminal_nothing_is_rewritten(shown):

@@ -122,6 +122,13 @@ def test_keras_callbacks_end_a_run_and_move_its_rate(tmp_path):
     assert wae_tf.train(config_of(folder, epochs=4))["steps"] == 4 * STEPS
 
 
+def test_a_callback_that_sets_what_every_step_sets_is_refused(tmp_path):
+    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, lr: lr / 2)
+    config = config_of(tmp_path / "run", lr_schedule="manual", epochs=1)
+    with pytest.raises(ValueError, match="'manual' sets the learning rates at every step"):
+        wae_tf.train(config, callbacks=[scheduler])
+
+
 def test_a_callback_whose_file_fails_is_named(tmp_path):
     class Writes(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing
 from collections.abc import Sequence
@@ -175,16 +176,20 @@ def help_text(arguments: Sequence[str]) -> str | None:
     """
     if not any("help" in argument or argument == "-h" for argument in arguments):
         return None
+    with contextlib.suppress(FlagError):  # the help may be asked for because of it
+        from_files, given = split_flagfiles(help.without(arguments))
+        registry.load_plugins(presets.plugins([*from_files, *given]))
     topic = help.asked(arguments)
     if topic is None:
         return None
     arguments = help.without(arguments)
     try:
         from_files, given = split_flagfiles(arguments)
-        registry.load_plugins(presets.plugins([*from_files, *given]))
         named = [*from_files, *given]
         dataset = registry.entry("dataset", presets.last("dataset", named) or Config.dataset).name
-        preset = presets.of(dataset, presets.last("model", named) or Config.model)
+        preset = presets.of(
+            dataset, presets.last("model", named) or Config.model, presets.last("data_dir", named)
+        )
         values = parse_one([*preset, *from_files, *given])
     except FlagError:  # the help is asked for because of it
         values = flags.FlagValues()
@@ -210,7 +215,7 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     # Names are checked before the preset is looked for, so that the sentence is about them.
     for kind in ("dataset", "model"):
         registry.entry(kind, getattr(values, kind))
-    preset = presets.of(values.dataset, values.model)
+    preset = presets.of(values.dataset, values.model, values.data_dir)
     own_folder = presets.folder_of(arguments, values.model)
     if own_folder and not values.work_dir:
         preset = [f"--work_dir={own_folder}", *preset]

@@ -13,7 +13,6 @@ from wae_tf.settings.checks import shown
 #: Flags that other programs have and this one answers by something else.
 _INSTEAD = {
     "resume": "a run that was stopped goes on with the command that began it",
-    "checkpoint": "a run's newest checkpoint is taken: name its folder by --work_dir",
     "gpu": "GPUs are used where they are; CUDA_VISIBLE_DEVICES chooses among them",
     "device": "GPUs are used where they are; CUDA_VISIBLE_DEVICES chooses among them",
     "cuda": "GPUs are used where they are; CUDA_VISIBLE_DEVICES chooses among them",

@@ -18,6 +18,8 @@ _PLACES = ("plugins", "dataset", "model", "work_dir", "data_dir", "cache_dir", "
 #: What may be other than the run's without changing its model.
 _COMPUTES = ("seed", "precision", "jit", "init_from_official", "checkpoint")
 _IMAGES = ("train_size", "test_size", "split", "crop", "image_size", "channels")
+#: Settings that are for modes on a finished run alone.
+_OF_FINISHED = ("checkpoint",)
 #: The settings that a mode uses, besides those that the run has noted anyway.
 _SETTINGS = {
     "evaluate": (*_COMPUTES, *_IMAGES, "batch_size", "pictures", "picture_columns"),
@@ -60,6 +62,8 @@ def uses(mode: str, name: str) -> bool:
     A mode of a plugin's may use all settings.
     """
     if name in _OF_CONFIG:
+        if mode == "train" and name in _OF_FINISHED:
+            return False
         return mode not in _SETTINGS or name in (*_PLACES, *_SETTINGS[mode])
     return not modes_of(name) or mode in modes_of(name)
 

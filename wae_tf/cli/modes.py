@@ -26,14 +26,15 @@ def _evaluation_options(values: flags.FlagValues) -> Any:
 @register("mode", "evaluate", help="measures a finished run and writes its report", images=True)
 def _evaluate(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.console import progress
-    from wae_tf.evaluation import full, report, tables
+    from wae_tf.evaluation import full, of_vectors, report, tables
     from wae_tf.runs.folder import RunFolder
     from wae_tf.training import resuming
 
     options = _evaluation_options(values)
     model, images = resuming.restore(config)
     run = RunFolder(config.folder)
-    assessment = full.evaluate(model, config, images, options, run, progress=progress)
+    evaluation = full if model.of_pictures else of_vectors
+    assessment = evaluation.evaluate(model, config, images, options, run, progress=progress)
     page = report.write(run, config, assessment)
     print(f"\n{tables.text_table(assessment)}\n\nwrote {page} and {run.metrics}")
 
@@ -53,7 +54,7 @@ def _classifier(config: Config, values: flags.FlagValues) -> None:
     if values.classifier_steps < 1:
         raise FlagError(f"--classifier_steps={values.classifier_steps} is too small: 1 up.")
     folder = values.work_dir or classifier.default_folder(config.dataset)
-    images = setup.load_images(config)
+    images = setup.load_images(config, of_model=False)
     facts = classifier.train(
         images, Path(folder), steps=values.classifier_steps, seed=config.seed, progress=progress
     )
@@ -96,6 +97,11 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
         progress=progress,
     )
     samples = passes.decoded(model, codes)
+    if not model.of_pictures:
+        with replacing(run.folder / "samples.npy") as file:
+            np.save(file, samples)
+        print(f"wrote {run.folder / 'samples.npy'} (float32 {list(samples.shape)})")
+        return
     pixels = to_unit(samples, config.pixel_range_of_data)
     with replacing(run.folder / "samples.npy") as file:
         np.save(file, np.round(pixels * 255).astype(np.uint8))
@@ -112,14 +118,15 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
     "mode", "interpolate", help="draws interpolations and traversals of the codes", images=True
 )
 def _interpolate(config: Config, values: flags.FlagValues) -> None:
-    from wae_tf.figures import of_model
+    from wae_tf.figures import of_model, of_vectors
     from wae_tf.runs.folder import RunFolder
     from wae_tf.training import resuming
 
     model, images = resuming.restore(config)
     folder = RunFolder(config.folder).figures
-    of_model.draw_interpolations(model, folder / "interpolations.png", images.test)
-    of_model.draw_traversals(model, folder / "traversals.png", images.test)
+    figures = of_model if model.of_pictures else of_vectors
+    figures.draw_interpolations(model, folder / "interpolations.png", images.test)
+    figures.draw_traversals(model, folder / "traversals.png", images.test)
     print(f"wrote {folder / 'interpolations.png'} and {folder / 'traversals.png'}")
 
 

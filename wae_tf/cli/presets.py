@@ -55,8 +55,16 @@ def folder_of(arguments: Sequence[str], model: str) -> str | None:
     return "runs/" + "_".join((*parts, *(() if model == its_own else (model,))))
 
 
-def of(dataset: str, model: str) -> list[str]:
-    """The flags below those given: of the pair's preset, else of its data set with another model."""
+def of(dataset: str, model: str, data_dir: str | None = None) -> list[str]:
+    """The flags below those given: of the pair's preset, else of its data set with another model.
+
+    A folder of vectors is as a data set of its own, `vectors`.
+    """
+    if dataset == "folder" and data_dir:
+        from wae_tf.data import vectors
+
+        if vectors.file_in(Path(data_dir).expanduser()) is not None:
+            return [*of("vectors", model), "--dataset=folder"]
     path = preset_folder() / f"{dataset}_{model}.flags"
     if path.is_file():
         return flagfiles.Reader().read(path)

@@ -16,10 +16,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from wae_tf.console import quiet
+from wae_tf.console import lines, quiet
 from wae_tf.errors import UserError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: The status after Ctrl-C, as a shell has it.
+CTRL_C = 130
 #: Seconds that a noted signal waits for an answer where no work is under way that should be finished.
 GRACE = 3.0
 
@@ -49,6 +51,11 @@ class Stop:
         self.number: int | None = None
         self.patient = False
         self.answered = False
+        self._told = threading.Lock()
+
+    def tell_first(self) -> bool:
+        """Whether the caller is the first to tell the person; the main thread and `answering` may race."""
+        return self._told.acquire(blocking=False)
 
     def __call__(self, number: int, frame: Any) -> None:
         """The signal's handler: notes a first one; a second one does not wait."""
@@ -130,6 +137,44 @@ def listening(advice: str) -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
+def leave_at_once(name: str, advice: str) -> None:
+    """Ends this process at a signal, until `listening`: for its imports, in which nothing can be lost.
+
+    Args:
+        name: of the command, before the sentence.
+        advice: see `Interrupted`.
+    """
+
+    def leave(number: int, frame: Any) -> None:
+        with contextlib.suppress(OSError):
+            os.write(2, f"{name}: {Interrupted(number, advice)}\n".encode())
+        os._exit(128 + number)
+
+    for number in SIGNALS:
+        signal.signal(number, leave)
+
+
+@contextlib.contextmanager
+def finishing() -> Iterator[None]:
+    """Within, a noted signal waits, however long it takes: for what would be lost otherwise."""
+    with _listening[-1].deferring() if _listening else contextlib.nullcontext():
+        yield
+
+
+def tell(name: str, error: UserError) -> None:
+    """Prints an error's sentence, unless `answering` has told of the same signal and ends the process.
+
+    Args:
+        name: of the command, before the sentence.
+        error: what ended it.
+    """
+    if isinstance(error, Interrupted) and _listening and not _listening[-1].tell_first():
+        time.sleep(GRACE)
+        return
+    lines.leave_line(echoed=error.status == CTRL_C)
+    print(f"{name}: {error}", file=sys.stderr, flush=True)
+
+
 def ignore() -> None:
     """Takes no more signals, for a process that has done its work and is about to leave."""
     for number in SIGNALS:
@@ -162,7 +207,8 @@ def answering(name: str, leave: Callable[[int], Any] = os._exit) -> Iterator[Non
             # A terminal has echoed Ctrl-C where the cursor was.
             line = "\n" if number == signal.SIGINT and os.isatty(quiet.descriptor) else ""
             line += f"{name}: {Interrupted(number, stop.advice)}\n"
-            os.write(quiet.descriptor, line.encode())
+            if stop.tell_first():
+                os.write(quiet.descriptor, line.encode())
         leave(128 + number)
 
     def listen() -> None:
@@ -204,3 +250,27 @@ def answering(name: str, leave: Callable[[int], Any] = os._exit) -> Iterator[Non
         thread.join(1)
         ear.close()
         mouth.close()
+
+
+def as_program(name: str, advice: str, main: Callable[[], int]) -> int:
+    """`main` as a process of its own, which a signal ends within seconds, whatever runs then.
+
+    Args:
+        name: of the command, before the sentence.
+        advice: what a signal means where `main` says nothing else.
+        main: returns the exit status.
+
+    Returns:
+        the exit status, 128 + the number of a signal that ended it.
+    """
+    try:
+        with listening(advice) as stop, answering(name):
+            status = main()
+            stop.number = None  # `main` has answered
+    except Interrupted as error:
+        if stop.tell_first():
+            lines.leave_line(echoed=error.status == CTRL_C)
+            print(f"{name}: {error}", file=sys.stderr)
+        status = error.status
+    ignore()  # all is said; the interpreter only has to leave
+    return status

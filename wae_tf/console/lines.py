@@ -84,14 +84,19 @@ def under_way(line: str) -> None:
         _open = True
 
 
-def leave_line() -> None:
-    """Ends a line that is under way, and keeps it: what a terminal echoes may stand on it."""
+def leave_line(echoed: bool = False) -> None:
+    """Ends a line that is under way, and keeps it: what a terminal echoes may stand on it.
+
+    Args:
+        echoed: whether a terminal has echoed Ctrl-C, so that the cursor is behind that at least.
+    """
     global _open
-    with _lock:
+    with _lock, contextlib.suppress(OSError, ValueError):
         if _open:
             _open = False
-            with contextlib.suppress(OSError, ValueError):
-                print(flush=True)
+            print(flush=True)
+        elif echoed and sys.stderr.isatty():
+            print(file=sys.stderr, flush=True)
 
 
 def _erase() -> None:

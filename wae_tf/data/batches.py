@@ -111,19 +111,19 @@ def image_batches(
     A run that resumes at a step therefore sees what an uninterrupted one sees.
 
     Args:
-        images_uint8: uint8 [N, H, W, C], an array or from `in_memory`; a large memory map is read by
-            rows from its file, so that its pages never count as the process's memory. Floats are
-            taken as they are.
+        images_uint8: uint8 [N, H, W, C] or vectors [N, d], an array or from `in_memory`; a large memory
+            map is read by rows from its file, so that its pages never count as the process's memory.
+            Floats are taken as they are.
         batch_size: images a batch.
         seed: the run's seed, any int.
-        pixel_range: `symmetric` or `unit`, see to_float.
+        pixel_range: see to_float.
         start_step: the first step.
         rows: (first, last): only these rows of each batch, as a worker of several needs them.
         order: `random`, as `batch_indices` draws, or `in_order`, as `rows_in_order` says.
         stream: of `streams`, what the batches are for.
 
     Returns:
-        A data set of float32 [batch_size, H, W, C], or [last - first, H, W, C], prefetched.
+        A data set of float32 [batch_size, ...], or [last - first, ...], prefetched.
 
     Raises:
         DataError: the batch is larger than the data.
@@ -142,8 +142,7 @@ def image_batches(
         read = row_reader(images_uint8)
 
         def gather(indices: tf.Tensor) -> tf.Tensor:
-            dtype = tf.as_dtype(images_uint8.dtype)
-            return tf.numpy_function(read, [indices], dtype, stateful=False)
+            return tf.numpy_function(read, [indices], images_uint8.dtype, stateful=False)
 
     def floats(rows: tf.Tensor) -> tf.Tensor:
         return to_float(rows, pixel_range) if rows.dtype == tf.uint8 else tf.cast(rows, tf.float32)
@@ -204,7 +203,7 @@ def index_batches(
 
 
 def row_reader(images: np.ndarray) -> Any:
-    """A function int64 [k] -> uint8 [k, H, W, C] that reads rows, a mapped file's by position."""
+    """A function int64 [k] -> rows [k, ...] that reads rows, a mapped file's by position."""
     root = _root(images)
     in_order = images.flags.c_contiguous and hasattr(os, "preadv")
     if not (isinstance(root, np.memmap) and in_order):
@@ -215,7 +214,7 @@ def row_reader(images: np.ndarray) -> Any:
     file = os.open(name, os.O_RDONLY)
 
     def read(indices: np.ndarray) -> np.ndarray:
-        rows = np.empty((len(indices), *row_shape), np.uint8)
+        rows = np.empty((len(indices), *row_shape), images.dtype)
         for place in np.argsort(indices):  # along the file, for disks that turn
             offset = start + int(indices[place]) * row_bytes
             if os.preadv(file, [rows[place]], offset) != row_bytes:

@@ -1,4 +1,4 @@
-"""A folder of the user's own pictures, or an array of images."""
+"""A folder of the user's own pictures, an array of images, or a table of vectors."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from wae_tf.data import (
     own_arrays,
     own_pictures,
     picture_files,
+    vectors,
 )
 from wae_tf.data.archives import BadPicture, Files
 from wae_tf.data.cache import Accept
 from wae_tf.data.image_set import ImageSet, layout
-from wae_tf.errors import DataError
+from wae_tf.errors import DataError, FlagError
 from wae_tf.registry import register
 
 _ARRAYS = (".npy", ".npz")
@@ -63,6 +64,9 @@ def _without_ending(files: Files) -> str:
 
 def check(data_dir: Path, image_size: int | None, skip_bad_images: bool) -> None:
     """Refuses what has no images, pictures of several sizes and arrays that are none, by headers."""
+    if (of_vectors := vectors.file_in(data_dir)) is not None:
+        _refuse_of_pictures(of_vectors, image_size, None)
+        return
     found = _find(data_dir)
     if isinstance(found, Path):
         own_arrays.open_array(found)
@@ -77,8 +81,9 @@ def check(data_dir: Path, image_size: int | None, skip_bad_images: bool) -> None
 @register(
     "dataset",
     "folder",
-    help="pictures of your own",
-    layout="pictures (jpg, png and whatever else Pillow reads), or one .npy or .npz file of images",
+    help="pictures or vectors of your own",
+    layout="pictures (jpg, png and whatever else Pillow reads), one .npy or .npz file of images, or one "
+    ".npy or .csv file of vectors",
     check=check,
     pixel_range="symmetric",
     flags=("image_size", "channels"),
@@ -95,6 +100,13 @@ def folder(
     """Anyone's pictures: a folder or zip of them, or an array (grassli, official datahandler.py:615)."""
     if data_dir is None:
         raise DataError(f"--dataset=folder needs --data_dir: a folder with {layout('folder')}.")
+    if (of_vectors := vectors.file_in(data_dir)) is not None:
+        _refuse_of_pictures(of_vectors, image_size, channels)
+        rows = vectors.read(of_vectors)
+        if accept is not None:
+            accept(rows.shape[1:])
+        train, how = _cut(data_dir, len(rows), test_size, "row")
+        return _image_set(rows, None, train, how, f"vectors of {of_vectors}")
     found = _find(data_dir)
     if isinstance(found, Path):
         images, words = own_arrays.read(found, cache_dir, image_size, channels, accept)
@@ -122,10 +134,16 @@ def folder(
     )
 
 
-def _cut(data_dir: Path, count: int, test_size: int | None) -> tuple[int, str]:
+def _refuse_of_pictures(path: Path, image_size: int | None, channels: int | None) -> None:
+    for flag, value in (("image_size", image_size), ("channels", channels)):
+        if value is not None:
+            raise FlagError(f"--{flag}={value} is of pictures, and {path} holds vectors.")
+
+
+def _cut(data_dir: Path, count: int, test_size: int | None, what: str = "image") -> tuple[int, str]:
     """How many of the shuffled images are for training, and the split in words."""
     if count < 2:
-        raise DataError(f"{data_dir} has {count} image: at least 2 are needed.")
+        raise DataError(f"{data_dir} has {count} {what}: at least 2 are needed.")
     usual = min(10_000, max(2, count // 10), count - 1)
     test = usual if test_size is None else test_size
     train = count - image_set.checked_test_size(test, count)

@@ -45,9 +45,14 @@ class ImageSet:
     left_out: str = ""
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(H, W, C)."""
+    def image_shape(self) -> tuple[int, ...]:
+        """(H, W, C); of vectors (d,)."""
         return tuple(self.train.shape[1:])
+
+    @property
+    def of_pictures(self) -> bool:
+        """Whether the rows are pictures, as bytes; vectors are float32 [N, d]."""
+        return len(self.image_shape) == 3
 
 
 def layout(name: str) -> str:

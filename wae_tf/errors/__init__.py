@@ -10,6 +10,7 @@ from wae_tf.errors.sentences import (
     first_line,
     of_a_file,
     printable,
+    sentence_of_a_file,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "first_line",
     "of_a_file",
     "printable",
+    "sentence_of_a_file",
 ]

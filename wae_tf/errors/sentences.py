@@ -50,6 +50,14 @@ def of_a_file(error: BaseException) -> tuple[str, str] | None:
     return (name, reason) if system else None
 
 
+def sentence_of_a_file(error: BaseException) -> str | None:
+    """A sentence on a file that is there and may not be touched, or a full disk; None: another error."""
+    found = of_a_file(error)
+    if found is None:
+        return None
+    return f"{printable(found[0] or 'a file that is read or written')} cannot be used: {found[1]}."
+
+
 class UserError(Exception):
     """A sentence for a person: names the flag, file or value, and what is accepted.
 

@@ -74,6 +74,7 @@ FLAGS: Mapping[str, str] = _by_word(
 VALUES: Mapping[str, str] = _by_word(
     {
         "wae_mmd": "wae mmd wae-mmd waemmd",
+        "wae_swd": "swd swae sliced sliced_wasserstein",
         "wae_gan": "gan wae-gan waegan aae adversarial",
         "vae": "betavae beta_vae beta-vae",
         "celeba": "celebA celeb_a celeb celeba64 faces",

@@ -55,6 +55,11 @@ def test_terms(model: Wae, images: np.ndarray, batch_size: int = 100) -> dict[st
     }
 
 
+def least_sharpness(model: Wae, images: np.ndarray) -> float:
+    """The minimum that the official log has; NaN of data that are no pictures."""
+    return float(sharpness(images).min()) if model.of_pictures else math.nan
+
+
 def sharpness_of(images: np.ndarray, what: str) -> dict[str, float]:
     """`sharpness_{what}`, the minimum as the official log has it, and `sharpness_{what}_mean`."""
     values = sharpness(images)
@@ -74,7 +79,12 @@ def sharpnesses(
         test: uint8 [n, H, W, C]; of at most the first `sample_count`.
         batch_size: images a call.
         sample_count: samples.
+
+    Returns:
+        Nothing of data that are no pictures, which have no edges.
     """
+    if not model.of_pictures:
+        return {}
     some = np.asarray(test[:sample_count])
     samples = passes.samples(model, sample_count, batch_size, seed=model.settings.seed)
     return {
@@ -136,9 +146,10 @@ def evaluate(
         What `test_terms`, `sharpnesses` and, of the codes of all test images, `codes.moments` and
         `off_prior.flag` give.
     """
-    progress(f"reconstructing {len(test)} test images")
+    progress(f"reconstructing {len(test)} test {'images' if model.of_pictures else 'vectors'}")
     terms = test_terms(model, test, batch_size)
-    progress(f"sharpness of {sample_count} samples")
+    if model.of_pictures:
+        progress(f"sharpness of {sample_count} samples")
     sharp = sharpnesses(model, test, batch_size=batch_size, sample_count=sample_count)
     if test_codes is None:
         test_codes = passes.codes(model, test, batch_size)

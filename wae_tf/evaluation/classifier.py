@@ -35,7 +35,7 @@ class Facts:
     """What is known of a trained classifier; the fields of classifier.json."""
 
     dataset: str
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     classes: int
     split: str
     train_images: int
@@ -49,7 +49,7 @@ class Facts:
     network: str = "classifier.keras"  # its file, beside; the default is what older ones had
 
 
-def build(image_shape: tuple[int, int, int], classes: int, seed: int) -> keras.Model:
+def build(image_shape: tuple[int, ...], classes: int, seed: int) -> keras.Model:
     """Three convolutions and two dense layers; outputs `features` [n, 64] and `logits`."""
     keras.utils.set_random_seed(seed % 2**32)
     images = keras.Input(image_shape, name="images")
@@ -193,7 +193,7 @@ def how(dataset: str) -> str:
     )
 
 
-def load(folder: str | Path, config: Config, image_shape: tuple[int, int, int]) -> FeatureNetwork:
+def load(folder: str | Path, config: Config, image_shape: tuple[int, ...]) -> FeatureNetwork:
     """The network of --classifier.
 
     Raises:

@@ -18,6 +18,7 @@ import tensorflow as tf
 from wae_tf.errors import DataError, FlagError, first_line
 from wae_tf.evaluation.distances import FeatureNetwork
 from wae_tf.evaluation.options import RESIZES
+from wae_tf.runs import checkpoints
 
 SIZE, FEATURES, CLASSES = 299, 2048, 1008
 
@@ -121,9 +122,8 @@ def _check(function: Function, source: str) -> None:
     try:
         pool, logits = map(tf.convert_to_tensor, function(tf.zeros([2, SIZE, SIZE, 3])))
     except (ValueError, TypeError, tf.errors.OpError) as error:
-        text = str(error).strip().splitlines() or [type(error).__name__]
         raise DataError(
-            f"--inception={source} does not take images [n, {SIZE}, {SIZE}, 3]: {text[0][:200]}"
+            f"--inception={source} does not take images [n, {SIZE}, {SIZE}, 3]: {first_line(error)}."
         ) from error
     if tuple(pool.shape) != (2, FEATURES) or tuple(logits.shape) != (2, CLASSES):
         raise DataError(
@@ -186,7 +186,8 @@ def _named(outputs: Any, source: str) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _saved_model(folder: Path, source: str) -> Function:
     try:
-        loaded = tf.saved_model.load(str(folder))
+        with checkpoints.plain(folder) as place:
+            loaded = tf.saved_model.load(str(place))
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise DataError(f"--inception={source} cannot be loaded as a SavedModel.") from error
     for signature in getattr(loaded, "signatures", {}).values():

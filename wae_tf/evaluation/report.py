@@ -127,7 +127,7 @@ def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
             "Samples",
             f"The first samples, not picked (sampler {assessment.sampler}).",
         ),
-        page_parts.picture_of_file(figures / "data.png", "Data", "The first test images."),
+        page_parts.picture_of_file(figures / "data.png", "Test images", "The first of them."),
         "</div>",
         '<section class="card"><h2>Pictures, measured</h2>',
         page_parts.table(

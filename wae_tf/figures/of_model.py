@@ -38,6 +38,27 @@ def _fitting(available: int, columns: int) -> int:
     return rows * columns
 
 
+def codes_in_plane(
+    model: Wae, train: np.ndarray, test: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The prior's codes and those of training and test data, [n, 2] each.
+
+    In the plane where they look least normal, or the first two coordinates of other priors.
+    """
+    settings = model.settings
+    train, test = passes.codes(model, train), passes.codes(model, test)
+    prior = model.sample_prior(len(train), streams.key(settings.seed, "figure", 0)).numpy()
+    found: tuple[np.ndarray, ...] = (prior, train, test)
+    if settings.prior == "normal" and settings.zdim > 2:
+        both = np.concatenate([train, test])
+        plane = least_gaussian_plane(both, settings.prior_scale, settings.seed)
+        found = tuple(codes @ plane for codes in found)
+    elif settings.zdim == 1:
+        found = tuple(np.concatenate([codes, np.zeros_like(codes)], axis=1) for codes in found)
+    prior, train, test = (codes[:, :2] for codes in found)
+    return prior, train, test
+
+
 def draw_progress(
     model: Wae,
     path: Path,
@@ -61,38 +82,23 @@ def draw_progress(
         pictures: images in each panel, at most.
         columns: of each panel.
     """
-    settings = model.settings
     available = min(pictures, len(train), len(test))
     columns = min(columns, available)
     if not _fitting(available, columns):  # a single row of an odd number
         columns -= columns % 2
     count = _fitting(available, columns)
     train, test = _shown(model, train[:count]), _shown(model, test[:count])
-    codes_train = passes.codes(model, train)
-    codes_test = passes.codes(model, test)
-    prior_codes = model.sample_prior(count, streams.key(settings.seed, "figure", 0)).numpy()
-    if settings.prior == "normal" and settings.zdim > 2:
-        plane = least_gaussian_plane(
-            np.concatenate([codes_train, codes_test]), settings.prior_scale, settings.seed
-        )
-        codes_train, codes_test, prior_codes = (
-            codes @ plane for codes in (codes_train, codes_test, prior_codes)
-        )
-    elif settings.zdim == 1:
-        codes_train, codes_test, prior_codes = (
-            np.concatenate([codes, np.zeros_like(codes)], axis=1)
-            for codes in (codes_train, codes_test, prior_codes)
-        )
+    prior_codes, codes_train, codes_test = codes_in_plane(model, train, test)
     shown = six_panel.SixPanels(
         train=_pictures(model, train),
         train_reconstructions=_pictures(model, passes.reconstructions(model, train)),
         test=_pictures(model, test),
         test_reconstructions=_pictures(model, passes.reconstructions(model, test)),
-        samples=_pictures(model, passes.samples(model, count, seed=settings.seed)),
+        samples=_pictures(model, passes.samples(model, count, seed=model.settings.seed)),
         data=_pictures(model, train),
-        codes_train=codes_train[:, :2],
-        codes_test=codes_test[:, :2],
-        prior_codes=prior_codes[:, :2],
+        codes_train=codes_train,
+        codes_test=codes_test,
+        prior_codes=prior_codes,
         curves=curves,
         columns=columns,
         title=title,
@@ -121,16 +127,21 @@ def draw_interpolations(model: Wae, path: Path, test: np.ndarray) -> None:
     panels.interpolations(path, _pictures(model, decoded), ends=_pictures(model, ends))
 
 
-def draw_traversals(model: Wae, path: Path, test: np.ndarray) -> None:
-    """The first test image's code with one coordinate at a time moved over the prior's range."""
-    code = model.encode(_shown(model, test[:1])).numpy()[0]
+def traversed(model: Wae, code: np.ndarray) -> np.ndarray:
+    """A code [z] with one coordinate at a time moved over the prior's range, [coordinates, values, z]."""
     count = min(model.settings.zdim, TRAVERSED)
     scale = passes.prior_std(model)
     grid = np.tile(code, (count, len(TRAVERSAL_VALUES), 1))
     for i in range(count):
         grid[i, :, i] = scale * np.asarray(TRAVERSAL_VALUES)
+    return grid
+
+
+def draw_traversals(model: Wae, path: Path, test: np.ndarray) -> None:
+    """The first test image's code with one coordinate at a time moved over the prior's range."""
+    grid = traversed(model, model.encode(_shown(model, test[:1])).numpy()[0])
     decoded = passes.decoded(model, grid.reshape(-1, model.settings.zdim))
-    decoded = decoded.reshape(count, len(TRAVERSAL_VALUES), *decoded.shape[1:])
+    decoded = decoded.reshape(*grid.shape[:2], *decoded.shape[1:])
     image = _shown(model, test[:1])
     unmoved = np.concatenate([image, passes.reconstructions(model, image)])
     panels.traversals(

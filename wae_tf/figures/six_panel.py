@@ -101,8 +101,8 @@ def figure_of(shown: SixPanels) -> Figure:
         ax.set_xticks([])
         ax.set_yticks([])
         ax.set_anchor("N")  # flat grids stay under one line of titles
-    _draw_codes(axes[1, 0], shown)
-    _draw_log_curves(axes[1, 1], shown.curves)
+    draw_codes(axes[1, 0], shown.prior_codes, shown.codes_train, shown.codes_test)
+    draw_log_curves(axes[1, 1], shown.curves)
     return figure
 
 
@@ -114,10 +114,13 @@ def _paired_grid(images: np.ndarray, reconstructions: np.ndarray, columns: int) 
     return drawing.image_grid(both, math.ceil(len(both) / rows), gap=GAP, order="down", group=2)
 
 
-def _draw_codes(ax: Axes, shown: SixPanels) -> None:
-    prior = drawing.points(shown.prior_codes, "prior_codes")
-    train = drawing.points(shown.codes_train, "codes_train")
-    test = drawing.points(shown.codes_test, "codes_test")
+def draw_codes(
+    ax: Axes, prior_codes: np.ndarray, codes_train: np.ndarray, codes_test: np.ndarray
+) -> None:
+    """Draws codes [n, 2] of the prior, of training and of test data as clouds of points."""
+    prior = drawing.points(prior_codes, "prior_codes")
+    train = drawing.points(codes_train, "codes_train")
+    test = drawing.points(codes_test, "codes_test")
     for places, colour, size, marker, width, label in (
         (prior, RED, 70, "*", 0, "Pz"),
         (train, BLUE, 20, "x", 1, "Qz train"),
@@ -141,7 +144,8 @@ def _draw_codes(ax: Axes, shown: SixPanels) -> None:
     drawing.legend_above(ax)
 
 
-def _draw_log_curves(ax: Axes, curves: Mapping[str, Sequence[float]]) -> None:
+def draw_log_curves(ax: Axes, curves: Mapping[str, Sequence[float]]) -> None:
+    """Draws the logarithms of `SixPanels.curves` over the steps."""
     for name in ("step", "reconstruction", "penalty"):
         if name not in curves:
             raise ValueError(

@@ -195,8 +195,11 @@ class Autoencoder(KerasWays):
         ends = [self._as_codes(end, batch_size) for end in (first, last)]
         if ends[0].shape != ends[1].shape:
             raise ValueError(f"first and last are {ends[0].shape[0]} and {ends[1].shape[0]} rows.")
-        line = priors.line(self.settings.prior, ends[0], ends[1], steps)
-        made = self.decode(tf.reshape(line, [-1, self.settings.zdim]), batch_size)
+        share = tf.linspace(tf.zeros([], self.full_dtype), tf.ones([], self.full_dtype), steps)
+        share = tf.tile(share, [ends[0].shape[0]])[:, None]
+        first, last = (tf.repeat(end, steps, axis=0) for end in ends)
+        line = priors.between(self.settings.prior, first, last, share)
+        made = self.decode(line, batch_size)
         return tf.reshape(made, [-1, steps, *self.image_shape])
 
     def score(self, x: Any, batch_size: int | None = None) -> tf.Tensor:
@@ -233,6 +236,17 @@ class Autoencoder(KerasWays):
         return self.encode(end, batch_size)
 
     # Parts of a pass.
+
+    @property
+    def of_pictures(self) -> bool:
+        """Whether a row of data is a picture [H, W, C]."""
+        return len(self.image_shape) == 3
+
+    @property
+    def networks(self) -> dict[str, keras.layers.Layer]:
+        """Encoder, decoder, and the adversary where there is one."""
+        found = {name: getattr(self, name) for name in own_networks.NETWORKS}
+        return {name: network for name, network in found.items() if network is not None}
 
     def as_pixels(self, images: Any) -> tf.Tensor:
         """Images as floats in the model's range: uint8 is scaled, floats are taken as they are."""

@@ -11,14 +11,14 @@ for _name in registry.names("model"):
     registry.load("model", _name)
 
 
-def from_config(config: Config, image_shape: tuple[int, int, int], data_size: int) -> Wae:
-    """The model that the config names, for images of this shape.
+def from_config(config: Config, image_shape: tuple[int, ...], data_size: int) -> Wae:
+    """The model that the config names, for data of this shape.
 
     A learning rate that is not constant follows each `fit`'s epochs and batches.
 
     Args:
         config: of a run.
-        image_shape: (H, W, C).
+        image_shape: (H, W, C), or (d,) of vectors.
         data_size: number of training images.
     """
     model = registry.get("model", config.model)(image_shape, config, data_size=data_size)

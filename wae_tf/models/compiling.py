@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from wae_tf.models import inputs
 from wae_tf.models.autoencoder import Autoencoder
-from wae_tf.models.own_networks import NETWORKS
 from wae_tf.models.step import rates, updates
 from wae_tf.models.step.schedules import Schedules
 
@@ -122,12 +121,6 @@ class CompiledAutoencoder(Autoencoder):
     def autoencoder_variables(self) -> list[keras.Variable]:
         """Trainable variables of encoder and decoder."""
         return self.encoder.trainable_variables + self.decoder.trainable_variables
-
-    @property
-    def networks(self) -> dict[str, keras.layers.Layer]:
-        """Encoder, decoder, and the adversary where there is one."""
-        found = {name: getattr(self, name) for name in NETWORKS}
-        return {name: network for name, network in found.items() if network is not None}
 
     @property
     def wae_lambda(self) -> keras.Variable:

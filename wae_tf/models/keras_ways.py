@@ -62,7 +62,7 @@ class KerasWays(keras.Model):
             ValueError: a package that the format needs is not there.
         """
         try:
-            super().export(filepath, format=format, **kwargs)
+            super().export(str(filepath), format=format, **kwargs)
         except ImportError as error:
             needed = PACKAGES.get(format, error.name or "a package")
             raise ValueError(

@@ -15,7 +15,7 @@ from wae_tf.registry import register
 from wae_tf.settings import Settings
 
 
-def check(settings: Settings, image_shape: tuple[int, int, int]) -> None:
+def check(settings: Settings, image_shape: tuple[int, ...]) -> None:
     """Checks that architectures, filters and image size fit each other.
 
     Raises:

@@ -57,18 +57,6 @@ def between(prior: str, first: Any, last: Any, share: Any) -> Any:
     return into_support(prior, codes) if prior == "sphere" else codes
 
 
-def line(prior: str, first: tf.Tensor, last: tf.Tensor, steps: int) -> tf.Tensor:
-    """Codes [n, steps, z] on the way from each first to each last [n, z], both ends included.
-
-    Straight, at even distances; for `sphere` the straight line seen from the centre.
-    """
-    share = tf.linspace(tf.zeros([], first.dtype), tf.ones([], first.dtype), steps)
-    rows, zdim = tf.shape(first)[0], first.shape[1]
-    first, last = tf.repeat(first, steps, axis=0), tf.repeat(last, steps, axis=0)
-    codes = between(prior, first, last, tf.tile(share, [rows])[:, None])
-    return tf.reshape(codes, [rows, steps, zdim])
-
-
 def unit(scale: float) -> float:
     """What sizes of codes are measured in: the prior's scale without its sign; 1 where it is 0.
 

@@ -200,10 +200,15 @@ def set_aside_after(folder: Path, step: int) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def is_pattern(path: Path) -> bool:
+    """Whether TensorFlow, to which a prefix is a pattern, would not find what it wrote there."""
+    return bool(set(str(path)) & set("[]*?\\"))
+
+
 @contextlib.contextmanager
 def plain(path: Path) -> Iterator[Path]:
     """A name of the folder that TensorFlow, to which a prefix is a pattern, takes as it is."""
-    if not set(str(path)) & set("[]*?\\"):
+    if not is_pattern(path):
         yield path
         return
     with tempfile.TemporaryDirectory() as beside:

@@ -19,7 +19,7 @@ except ImportError:
     fcntl = None  # type: ignore[assignment]  # not on Windows
 from wae_tf.config import Config
 from wae_tf.errors import RunError, first_line
-from wae_tf.files import open_regular, read_text, write_atomically
+from wae_tf.files import open_regular, read_text, sweep, write_atomically
 from wae_tf.runs import measures
 from wae_tf.runs.flags_file import flags_by_name, flags_text
 from wae_tf.runs.numbers import cell, checksum, is_number, number
@@ -215,6 +215,8 @@ class RunFolder:
         """Removes what a killed process left half written."""
         for path in self._temporaries():
             path.unlink(missing_ok=True)
+        for folder in (self.folder, self.figures, self.folder / "official"):
+            sweep(folder)
 
     def _remove(self) -> None:
         # Only what a run writes: a stranger's file in the folder stays. Checkpoints first and flags

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from wae_tf.console import progress
+from wae_tf.console import interruption, progress
 from wae_tf.errors import RunError, first_line
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -113,9 +113,8 @@ class Mirror:
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
-            raise RunError(
-                f"--work_dir={self.address} cannot be {what} ({first_line(error)})."
-            ) from error
+            reason = first_line(error)
+            raise RunError(f"--work_dir={self.address} cannot be {what} ({reason}).") from error
 
 
 def _is_ours(name: str) -> bool:
@@ -161,7 +160,8 @@ def local(address: str) -> Iterator[Path]:
     finally:
         del _mirrors[folder]
         try:
-            mirror.push()
+            with interruption.finishing():  # it may take longer than a signal waits for an answer
+                mirror.push()
             shutil.rmtree(parent, ignore_errors=True)
         except RunError as error:
             kept = RunError(f"{str(error).rstrip('.')}; all is in {folder}.")

@@ -13,19 +13,24 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]  # not on Windows
 from wae_tf.config import Config
 from wae_tf.console import progress as console_progress
 from wae_tf.errors import FlagError, RunError, of_a_file
 from wae_tf.errors.suggestions import did_you_mean
 from wae_tf.files import write_atomically
 from wae_tf.models.wae import Wae
+from wae_tf.runs import checkpoints
 from wae_tf.runs.folder import RunFolder
 from wae_tf.serving import model_card, other_runtimes, signatures
 from wae_tf.serving.signatures import Signature
@@ -33,6 +38,8 @@ from wae_tf.serving.signatures import Signature
 FORMATS = ("savedmodel", "litert", "onnx")
 #: The highest version.
 MOST = 2**63 - 1
+#: Seconds in which an export makes its folder and holds it.
+_YOUNG = 10
 #: How far the loaded model may be from the one in memory.
 TOLERANCE = 1e-5
 
@@ -68,7 +75,7 @@ def save(
 
     Args:
         model: as `served_model` gives it.
-        folder: where to; must not exist.
+        folder: where to; empty or not there.
         config: see `signatures`.
         jit_compile: see `signatures`.
     """
@@ -128,10 +135,13 @@ def export(
     check_formats(formats)
     served = signatures.served_model(model)
     folder = Path(folder)
-    temporary = folder / f".{os.getpid()}.new"  # no number: a server does not see it
+    temporary = folder / f".{time.time_ns()}.new"  # no number: a server does not see it
+    held = contextlib.ExitStack()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
+        temporary.mkdir()
+        held.enter_context(_held(temporary))
         made = save(served, temporary, config)
         examples = signatures.example_inputs(served, config)
         _read_back(temporary, made, examples)
@@ -162,7 +172,12 @@ def export(
         raise RunError(f"--export_dir={folder} cannot be written to: {reason}.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        held.close()
     progress(f"wrote {final} with the signatures {', '.join(made)}")
+    if checkpoints.is_pattern(final):
+        progress(
+            "TensorFlow loads nothing from a path with [, ], *, ? or \\: copy it to another one"
+        )
     return final
 
 
@@ -177,11 +192,35 @@ def check_formats(formats: Sequence[str]) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Removes what killed exports left: an export takes minutes, and these are an hour old."""
+    """Removes what killed exports left: folders that no process holds, or, without locks, an hour old."""
     for path in folder.glob(".*.new"):
         with contextlib.suppress(OSError):
-            if path.name[1:-4].isdecimal() and time.time() - path.stat().st_mtime > 3600:
-                shutil.rmtree(path)
+            age = time.time() - path.stat().st_mtime
+            if not path.name[1:-4].isdecimal() or age < _YOUNG:
+                continue
+            with _held(path) as free:
+                if free or (free is None and age > 3600):
+                    shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[bool | None]:
+    """Holds a folder while this process lives; whether it could, None where there are no locks."""
+    if fcntl is None:
+        yield None
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free: bool | None = True
+        except BlockingIOError:
+            free = False
+        except OSError:  # some network file systems
+            free = None
+        yield free
+    finally:
+        os.close(handle)
 
 
 def _publish(temporary: Path, folder: Path, card: dict[str, Any]) -> Path:
@@ -209,7 +248,8 @@ def _read_back(
     folder: Path, made: Mapping[str, Signature], examples: Mapping[str, Mapping[str, np.ndarray]]
 ) -> None:
     """Loads what was written and compares every signature's numbers with those in memory."""
-    loaded = tf.saved_model.load(str(folder))
+    with checkpoints.plain(folder) as place:
+        loaded = tf.saved_model.load(str(place))
     for name, inputs in examples.items():
         tensors = {key: tf.constant(value) for key, value in inputs.items()}
         expected = made[name].function(**tensors)

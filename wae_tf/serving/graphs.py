@@ -14,6 +14,8 @@ from wae_tf.serving.graph_loops import concatenated, in_parts
 
 #: How far outside the range a float pixel may lie: rounding, not another range.
 SLACK = 1e-4
+#: The ranges of `pixel_range` that are not [-1, 1].
+ENDS = {"unit": (0.0, 1.0), "any": (float(tf.float32.min), float(tf.float32.max))}
 
 
 class Graphs:
@@ -21,9 +23,10 @@ class Graphs:
 
     def __init__(self, model: Wae, config: Config | None, jit_compile: bool):
         self.model, self.config = model, config
-        self.symmetric = model.settings.pixel_range_of_data != "unit"
-        self.low, self.high = (-1.0, 1.0) if self.symmetric else (0.0, 1.0)
-        self.range = "[-1, 1]" if self.symmetric else "[0, 1]"
+        self.low, self.high = ENDS.get(model.settings.pixel_range_of_data, (-1.0, 1.0))
+        self.range = f"[{self.low:g}, {self.high:g}]"
+        if model.settings.pixel_range_of_data == "any":
+            self.range = "the finite numbers"
         self.most = graph_checks.most_rows(
             graph_checks.numbers_of(model.image_shape, model.settings.zdim)
         )
@@ -64,10 +67,12 @@ class Graphs:
     def checked_images(self, images: tf.Tensor, name: str) -> tf.Tensor:
         """The images, once their shape is the model's and their pixels lie in its range."""
         images = graph_checks.sized(images, name, self.model.image_shape, self.most)
-        inside = (images >= self.low - SLACK) & (images <= self.high + SLACK)  # NaN is not
+        # NaN is in no range.
+        inside = (images >= self.low - SLACK) & (images <= self.high + SLACK)
         guard = graph_checks.check(
             tf.reduce_all(inside),
-            f"{name}: pixels within {self.range} are expected; found from, to:",
+            f"{name}: {'numbers' if self.high > 1 else 'pixels'} within {self.range} are expected; found "
+            "from, to:",
             tf.reduce_min(images),
             tf.reduce_max(images),
         )

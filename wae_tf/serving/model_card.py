@@ -17,7 +17,7 @@ from wae_tf.config import Config
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.serving import graph_checks, signatures
-from wae_tf.serving.graphs import SLACK
+from wae_tf.serving.graphs import ENDS, SLACK
 from wae_tf.serving.signatures import Signature
 
 
@@ -32,7 +32,17 @@ def model_card(
     flags = dataclasses.asdict(settings if config is None else config)
     for private in ("data_dir", "cache_dir", "work_dir"):
         flags.pop(private, None)
-    low = 0.0 if settings.pixel_range_of_data == "unit" else -1.0
+    pixel_range = list(ENDS.get(settings.pixel_range_of_data, (-1.0, 1.0)))
+    notes = ["Signatures are float32 whatever precision the model was trained in."]
+    if settings.pixel_range_of_data == "any":
+        notes.append("Numbers that are not finite are an error.")
+    else:
+        notes.append(
+            f"Float pixels outside {pixel_range} by more than {SLACK:g} are an error; a picture's "
+            "bytes are brought into the range."
+        )
+    if signatures.accepts_files(model):
+        notes.append("EXIF orientation is not applied, and 16-bit PNGs lose their lower byte.")
     return {
         "name": settings.model + (f" trained on {config.dataset}" if config else ""),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -40,7 +50,7 @@ def model_card(
             "dataset": config and config.dataset,
             "training_images": model.data_size,
             "image_shape": list(model.image_shape),
-            "pixel_range": [low, 1.0],
+            "pixel_range": None if settings.pixel_range_of_data == "any" else pixel_range,
             "pictures_accepted": signatures.accepted(model, config),
         },
         "training": {
@@ -62,12 +72,7 @@ def model_card(
             "bytes_of_pictures": graph_checks.MOST_BYTES,
             "pixels_of_pictures": graph_checks.MOST_PIXELS,
         },
-        "notes": [
-            "Signatures are float32 whatever precision the model was trained in.",
-            f"Float pixels outside {[low, 1.0]} by more than {SLACK:g} are an error; a picture's "
-            "bytes are brought into the range.",
-            "EXIF orientation is not applied, and 16-bit PNGs lose their lower byte.",
-        ],
+        "notes": notes,
         "metrics": dict(metrics),
         "flags": flags,
         "versions": {

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from wae_tf.errors import RunError, first_line
 from wae_tf.models.wae import Wae
+from wae_tf.runs import checkpoints
 from wae_tf.serving.graphs import Graphs
 
 # Other runtimes.
@@ -47,9 +48,10 @@ def write_litert(model: Wae, folder: Path) -> Path:
     folder.mkdir()
     source = folder / "source"
     tf.saved_model.save(module, str(source), signatures=functions)
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(source), signature_keys=[*functions])
     try:
-        data = converter.convert()
+        with checkpoints.plain(source) as place:
+            made = tf.lite.TFLiteConverter.from_saved_model(str(place), signature_keys=[*functions])
+            data = made.convert()
     except Exception as error:  # the converter has an exception class of its own, not public
         raise RunError(
             f"--export_formats=litert: the converter refused: {first_line(error)}."

@@ -97,8 +97,9 @@ def signatures(
     settings, shape = model.settings, model.image_shape
     size = "x".join(map(str, shape))
     in_range = f"within {graphs.range}"
-    images = Port("images", tf.float32, (None, *shape), f"{size} pixels {in_range}")
-    decoded = images._replace(meaning=f"decoded {size} pixels {in_range}")
+    what = "pixels" if model.of_pictures else "numbers"
+    images = Port("images", tf.float32, (None, *shape), f"{size} {what} {in_range}")
+    decoded = images._replace(meaning=f"decoded {size} {what} {in_range}")
     rows = (None, None, *shape)
     codes = Port("codes", tf.float32, (None, settings.zdim), "codes, any finite numbers")
     encoded = [codes._replace(meaning=f"codes, prior {settings.prior}; no noise of the encoder's")]
@@ -132,7 +133,7 @@ def signatures(
             (Port("images", tf.float32, rows, f"row i: steps[i] images {in_range}, then zeros"),),
         ),
     }
-    if shape[2] in (1, 3):
+    if accepts_files(model):
         wanted["encode_bytes"] = ("picture files to their codes", (picture,), tuple(encoded))
         wanted["reconstruct_bytes"] = ("picture files to reconstructions", (picture,), (decoded,))
     made = {}
@@ -168,8 +169,15 @@ def widened(signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
     return call
 
 
+def accepts_files(model: Wae) -> bool:
+    """Whether the data are pictures, grey or of three colours."""
+    return model.of_pictures and model.image_shape[2] in (1, 3)
+
+
 def accepted(model: Wae, config: Config | None = None) -> str:
     """Which pictures the bytes signatures take, in words."""
+    if not accepts_files(model):
+        return "none"
     height, width, _ = model.image_shape
     if config is not None and config.dataset == "celeba":
         return f"218x178 (height x width), cropped ({config.crop}) and scaled, or {height}x{width}"
@@ -190,7 +198,7 @@ def example_inputs(model: Wae, config: Config | None = None) -> dict[str, dict[s
         "sample": {"count": one, "seed": 0 * one},
         "interpolate": {"first": images[:1], "last": images[1:], "steps": 3 * one},
     }
-    if model.image_shape[2] in (1, 3):
+    if accepts_files(model):
         picture = to_unit(images[0], model.settings.pixel_range_of_data)
         if config is not None and config.dataset == "celeba":
             picture = tf.image.resize(picture, (218, 178)).numpy()

@@ -16,7 +16,7 @@ from wae_tf.console import progress
 from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief
-from wae_tf.figures import of_model
+from wae_tf.figures import of_model, of_vectors
 from wae_tf.figures.curves import training_curves
 from wae_tf.models import passes
 from wae_tf.models.step.guard import finite
@@ -172,7 +172,7 @@ class Report(keras.callbacks.Callback):
         measured = brief.test_terms(model, test, min(config.batch_size, len(test)))
         count = min(config.pictures, 100)
         samples = passes.samples(model, count, seed=config.seed)
-        sharpness = float(brief.sharpness(samples).min())
+        sharpness = brief.least_sharpness(model, samples)
         step = int(model.step.numpy())
         logs = {} if logs is None else logs
         self.row = {
@@ -232,6 +232,11 @@ class Figures(keras.callbacks.Callback):
         step = int(model.step.numpy())
         train, test = self.images.train, self.images.test
         title = f"{config.dataset} {config.model}, epoch {epoch}, step {step}"
+        if not model.of_pictures:
+            curves, history = self.report.curves.data, self.run.read_history()
+            of_vectors.draw(model, folder, train, test, curves, history, title, epoch)
+            gc.collect()
+            return
         six_panel = folder / f"progress_{epoch:04d}.png"
         of_model.draw_progress(
             model,

@@ -13,6 +13,7 @@ from wae_tf.config import Config
 from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
 from wae_tf.models import operations
+from wae_tf.models.step import rates
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
@@ -43,7 +44,8 @@ class _Watchers:
     ):
         self.chief = distribution.is_chief(model.distribute_strategy)
         self.best = Best(config, length)
-        self.own = OwnCallbacks(own if self.chief else (), length)
+        watched = rates.watched(model, list(own)) if own and self.chief else ()
+        self.own = OwnCallbacks(watched, length)
         # All workers were called with the same, and so agree that they must agree.
         alone = distribution.is_single_process(model.distribute_strategy)
         together = not alone and bool(own or config.early_stopping_patience)
@@ -59,7 +61,7 @@ class _Watchers:
             return
         self.bar = lines.Bar(length)
         tested = min(len(images.test), config.epoch_test_size)
-        samples = min(config.pictures, 100)
+        samples = min(config.pictures, 100) if model.of_pictures else 0
         table = lines.Table(length, "adversary_loss" in model.terms, tested, samples)
         self.report = callbacks.Report(config, run, images, self.curves, self.speed, table)
         self.figures = callbacks.Figures(config, run, images, self.report)

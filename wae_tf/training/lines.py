@@ -28,7 +28,7 @@ class Table:
         length: of the run.
         adversary: whether there is one, with a column of its loss.
         tested: test images that each epoch is measured on.
-        samples: images whose sharpness is told.
+        samples: images whose sharpness is told; 0: of data that have none.
     """
 
     def __init__(self, length: Length, adversary: bool, tested: int, samples: int):
@@ -60,7 +60,7 @@ class Table:
             number(row["test_reconstruction"]).rjust(10),
             number(row["test_penalty"]).rjust(9),
             *([number(row["train_adversary_loss"]).rjust(10)] if self.adversary else []),
-            f"{row['sharpness']:10.5f}",
+            *([f"{row['sharpness']:10.5f}"] if self.samples else []),
             ("" if math.isnan(images_per_second) else f"{images_per_second:.0f}").rjust(9),
             left.rjust(7),
         ]
@@ -68,14 +68,14 @@ class Table:
 
     def _head(self) -> None:
         self._headed = True
-        console.progress(
-            f"cost and penalty are of {self.tested} test images, sharpness of the blurriest of "
-            f"{self.samples} samples"
-        )
+        what = f"test images, sharpness of the blurriest of {self.samples} samples"
+        what = what if self.samples else "test rows"
+        console.progress(f"cost and penalty of {self.tested} {what}")
         adversary = f"{'adversary':>10}" if self.adversary else ""
+        sharpness = f"{'sharpness':>10}" if self.samples else ""
         console.progress(
             f"{'epoch':>8}{'step':>7}{'loss':>9}{'cost':>10}{'penalty':>9}{adversary}"
-            f"{'sharpness':>10}{'images/s':>9}{'left':>7}"
+            f"{sharpness}{'images/s':>9}{'left':>7}"
         )
 
 

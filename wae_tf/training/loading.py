@@ -29,7 +29,8 @@ def load(path: Any, **kwargs: Any) -> Wae:
     Args:
         path: a .keras file; a run's folder, of which the newest whole checkpoint is taken; or
             hf://user/repository, which holds either and is read with huggingface_hub.
-        **kwargs: of `keras.saving.load_model`, for a file: custom_objects, compile, safe_mode.
+        **kwargs: of `keras.saving.load_model`, for a file: custom_objects, compile, safe_mode. For a
+            run's folder: checkpoint, `newest`, `best` or a step.
 
     Raises:
         RunError: nothing of the kind is there, or it cannot be read.
@@ -83,10 +84,14 @@ def _of_folder(folder: Path, kwargs: dict[str, Any]) -> Wae:
             several = f"{len(found)} .keras files" if found else "neither a run nor a .keras file"
             raise RunError(f"{folder} holds {several}; accepted: {ACCEPTED}.")
         return _of_file(found[0], kwargs)
+    checkpoint = kwargs.pop("checkpoint", "newest")
     if kwargs:
-        raise RunError(f"{', '.join(kwargs)} are of .keras files, and {folder} is a run's folder.")
+        raise RunError(
+            f"{', '.join(kwargs)}: of .keras files, and {folder} is a run's folder, which takes checkpoint."
+        )
     integrity.mend(run, progress)
-    config = dataclasses.replace(config_of(read_text(run.flags)), work_dir=str(folder))
+    config = config_of(read_text(run.flags))
+    config = dataclasses.replace(config, work_dir=str(folder), checkpoint=str(checkpoint))
     return resuming.restore_model(config)
 
 

@@ -124,12 +124,13 @@ def restore_model(config: Config) -> Wae:
     run = RunFolder(config.folder)
     run.require()
     known = run.read_metrics()
-    names = ("image_height", "image_width", "image_channels", "train_images")
-    noted = [int(known[name] or 0) for name in names if isinstance(known.get(name), int)]
-    if len(noted) < len(names) or min(noted) < 1:
-        return restore(config)[0]  # a run of before they were noted
-    height, width, channels, data_size = noted
-    return _restored(config, by_name.from_config(config, (height, width, channels), data_size))
+    for of_shape in setup.SHAPE_NAMES.values():
+        names = (*of_shape, "train_images")
+        noted = [int(known[name] or 0) for name in names if isinstance(known.get(name), int)]
+        if len(noted) == len(names) and min(noted) > 0:
+            *shape, data_size = noted
+            return _restored(config, by_name.from_config(config, tuple(shape), data_size))
+    return restore(config)[0]  # a run of before they were noted
 
 
 def _restored(config: Config, model: Wae) -> Wae:

@@ -24,9 +24,16 @@ from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
 from wae_tf.settings import memory
 
+#: What a run notes of its data's shape, by rank.
+SHAPE_NAMES = {3: ("image_height", "image_width", "image_channels"), 1: ("vector_size",)}
 
-def load_images(config: Config) -> ImageSet:
+
+def load_images(config: Config, *, of_model: bool = True) -> ImageSet:
     """The config's images, with a line on where they come from.
+
+    Args:
+        config: of a run, or of a mode without one.
+        of_model: they must fit the config's networks and batches.
 
     Raises:
         DataError: they cannot be had, or fewer than two are for testing.
@@ -36,21 +43,22 @@ def load_images(config: Config) -> ImageSet:
         config.dataset,
         **config.of_data,
         cache_dir=config.cache_dir,
-        accept=functools.partial(_check_shape, config),
+        accept=functools.partial(_check_shape, config) if of_model else None,
     )
     if len(images.test) < 2:
         raise DataError(
             f"{images.source} leave {len(images.test)} test image: at least 2 are needed, for the "
             "penalty and the figures; give more images, or a larger --test_size."
         )
-    if len(images.train) < config.batch_size:
+    if of_model and len(images.train) < config.batch_size:
         raise FlagError(
             f"--batch_size={config.batch_size} is larger than the {len(images.train)} training "
             f"images of {config.dataset}; accepted: 2 to {len(images.train)}."
         )
     shape = "x".join(map(str, images.image_shape))
+    what = "images" if images.of_pictures else "vectors"
     progress(
-        f"{images.name}: {len(images.train)} training and {len(images.test)} test images of {shape}"
+        f"{images.name}: {len(images.train)} training and {len(images.test)} test {what} of {shape}"
         f"; {images.split}; from {images.source}"
     )
     if images.skipped:
@@ -60,16 +68,22 @@ def load_images(config: Config) -> ImageSet:
     return images
 
 
-def _check_shape(config: Config, image_shape: tuple[int, int, int]) -> None:
+def _check_shape(config: Config, image_shape: tuple[int, ...]) -> None:
     """Refuses a shape that the networks cannot have; says which --image_size they can, if one can be had.
 
     Raises:
         FlagError: networks and images do not fit.
     """
+    if len(image_shape) != 3 and config.pixel_range_of_data != "any":
+        raise FlagError(
+            f"--pixel_range={config.pixel_range_of_data} is of pictures, and the data are rows of "
+            f"{list(image_shape)}; accepted: any."
+        )
     try:
         networks.check(config.settings, image_shape)
     except FlagError as error:
-        if "image_size" not in registry.fact("dataset", config.dataset, "flags", ()):
+        known = registry.fact("dataset", config.dataset, "flags", ())
+        if "image_size" not in known or len(image_shape) != 3:
             raise
         usual = min(64, *image_shape[:2])
         for side in sorted((16, 32, 64, 128, 256), key=lambda side: abs(side - usual)):
@@ -79,7 +93,7 @@ def _check_shape(config: Config, image_shape: tuple[int, int, int]) -> None:
         raise
 
 
-def _fits(config: Config, image_shape: tuple[int, int, int]) -> bool:
+def _fits(config: Config, image_shape: tuple[int, ...]) -> bool:
     try:
         networks.check(config.settings, image_shape)
     except FlagError:
@@ -152,8 +166,7 @@ def create(run: RunFolder, config: Config, images: ImageSet, overwrite: bool = F
 
 def facts_of(images: ImageSet) -> dict[str, int]:
     """What a run notes of its images: their shape and number, and a sum over a thousand of them."""
-    sides = zip(("height", "width", "channels"), images.image_shape, strict=True)
-    shape = {f"image_{side}": pixels for side, pixels in sides}
+    shape = dict(zip(SHAPE_NAMES[len(images.image_shape)], images.image_shape, strict=True))
     # By position: touching a mapped file's pages would map much of it.
     read = batches.row_reader(images.train)
     some = read(np.arange(0, len(images.train), max(1, len(images.train) // 1000)))

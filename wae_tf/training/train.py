@@ -173,14 +173,18 @@ def _evaluate(
 ) -> dict[str, float | None]:
     if skipped := metrics.get("skipped_steps"):
         progress(f"{skipped} updates were left out: their gradients overflowed half precision")
-    progress("evaluating on all test images")
+    progress(f"evaluating on all test {'images' if model.of_pictures else 'vectors'}")
     metrics |= brief.evaluate(model, images.test, batch_size=config.batch_size)
     metrics = run.update_metrics(metrics)
+    sharp = ""
+    if model.of_pictures:
+        sharp = (
+            f", sharpness of samples {metrics['sharpness_samples']:.5f} (data "
+            f"{metrics['sharpness_data']:.5f})"
+        )
     progress(
         f"done in {console.duration(time.monotonic() - began)}: test reconstruction "
-        f"{metrics['test_reconstruction']:.4f}, sharpness of samples "
-        f"{metrics['sharpness_samples']:.5f} (data {metrics['sharpness_data']:.5f}); "
-        f"look at {run.figures}"
+        f"{metrics['test_reconstruction']:.4f}{sharp}; look at {run.figures}"
     )
     if off := off_prior.sentence(metrics, config):
         progress(off)

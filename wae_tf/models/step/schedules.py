@@ -64,6 +64,9 @@ class Plateau(State):
 
     def __init__(self, steps_per_epoch: int):
         super().__init__(name="plateau")
+        self._begin(steps_per_epoch)
+
+    def _begin(self, steps_per_epoch: int) -> None:
         self.steps_per_epoch = steps_per_epoch
         self.recent_losses = self.variable(
             "recent_losses", (PLATEAU_WINDOW * steps_per_epoch,), math.inf
@@ -71,9 +74,22 @@ class Plateau(State):
         self.wait = self.variable("wait", (), 0, "int64")
         self.decay = self.variable("decay", (), 1.0)
 
-    def is_new(self) -> bool:
-        """Whether it has seen no loss yet."""
-        return bool(tf.reduce_all(tf.math.is_inf(tf.convert_to_tensor(self.recent_losses))))
+    def follow(self, steps_per_epoch: int) -> None:
+        """Takes epochs of another length, as long as it has seen no loss.
+
+        Raises:
+            ValueError: it has.
+        """
+        if steps_per_epoch == self.steps_per_epoch:
+            return
+        if tf.reduce_any(tf.math.is_finite(tf.convert_to_tensor(self.recent_losses))):
+            raise ValueError(
+                f"lr_schedule=plateau keeps the losses of epochs of {self.steps_per_epoch} steps; an "
+                f"epoch of {steps_per_epoch} needs a new model, or the same batch_size."
+            )
+        for name in ("recent_losses", "wait", "decay"):  # all, for they are saved in this order
+            delattr(self, name)
+        self._begin(steps_per_epoch)
 
     def update(self, step: tf.Tensor, epoch: tf.Tensor, loss: tf.Tensor) -> None:
         """Takes the loss of a step, in an epoch (both counted from 0), into account."""
@@ -152,16 +168,9 @@ class Schedules(State):
         self._table = decay_table(self.settings.lr_schedule, self.length[1])
         if self.settings.lr_schedule != "plateau":
             return
-        if self.plateau is not None and self.plateau.is_new():
-            del self.plateau
-            self.plateau = None
         if self.plateau is None:
             self.plateau = Plateau(self.length[0])
-        elif self.plateau.steps_per_epoch != self.length[0]:
-            raise ValueError(
-                f"lr_schedule=plateau keeps the losses of epochs of {self.plateau.steps_per_epoch} "
-                f"steps; an epoch of {self.length[0]} needs a new model, or the same batch_size."
-            )
+        self.plateau.follow(self.length[0])
 
     def set_length_of_fit(
         self, model: keras.Model, args: Sequence[Any], kwargs: Mapping[str, Any]

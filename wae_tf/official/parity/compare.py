@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from typing import NoReturn
 
 from wae_tf.errors import DataError, FlagError
 from wae_tf.official.parity import cases, record, recording, table
+from wae_tf.settings.checks import check_text
 
 #: Records that are no cases.
 EXTRAS = ("schedules", "splits")
@@ -132,3 +134,27 @@ def run(arguments: argparse.Namespace) -> int:
             paths = [folder / f"{name}.npz" for name in names]
         rows = table.replayed(paths, lambda path: _rows(path, arguments.precision), "this project")
     return table.show(rows, "the official code", arguments.json)
+
+
+def check_outputs(arguments: argparse.Namespace) -> None:
+    """Tries, before hours of work, whether the files that are asked for can be written.
+
+    Raises:
+        FlagError: a path is no text of one line.
+        DataError: --json or --record cannot be written to.
+    """
+    for name in ("json", "record"):
+        value = getattr(arguments, name)
+        if value is None:
+            continue
+        check_text(name, value)
+        path = Path(value).resolve()  # of a link, what it leads to is replaced
+        folder = path.parent if name == "json" else path
+        try:
+            if name == "record":
+                path.mkdir(parents=True, exist_ok=True)
+            elif path.exists() and not path.is_file():  # such as /dev/null, which must stay
+                raise OSError(errno.EINVAL, "it is no regular file")
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            raise DataError(f"--{name}={value} cannot be written to: {error.strerror}.") from error

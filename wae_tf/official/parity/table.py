@@ -78,7 +78,7 @@ def show(rows: Sequence, whose: str, json_file: str | None) -> int:
     if json_file:
         keys = ("case", "quantity", "difference", "floor", "tolerance", "verdict", "where")
         listed = [{key: _plain(getattr(row, key)) for key in keys} for row in rows]
-        write_atomically(Path(json_file), json.dumps(listed, indent=1) + "\n")
+        write_atomically(Path(json_file).resolve(), json.dumps(listed, indent=1) + "\n")
     return 0 if all(row.ok for row in rows) else 1
 
 
