@@ -30,7 +30,7 @@ from wae_tf.config import Config
 from wae_tf.data import load
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import RunError
-from wae_tf.evaluation import brief
+from wae_tf.evaluation import brief, off_prior
 from wae_tf.evaluation.codes import statistics
 from wae_tf.figures import drawing
 from wae_tf.models import passes
@@ -138,7 +138,8 @@ def judge(rows: list[dict[str, Any]], mean_image: float) -> None:
         if not all(map(math.isfinite, measured)):
             why.append("not finite")
         else:
-            if mean > 0.5 or least < 0.5 or most > 2 or sigmas > 100:
+            off = mean > off_prior.MEAN or least < off_prior.STD_LEAST or most > off_prior.STD_MOST
+            if off or sigmas > 100:
                 why.append("codes off")
             if error > mean_image:
                 why.append("not learned")

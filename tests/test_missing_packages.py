@@ -82,6 +82,7 @@ def test_a_handle_says_that_it_needs_tf_hub(without):
         inception._download("https://tfhub.dev/tensorflow/tfgan/eval/inception/1")
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_the_default_run_touches_none_of_them(tmp_path):
     code = (

@@ -52,6 +52,7 @@ def test_a_program_runs(folder, program):
     python(folder, program)
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_run_on_two_devices_is_that_of_one(folder):
     one, two = COMMANDS

@@ -53,6 +53,7 @@ def test_a_batch_of_one_and_float64(images):
         make().losses(images[:8], np.zeros((8, 3), np.float32), Noise())
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_bit_by_bit_evaluated_and_exported(tmp_path, capsys):
     flags = ["--model=wae_swd", "--swd_projections=10", "--figure_every=0", *tiny_run(epochs=2)]
     whole, cut = tmp_path / "whole", tmp_path / "cut"

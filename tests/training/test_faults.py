@@ -275,7 +275,13 @@ def stopped(folder, step=9):
         run(folder, *MODELS["wae_mmd"])
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "remove", "manifest"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "flip",
+        *(pytest.param(d, marks=pytest.mark.slow) for d in ("truncate", "remove", "manifest")),
+    ],
+)
 def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
     damage, uninterrupted, tmp_path, monkeypatch, capsys
 ):
@@ -302,6 +308,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
     assert_same(folder, uninterrupted("wae_mmd"))
 
 
+@pytest.mark.slow
 def test_all_checkpoints_damaged_begins_anew(uninterrupted, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     stopped(folder)
@@ -348,6 +355,7 @@ def test_a_finished_run_says_so_and_can_be_lengthened(tmp_path, capsys):
     assert [row[1] for row in history(folder)] == ["5", "10"]
 
 
+@pytest.mark.slow
 def test_a_part_of_an_epoch_lengthened_is_the_whole(uninterrupted, tmp_path, capsys):
     folder = tmp_path / "run"
     assert run(folder, *MODELS["wae_mmd"], "--steps=7") == 0

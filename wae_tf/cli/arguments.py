@@ -119,6 +119,13 @@ def split_flagfiles(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return from_files, rest
 
 
+def _unpacked(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """As `split_flagfiles`, and the plugins that are named there are imported."""
+    from_files, given = split_flagfiles(arguments)
+    registry.load_plugins(presets.plugins([*from_files, *given]))
+    return from_files, given
+
+
 def parse_one(arguments: Sequence[str]) -> flags.FlagValues:
     """The flags of one list of arguments, without presets and flagfiles."""
     values = flags.FlagValues()
@@ -176,29 +183,30 @@ def help_text(arguments: Sequence[str]) -> str | None:
     """
     if not any("help" in argument or argument == "-h" for argument in arguments):
         return None
-    with contextlib.suppress(FlagError):  # the help may be asked for because of it
-        from_files, given = split_flagfiles(help.without(arguments))
-        registry.load_plugins(presets.plugins([*from_files, *given]))
-    topic = help.asked(arguments)
-    if topic is None:
-        return None
-    arguments = help.without(arguments)
+    values, of = _values_of_help(help.without(arguments))
+    topic = help.asked(arguments)  # behind the plugins, whose modes have help too
+    return None if topic is None else help.text(topic, values, of)
+
+
+def _values_of_help(arguments: Sequence[str]) -> tuple[flags.FlagValues, str]:
+    """The values that a command line would have, and whose they are."""
     try:
-        from_files, given = split_flagfiles(arguments)
-        named = [*from_files, *given]
+        named = [part for parts in split_flagfiles(arguments) for part in parts]
+        with contextlib.suppress(FlagError):  # a plugin that is not there
+            registry.load_plugins(presets.plugins(named))
         dataset = registry.entry("dataset", presets.last("dataset", named) or Config.dataset).name
         preset = presets.of(
             dataset, presets.last("model", named) or Config.model, presets.last("data_dir", named)
         )
-        values = parse_one([*preset, *from_files, *given])
+        values = parse_one([*preset, *named])
     except FlagError:  # the help is asked for because of it
         values = flags.FlagValues()
         define(values)
-        return help.text(topic, values, "the defaults")
+        return values, "the defaults"
     of = f"flags/{values.dataset}_{values.model}.flags"
     if (presets.preset_folder() / of).is_file() or not arguments:
-        return help.text(topic, values, of)
-    return help.text(topic, values, f"the preset of {values.dataset} and {values.model}, and given")
+        return values, of
+    return values, f"the preset of {values.dataset} and {values.model}, and given"
 
 
 def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
@@ -207,8 +215,7 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     Raises:
         FlagError: an unknown flag or value, or a flagfile that is not there.
     """
-    from_files, given = split_flagfiles(arguments)
-    registry.load_plugins(presets.plugins([*from_files, *given]))
+    from_files, given = _unpacked(arguments)
     values = parse_one([*from_files, *given])
     of_run = registry.fact("mode", values.mode, "of_run", True)
     noted = None
@@ -267,9 +274,7 @@ def address(arguments: Sequence[str]) -> str | None:
         return None
     from wae_tf.runs import remote
 
-    from_files, given = split_flagfiles(arguments)
-    registry.load_plugins(presets.plugins([*from_files, *given]))
-    values = parse_one([*from_files, *given])
+    values = parse_one([part for parts in _unpacked(arguments) for part in parts])
     if not remote.is_address(values.work_dir):
         return None
     if values.distribute == "multi_worker":

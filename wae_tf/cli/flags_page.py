@@ -46,7 +46,6 @@ def _used(mode: str, values: flags.FlagValues) -> str:
 
 
 def _row(flag: flags.Flag) -> str:
-    name = f"--[no]{flag.name}" if flag.boolean else f"--{flag.name}"
     value = flag.default
     if isinstance(value, list):
         value = ",".join(map(str, value))
@@ -56,7 +55,7 @@ def _row(flag: flags.Flag) -> str:
         value = -2
     shown = "" if value is None or value == "" else f"`{value}`"
     text = " ".join(str(flag.help).split()).replace("|", "\\|").replace("<", "&lt;")
-    return f"| `{name}` | {shown} | {text} |"
+    return f"| `{help.name_of(flag)}` | {shown} | {text} |"
 
 
 if __name__ == "__main__":

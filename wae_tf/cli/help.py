@@ -110,7 +110,7 @@ def text(topic: str, values: flags.FlagValues, of: str) -> str:
         for name in told:
             help_text = _in_short(name, values) if topic == SUMMARY else str(values[name].help)
             lines += _entry(_shown(values[name]), help_text, width)
-        if others := [_name(values[name]) for name in used if name not in told]:
+        if others := [name_of(values[name]) for name in used if name not in told]:
             also = textwrap.wrap(" ".join(others), width - 8)
             lines += [
                 f"  {'also' if told else '':4s} {also[0]}",
@@ -159,15 +159,14 @@ def _in_short(name: str, values: flags.FlagValues) -> str:
     return first if default is not None or len(first) < 100 else first.split(" (")[0]
 
 
-def _name(flag: flags.Flag) -> str:
+def name_of(flag: flags.Flag) -> str:
+    """A flag as it is written: a switch with its negation."""
     return f"--[no]{flag.name}" if flag.boolean else f"--{flag.name}"
 
 
 def _shown(flag: flags.Flag) -> str:
     if flag.boolean:
-        return (
-            f"{_name(flag)} ({'default' if flag.value is None else 'yes' if flag.value else 'no'})"
-        )
+        return f"{name_of(flag)} ({'default' if flag.value is None else 'yes' if flag.value else 'no'})"
     value = flag.value
     if isinstance(value, list):
         value = ",".join(map(str, value))

@@ -171,6 +171,10 @@ def tell(name: str, error: UserError) -> None:
     if isinstance(error, Interrupted) and _listening and not _listening[-1].tell_first():
         time.sleep(GRACE)
         return
+    _print(name, error)
+
+
+def _print(name: str, error: UserError) -> None:
     lines.leave_line(echoed=error.status == CTRL_C)
     print(f"{name}: {error}", file=sys.stderr, flush=True)
 
@@ -269,8 +273,7 @@ def as_program(name: str, advice: str, main: Callable[[], int]) -> int:
             stop.number = None  # `main` has answered
     except Interrupted as error:
         if stop.tell_first():
-            lines.leave_line(echoed=error.status == CTRL_C)
-            print(f"{name}: {error}", file=sys.stderr)
+            _print(name, error)
         status = error.status
     ignore()  # all is said; the interpreter only has to leave
     return status

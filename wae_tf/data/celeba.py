@@ -107,7 +107,8 @@ def celeba(
     split: str = "official",
 ) -> ImageSet:
     """CelebA (official datahandler.py:188-208, :587-613), 64x64 or `image_size`: its JPEGs, or TFDS."""
-    if split == "listing" and (data_dir is None or _find(data_dir) is None):
+    found = None if data_dir is None else _find(data_dir)
+    if split == "listing" and found is None:
         raise DataError(
             "--split=listing needs --data_dir with CelebA's JPEGs: it goes by their names."
         )
@@ -119,7 +120,6 @@ def celeba(
     if data_dir is None:
         builder = tfds_source.prepare("celeba", layout("celeba"))
         return _celeba_from_tfds(builder, cache_dir, decode, key, how, skip_bad_images, accept)
-    found = _find(data_dir)
     if found is None:
         builder = tfds_source.prepared_in("celeba", data_dir) if data_dir.is_dir() else None
         if builder is not None:

@@ -26,15 +26,7 @@ def _find(data_dir: Path) -> list[Path]:
     Raises:
         DataError: some are missing.
     """
-    best: dict[str, Path] = {}
-    for below in _FOLDERS:
-        found = _batches(data_dir / below)
-        if len(found) > len(best):
-            best = found
-    if len(best) < len(_PARTS):
-        deeper = [_batches(data_dir / below) for below in image_set.folders_below(data_dir)]
-        whole = [found for found in deeper if len(found) == len(_PARTS)]
-        best = whole[0] if len(whole) == 1 else best
+    best = image_set.most_whole(data_dir, _FOLDERS, _batches, len(_PARTS))
     missing = [part for part in _PARTS if part not in best]
     if missing:
         raise image_set.wrong_layout("cifar10", data_dir, "; missing: " + ", ".join(missing))

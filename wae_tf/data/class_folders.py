@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import itertools
 import os
 import re
@@ -91,11 +92,16 @@ def in_order(numbers: dict[str, int], names: Sequence[str]) -> np.ndarray:
 
 def _part(name: str) -> tuple[str, str]:
     """The folder that says what a picture is for, and what: train, test, validation or nothing."""
-    for folder in name.split("/")[:-1]:
+    return _part_of_folder(os.path.dirname(name))
+
+
+@functools.lru_cache(maxsize=1024)  # pictures are many, and asked for twice; their folders are few
+def _part_of_folder(place: str) -> tuple[str, str]:
+    for folder in place.split("/"):
         for part, pattern in _PARTS.items():
             if pattern.fullmatch(folder):
                 return folder, part
-    return os.path.dirname(name), ""
+    return place, ""
 
 
 def _class(name: str) -> list[str]:

@@ -127,7 +127,8 @@ def folder(
     if split is None:
         train, how = _cut(data_dir, len(images), test_size)
     else:
-        train, how = sum(name in set(split.train) for name in order), split.words
+        of_training = set(split.train)
+        train, how = sum(name in of_training for name in order), split.words
     of_set = _image_set(images, labels, train, how, ", ".join(words))
     return dataclasses.replace(
         of_set, skipped=tuple(facts["skipped"]), left_out=own_pictures.left_out(files)

@@ -188,6 +188,31 @@ def folders_below(folder: Path, levels: int = 3, most: int = 200) -> list[str]:
     return found
 
 
+def most_whole(
+    folder: Path,
+    usual: Sequence[str],
+    parts_in: Callable[[Path], dict[str, Path]],
+    count: int,
+    may_be: Callable[[str], bool] = lambda below: True,
+) -> dict[str, Path]:
+    """The files of a data set, by part, where most of them are: in a usual place, or else deeper.
+
+    Args:
+        folder: --data_dir.
+        usual: the folders below it that downloaders make.
+        parts_in: those of the files that are in a folder.
+        count: of all parts.
+        may_be: whether a folder deeper below, by its path, may hold this data set; one is taken if it
+            is the only one that has all parts.
+    """
+    best = max((parts_in(folder / below) for below in usual), key=len)
+    if len(best) == count:
+        return best
+    deeper = [parts_in(folder / below) for below in folders_below(folder) if may_be(below)]
+    whole = [found for found in deeper if len(found) == count]
+    return whole[0] if len(whole) == 1 else best
+
+
 def wrong_layout(name: str, data_dir: Path, more: str = "") -> DataError:
     """What was found and what is expected."""
     if data_dir.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -36,17 +37,9 @@ def _find(name: str, data_dir: Path) -> Path | dict[str, Path]:
         if arrays.is_npz(data_dir):
             return data_dir
         raise image_set.wrong_layout(name, data_dir)
-    best: dict[str, Path] = {}
-    for below in _FOLDERS[name]:
-        found = _idx_files(data_dir / below)
-        if len(found) > len(best):
-            best = found
-    if len(best) < len(_KINDS):
-        deeper = [
-            _idx_files(data_dir / b) for b in image_set.folders_below(data_dir) if _is(name, b)
-        ]
-        whole = [found for found in deeper if len(found) == len(_KINDS)]
-        best = whole[0] if len(whole) == 1 else best
+    best = image_set.most_whole(
+        data_dir, _FOLDERS[name], _idx_files, len(_KINDS), functools.partial(_is, name)
+    )
     npz = image_set.first_file(data_dir, [f"{name}.npz", f"{name.replace('_', '-')}.npz"], False)
     if len(best) == len(_KINDS):
         return best

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,7 +24,10 @@ def file_in(place: Path) -> Path | None:
     try:
         found = [place]
         if place.is_dir():
-            found = [path for path in place.iterdir() if path.suffix in (".npy", *_TABLES)]
+            # Names alone: a folder of pictures has many, and is looked into at every start.
+            found = [
+                place / name for name in os.listdir(place) if _suffix(name) in (".npy", *_TABLES)
+            ]
         if len(found) != 1 or not found[0].is_file():
             return None
         path = found[0]
@@ -32,6 +36,10 @@ def file_in(place: Path) -> Path | None:
         return path if _is_matrix(path) else None
     except OSError:
         return None
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1]
 
 
 def _is_matrix(path: Path) -> bool:

@@ -179,27 +179,35 @@ def scores(network: FeatureNetwork, made: Features, real: Features) -> dict[str,
 
 
 def nearest(
-    images: np.ndarray, train: np.ndarray, count: int = 3, block: int = 2000
+    images: np.ndarray,
+    train: np.ndarray,
+    count: int = 3,
+    block: int = 2000,
+    *,
+    unit: float = 255,
+    dtype: tf.DType = tf.float32,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nearest training images by Euclidean distance of pixels, block by block.
 
     Args:
-        images: uint8 [n, H, W, C].
-        train: uint8 [N, H, W, C], may be a memory map.
+        images: uint8 [n, H, W, C], or any numbers [n, ...].
+        train: uint8 [N, H, W, C] or the like, may be a memory map.
         count: neighbours of each.
         block: training images held as floats at once.
+        unit: what distances are divided by; 255: pixels in [0, 1].
+        dtype: to compute in; float32 holds sums of squares of bytes.
 
     Returns:
-        indices [n, count] and distances [n, count], pixels in [0, 1], nearest first.
+        indices [n, count] and distances [n, count], nearest first.
     """
     count = min(count, len(train))
-    flat = tf.constant(images.reshape(len(images), -1), tf.float32)
+    flat = tf.cast(tf.constant(images.reshape(len(images), -1)), dtype)
     norms = tf.reduce_sum(tf.square(flat), axis=1, keepdims=True)
     best = np.full((len(images), count), np.inf)
     where = np.zeros((len(images), count), np.int64)
     for start in range(0, len(train), block):
         rows = np.asarray(train[start : start + block]).reshape(-1, flat.shape[1])
-        rows = tf.cast(tf.constant(rows), tf.float32)
+        rows = tf.cast(tf.constant(rows), dtype)
         squares = norms + tf.reduce_sum(tf.square(rows), axis=1)[None, :]
         squares -= 2 * tf.matmul(flat, rows, transpose_b=True)
         both = np.concatenate([best, squares.numpy()], axis=1)
@@ -209,7 +217,7 @@ def nearest(
         order = np.argsort(both, axis=1, kind="stable")[:, :count]
         best = np.take_along_axis(both, order, axis=1)
         where = np.take_along_axis(places, order, axis=1)
-    return where, np.sqrt(np.maximum(best, 0)) / 255
+    return where, np.sqrt(np.maximum(best, 0)) / unit
 
 
 def bias_text(points: Sequence[tuple[int, float]]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,13 +10,13 @@ from wae_tf.config import Config
 from wae_tf.console import progress as console_progress
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import (
+    any_data,
     brief,
     codes,
     distances,
     feature_networks,
     off_prior,
     picture_measures,
-    samplers,
     tables,
     tfgan,
 )
@@ -27,7 +25,6 @@ from wae_tf.evaluation.options import Options
 from wae_tf.evaluation.picture_measures import SEARCHED, Pictures, decoded_bytes
 from wae_tf.evaluation.tables import Assessment, Row
 from wae_tf.figures import of_model
-from wae_tf.files import write_atomically
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.runs.folder import RunFolder
@@ -63,32 +60,11 @@ def evaluate(
         tfgan.require()
     for sentence in left_out:
         progress(sentence)
-    test_codes = passes.codes(model, images.test, config.batch_size)
-    numbers = brief.evaluate(
-        model,
-        images.test,
-        batch_size=config.batch_size,
-        test_codes=test_codes,
-        progress=progress,
-    )
-    progress(f"codes of {len(images.test):,} test images against the prior")
-    numbers |= codes.statistics(model, test_codes)
-
-    tail = "" if options.sampler == "prior" else f"_{options.sampler}"
-    progress(f"{options.eval_samples:,} samples, sampler {options.sampler}")
-    sample_codes = samplers.draw_codes(
-        model,
-        options.sampler,
-        options.eval_samples,
-        images.train,
-        seed=config.seed,
-        sphere_axis=options.sphere_axis,
-        progress=progress,
-    )
+    numbers, test_codes, sample_codes = any_data.measured(model, config, images, options, progress)
+    tail = options.tail
     if tail:
         some = passes.decoded(model, sample_codes[:1000])
         numbers |= brief.sharpness_of(some, f"samples{tail}")
-    numbers["evaluated_step"] = int(model.step.numpy())
     pictures = Pictures(
         test=images.test,
         samples=decoded_bytes(model, sample_codes, config.batch_size),
@@ -127,19 +103,19 @@ def evaluate(
     metrics = run.update_metrics(numbers)
     if off := off_prior.sentence(metrics, config):
         progress(off)
-    assessment = Assessment(
-        metrics=metrics,
-        rows=rows,
-        model_rows=tables.model_rows(numbers),
-        facts=_facts(config, images, options, pictures, networks, int(model.step.numpy())),
-        bias=bias,
-        left_out=left_out,
-        sampler=options.sampler,
-        codes=codes.by_coordinate(test_codes, passes.prior_std(model)),
+    return any_data.write(
+        run,
+        Assessment(
+            metrics=metrics,
+            rows=rows,
+            model_rows=tables.model_rows(numbers),
+            facts=_facts(config, images, options, pictures, networks, int(model.step.numpy())),
+            bias=bias,
+            left_out=left_out,
+            sampler=options.sampler,
+            codes=codes.by_coordinate(test_codes, passes.prior_std(model)),
+        ),
     )
-    text = json.dumps(dataclasses.asdict(assessment), indent=2, allow_nan=True)
-    write_atomically(run.evaluation_file, text + "\n")
-    return assessment
 
 
 def _facts(

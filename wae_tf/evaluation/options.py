@@ -40,6 +40,11 @@ class Options:
         "folder of a classifier (default: runs/<dataset>_classifier, where it is there)",
     )
 
+    @property
+    def tail(self) -> str:
+        """What the names of the samples' numbers and pictures end in."""
+        return tail_of(self.sampler)
+
     def __post_init__(self) -> None:
         """Checks every value."""
         if self.eval_samples < 2:
@@ -51,3 +56,8 @@ class Options:
                     f"--{one.name}={value} is not known; accepted: {', '.join(choices)}"
                     + did_you_mean(value, choices)
                 )
+
+
+def tail_of(sampler: str) -> str:
+    """What the names of numbers and pictures of a sampler's samples end in: nothing for the prior."""
+    return "" if sampler == "prior" else f"_{sampler}"

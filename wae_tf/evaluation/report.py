@@ -12,6 +12,7 @@ import tensorflow as tf
 import wae_tf
 from wae_tf.config import Config
 from wae_tf.evaluation import off_prior, page_parts, report_figures
+from wae_tf.evaluation.options import tail_of
 from wae_tf.evaluation.tables import Assessment, number
 from wae_tf.files import write_atomically
 from wae_tf.runs.folder import RunFolder
@@ -102,7 +103,7 @@ def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
     Figures come from the run's folder as they are; one that is not there is left out.
     """
     figures = run.figures
-    tail = "" if assessment.sampler == "prior" else f"_{assessment.sampler}"
+    tail = tail_of(assessment.sampler)
     metrics = assessment.metrics
     steps = metrics.get("steps")
     parameters = metrics.get("parameters")

@@ -109,11 +109,11 @@ def sliced_rows(metrics: Mapping[str, float], tail: str) -> list[Row]:
     ]
 
 
-def nearest_row(metrics: Mapping[str, float], tail: str) -> Row:
-    """The row of the distance to the nearest training image."""
+def nearest_row(metrics: Mapping[str, float], tail: str, what: str = "image") -> Row:
+    """The row of the distance to the nearest training image, or whatever the data are."""
     samples = number(metrics[f"nearest_train_samples{tail}"])
     data = number(metrics["nearest_train_data"])
-    return Row("L2 distance to the nearest training image", samples, None, data)
+    return Row(f"L2 distance to the nearest training {what}", samples, None, data)
 
 
 def model_rows(metrics: dict[str, float]) -> list[tuple[str, str, str]]:

@@ -124,7 +124,7 @@ class Autoencoder(KerasWays):
         """The model of `get_config`, own networks included."""
         networks = {
             name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("encoder", "decoder", "adversary")
+            for name in own_networks.NETWORKS
             if config.get(name) is not None
         }
         return cls(**(config | networks))

@@ -20,6 +20,7 @@ from wae_tf.registry import register
     "model",
     "wae_gan",
     help="an adversary tells codes from the prior sample",
+    options=("adversary_codes", "adversary_outputs", "adversary_weight"),
     # The stability study's rows with codes nearest to the prior (docs/advice.md).
     off_prior="a weaker penalty (--wae_lambda=0.1, or --recon_scale=1), pretraining, batches of 100 or "
     "more, more steps; or --model=wae_mmd, whose codes stayed near",

@@ -15,6 +15,7 @@ from wae_tf.registry import register
     "model",
     "wae_mmd",
     help="squared MMD between codes and prior sample",
+    options=("mmd_distances", "mmd_clamp"),
     # The stability study's (docs/advice.md).
     off_prior="more steps, --lr from 1e-3 to 3e-2, batch norm, a larger --batch_size",
 )

@@ -13,7 +13,7 @@ from wae_tf.objective import penalties, priors
 from wae_tf.registry import register
 
 
-@register("model", "wae_mmdpp", help="MMD++", needs={"encoder_noise": "gaussian"})
+@register("model", "wae_mmdpp", help="MMD++", needs={"encoder_noise": "gaussian"}, options=())
 @keras.saving.register_keras_serializable("wae_tf")
 class WaeMmdpp(Wae):
     """WAE with MMD++ (official improved_wae.py:237-360): ten codes an image, and N is known to be finite."""
@@ -45,7 +45,11 @@ class WaeMmdpp(Wae):
 
 
 @register(
-    "model", "wae_mmdppp", help="MMD++ of each coordinate", needs={"encoder_noise": "gaussian"}
+    "model",
+    "wae_mmdppp",
+    help="MMD++ of each coordinate",
+    needs={"encoder_noise": "gaussian"},
+    options=(),
 )
 @keras.saving.register_keras_serializable("wae_tf")
 class WaeMmdppp(WaeMmdpp):

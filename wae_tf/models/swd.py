@@ -11,7 +11,9 @@ from wae_tf.objective import sliced
 from wae_tf.registry import register
 
 
-@register("model", "wae_swd", help="sliced Wasserstein distance of codes and prior sample")
+@register(
+    "model", "wae_swd", help="sliced Wasserstein distance of codes and prior sample", options=()
+)
 @keras.saving.register_keras_serializable("wae_tf")
 class WaeSwd(Wae):
     """WAE whose penalty is the squared sliced Wasserstein distance (arXiv 1804.01947).

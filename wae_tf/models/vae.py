@@ -11,7 +11,13 @@ from wae_tf.objective import penalties
 from wae_tf.registry import register
 
 
-@register("model", "vae", help="KL divergence of each code", needs={"encoder_noise": "gaussian"})
+@register(
+    "model",
+    "vae",
+    help="KL divergence of each code",
+    needs={"encoder_noise": "gaussian"},
+    options=(),
+)
 @keras.saving.register_keras_serializable("wae_tf")
 class Vae(Wae):
     """The variational auto-encoder on the same networks: cost + lambda * KL (Kingma, Welling 2014)."""

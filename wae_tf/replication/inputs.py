@@ -21,33 +21,16 @@ assert _spec is not None and _spec.loader is not None
 _shared = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_shared)
 load, save, _random = _shared.load, _shared.save, _shared._random
+#: Arrays of more elements are stored as so many numbers of them, here in float64.
+COMPACT, compact = _shared.COMPACT, _shared.summary
 
-#: Arrays of more elements are stored as so many numbers of them.
-COMPACT = 32
 #: Draws of initial weights.
 INITS = 4
 
 
-def compact(values):
-    """Summarise an array in COMPACT float64 numbers, as official/parity/record.py does in float32."""
-    flat = np.asarray(values).astype(np.float64).reshape(-1)
-    places = np.floor(np.random.RandomState(0).random_sample(21) * flat.size).astype(np.int64)
-    numbers = list(flat[places])
-    for j in range(8):
-        signs = np.where(np.random.RandomState(1 + j).random_sample(flat.size) < 0.5, -1.0, 1.0)
-        numbers.append(np.dot(signs, flat) / np.sqrt(flat.size))
-    numbers += [flat.mean(), np.sqrt(np.mean(flat * flat)), np.abs(flat).max()]
-    return np.asarray(numbers)
-
-
 def like(mine, stored):
     """Return `mine` in the form of `stored`: as it is, or compact."""
-    mine = np.asarray(mine)
-    if mine.shape == stored.shape:
-        return mine
-    if mine.size > COMPACT and stored.shape == (COMPACT,):
-        return compact(mine)
-    raise ValueError("shape %s, recorded %s" % (mine.shape, stored.shape))
+    return _shared.like(mine, stored, compact)
 
 
 def make_weights(meta):

@@ -98,7 +98,9 @@ def _text(path: Path) -> str:
 
 def _flags(text: str) -> dict[str, str]:
     """Flags by name; what is neither a flag nor a comment has the name ""."""
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    # At "\n" alone, as flagfiles are read: a flipped bit makes "\v" of it, a line's end to splitlines.
+    lines = text.replace("\r\n", "\n").split("\n")
+    lines = [line for line in lines if line and not line.startswith("#")]
     parts = [line[2:].partition("=") if line.startswith("--") else ("", "", line) for line in lines]
     return {name: value for name, _, value in parts}
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from wae_tf import registry
 from wae_tf.errors import FlagError
 
 #: The largest int32: sizes and counts are such in TensorFlow's ops.
@@ -140,12 +141,12 @@ def check_divisions_by_scale(settings: Any) -> None:
             )
 
 
-#: Built-in models to which a setting says nothing.
-_MMD = ("vae", "wae_gan", "wae_mmdpp", "wae_mmdppp", "wae_swd")
-_ADVERSARY = ("vae", "wae_mmd", "wae_mmdpp", "wae_mmdppp", "wae_swd")
-_IDLE = dict.fromkeys(("mmd_distances", "mmd_clamp"), _MMD) | dict.fromkeys(
-    ("adversary_codes", "adversary_outputs", "adversary_weight"), _ADVERSARY
-)
+def _is_of_others(name: str, model: str) -> bool:
+    """Whether a setting is of parts that other models have, and this one says that it has not."""
+    own = registry.fact("model", model, "options")
+    if own is None or name in own:
+        return False
+    return any(name in registry.fact("model", m, "options", ()) for m in registry.names("model"))
 
 
 def check_report_options(settings: Any) -> None:
@@ -155,7 +156,7 @@ def check_report_options(settings: Any) -> None:
         FlagError: it does not.
     """
     for name in settings.changes():
-        if settings.model in _IDLE.get(name, ()):
+        if _is_of_others(name, settings.model):
             raise FlagError(
                 f"--{name} does not go with --model={settings.model}: it has no such part."
             )

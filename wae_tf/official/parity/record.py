@@ -114,8 +114,8 @@ TYPES = ("float32", "float64", "int64")
 # ---------------------------------------------------------------- shared by both sides
 
 
-def compact(values):
-    """Summarise an array in COMPACT float32 numbers, each of the size of an element.
+def summary(values):
+    """Summarise an array in COMPACT float64 numbers, each of the size of an element.
 
     They are 21 elements at fixed places; 8 projections on fixed vectors of random signs, divided
     by sqrt(size), which no difference anywhere escapes; the mean; the root mean square; the largest
@@ -129,10 +129,15 @@ def compact(values):
         signs = np.where(np.random.RandomState(1 + j).random_sample(size) < 0.5, -1.0, 1.0)
         numbers.append(np.dot(signs, flat) / np.sqrt(size))
     numbers += [flat.mean(), np.sqrt(np.mean(flat * flat)), np.abs(flat).max()]
-    return np.asarray(numbers).astype(np.float32)
+    return np.asarray(numbers)
 
 
-def like(mine, stored):
+def compact(values):
+    """Return the summary as float32, as records of the official code have it."""
+    return summary(values).astype(np.float32)
+
+
+def like(mine, stored, compact=compact):
     """Return `mine` in the form of `stored`: as it is, or compact."""
     mine = np.asarray(mine)
     if mine.shape == stored.shape:
