@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -41,6 +42,8 @@ class Loop(CompiledAutoencoder):
                 known, or a callback that sets learning rates too.
         """
         asked = bound(keras.Model.fit, self, args, kwargs)
+        for name in ("x", "validation_data"):
+            asked[name] = _in_tuples(asked[name])
         if self.schedules.follow_epochs and not self.schedules.length_given:
             one = {"x": inputs.image_of(asked["x"], "x of fit")}
             self.schedules.set_length_of_fit(self, (), asked | one)
@@ -70,6 +73,7 @@ class Loop(CompiledAutoencoder):
         """
         asked = bound(keras.Model.evaluate, self, args, kwargs)
         within_fit = asked.pop("kwargs", {})
+        asked["x"] = _in_tuples(asked["x"])
         if not within_fit:
             _keep_weights(asked, "evaluate")
             self._look_at("test_function", "evaluate")
@@ -83,8 +87,9 @@ class Loop(CompiledAutoencoder):
         Raises:
             ValueError: something that the model cannot take.
         """
+        asked = bound(keras.Model.predict, self, args, kwargs)
         self._look_at("predict_function", "predict")
-        return super().predict(*args, **kwargs)
+        return super().predict(**asked | {"x": _in_tuples(asked["x"])})
 
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.train_on_batch`; every batch is looked at."""
@@ -155,6 +160,16 @@ class Loop(CompiledAutoencoder):
         function = getattr(self, name)
         if isinstance(function, _Looking):
             function.due = True
+
+    def once_there_is(self, batch: tf.Tensor) -> contextlib.AbstractContextManager:
+        """A context in which nothing of a step begins before its batch has come.
+
+        Keras finds the end of data of unknown length by running its compiled step once more, and what
+        does not need the batch, such as adding 1 to counters, may have happened when that fails.
+        """
+        if self.trusts_batches:
+            return contextlib.nullcontext()
+        return tf.control_dependencies([batch])
 
     # Means over an epoch.
 
@@ -239,6 +254,13 @@ def bound(
     call = inspect.signature(method).bind(model, *args, **kwargs)
     call.apply_defaults()
     return {name: value for name, value in call.arguments.items() if name != "self"}
+
+
+def _in_tuples(x: Any) -> Any:
+    """An iterator as Keras takes it: a generator of tuples. Anything else as it is."""
+    if not isinstance(x, Iterator) or isinstance(x, tf.data.Iterator):
+        return x
+    return (batch if isinstance(batch, tuple) else (batch,) for batch in x)
 
 
 def _keep_weights(asked: dict[str, Any], what: str) -> None:

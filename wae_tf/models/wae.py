@@ -214,21 +214,23 @@ class Wae(Loop):
         """A step on a batch as `inputs.taken` has it."""
         images, aim = inputs.taken(self, batch)
         count = replicas.count(images)
-        step = tf.convert_to_tensor(self.step)
-        prior_sample = self.sample_prior(count, streams.key(self.settings.seed, "prior", step))
-        noise = self.draw_noise(count, step, "autoencoder")
-        adversary_noise = None
-        if self.adversary is not None:
-            adversary_noise = self.draw_noise(count, step, "adversary")
-        terms = self.update(images, prior_sample, noise, adversary_noise, aim)
-        alike = None if self.trusts_batches else count
-        return self.running_means.update(terms, alike, self.least_codes)
+        with self.once_there_is(images):
+            step = tf.convert_to_tensor(self.step)
+            prior_sample = self.sample_prior(count, streams.key(self.settings.seed, "prior", step))
+            noise = self.draw_noise(count, step, "autoencoder")
+            adversary_noise = None
+            if self.adversary is not None:
+                adversary_noise = self.draw_noise(count, step, "adversary")
+            terms = self.update(images, prior_sample, noise, adversary_noise, aim)
+            alike = None if self.trusts_batches else count
+            return self.running_means.update(terms, alike, self.least_codes)
 
     def test_step(self, batch: Any) -> dict[str, tf.Tensor]:
         """The terms on a test batch, with the moving moments of batch norm and no pixel noise."""
         images, aim = inputs.taken(self, batch)
-        terms = self.test_terms(images, self.running_means.next_test_batch(), aim)
-        return self.running_means.update(terms, replicas.count(images), self.least_codes)
+        with self.once_there_is(images):
+            terms = self.test_terms(images, self.running_means.next_test_batch(), aim)
+            return self.running_means.update(terms, replicas.count(images), self.least_codes)
 
     def test_terms(
         self, images: tf.Tensor, index: tf.Tensor, aim: Aim = TO_IMAGES
