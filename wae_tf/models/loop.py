@@ -22,13 +22,13 @@ from wae_tf.models.step.running_means import RunningMeans
 class Loop(CompiledAutoencoder):
     """What `keras.Model.fit`, `evaluate` and `predict` ask of a model with steps of its own."""
 
-    #: The fewest codes that the penalty is of; of fewer it is left out.
-    least_codes = 1
     #: Whether batches are taken as they are: `training.feeding` says so of its own, which are right.
     trusts_batches = False
     #: What `fit` runs instead of Keras's loop over steps: `training.programs` sets it.
     program: Callable[[Any], dict[str, tf.Tensor]] | None = None
-    train_function: Any  # Keras's
+    train_function: Any  # Keras's, as are the next two
+    test_function: Any
+    predict_function: Any
     running_means: RunningMeans
     _told_of_penalty = False
 
@@ -50,11 +50,11 @@ class Loop(CompiledAutoencoder):
             self.train_function = None  # the table of rates is a constant of it
         if not self.trusts_batches:
             _check_class_weight(self, asked)
-            _keep_weights(asked, "fit")
+            _make_labels(asked, "fit")
             validation = asked["validation_data"]
-            if isinstance(validation, (list, tuple)) and len(validation) == 3:
-                parts = dict(zip(("x", "y", "sample_weight"), validation, strict=True))
-                _keep_weights(parts, "validation_data")
+            if isinstance(validation, (list, tuple)) and len(validation) in (2, 3):
+                parts = dict(zip(("x", "y", "sample_weight"), (*validation, None), strict=False))
+                _make_labels(parts, "validation_data")
                 asked["validation_data"] = tuple(parts.values())
             self._look_at("train_function", "fit")
             self._look_at("test_function", "validation_data")
@@ -75,7 +75,7 @@ class Loop(CompiledAutoencoder):
         within_fit = asked.pop("kwargs", {})
         asked["x"] = _in_tuples(asked["x"])
         if not within_fit:
-            _keep_weights(asked, "evaluate")
+            _make_labels(asked, "evaluate")
             self._look_at("test_function", "evaluate")
         found = super().evaluate(**asked, **within_fit)
         self._tell_of_penalty()
@@ -149,6 +149,11 @@ class Loop(CompiledAutoencoder):
         # Keras would take a first batch away, and of replicas the mean of its parts, which may differ
         # in size; everything is built by the constructor.
         return
+
+    @property
+    def least_codes(self) -> int:
+        """The fewest codes that the penalty is of; of fewer it is left out."""
+        return 1
 
     @property
     def _replicas(self) -> int:
@@ -263,13 +268,17 @@ def _in_tuples(x: Any) -> Any:
     return (batch if isinstance(batch, tuple) else (batch,) for batch in x)
 
 
-def _keep_weights(asked: dict[str, Any], what: str) -> None:
-    """Gives images that have weights labels too, without which Keras drops the weights."""
-    if asked["sample_weight"] is None or asked["y"] is not None:
-        return
+def _make_labels(asked: dict[str, Any], what: str) -> None:
+    """Gives Keras labels that it takes: it knows no words, and without y it drops the weights."""
+    words = getattr(asked["y"], "dtype", None)
+    no_numbers = (
+        isinstance(words, np.dtype) and words.kind in "OUS" and not asked.get("class_weight")
+    )
+    unlabelled = asked["sample_weight"] is not None and asked["y"] is None
     images = inputs.image_of(asked["x"], f"x of {what}")
-    if hasattr(images, "shape"):
-        asked["y"] = np.zeros(images.shape[0], np.uint8)
+    if (no_numbers or unlabelled) and hasattr(images, "shape"):
+        rows = len(asked["y"]) if no_numbers else images.shape[0]
+        asked["y"] = np.zeros(rows, np.uint8)
 
 
 def _check_class_weight(model: Loop, asked: dict[str, Any]) -> None:
