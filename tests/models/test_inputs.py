@@ -35,6 +35,7 @@ WRONG = {
     "a size": (lambda x: x[:, :5], r"shape \(8, 5, 6, 1\), and this model takes \[n, 6, 6, 1\]"),
     "no channel": (lambda x: x[..., 0], "adds the channel"),
     "a dictionary": (lambda x: {"a": x}, "dictionary of 'a': images are taken from 'image'"),
+    "nothing": (lambda x: x[:0], "is empty|no data"),
     "a list": (lambda x: [x, x], "list of 2 arrays|has shape"),
 }  # fmt: skip
 
@@ -192,10 +193,10 @@ def test_a_model_of_another_range_says_so(images):
         symmetric.encode(images * 255)
 
 
-def test_validation_data_are_checked_by_their_name(images):
+def test_validation_data_are_checked_by_their_name(model, images):
     for wrong in (images * 255, (images * 255, images), tf.data.Dataset.from_tensors(images * 255)):
         with pytest.raises(ValueError, match="x of validation_data holds floats"):
-            tiny_model().fit(images, verbose=0, validation_data=wrong)
+            model.fit(images, verbose=0, validation_data=wrong)
 
 
 def test_ranges_of_pretrain(model, images):
@@ -249,7 +250,7 @@ def test_reconstructions_are_held_against_y_by_hand():
     assert reconstruction(model, TWO, white) == pytest.approx(expected)
     assert reconstruction(model, TWO, white.astype("uint8") * 255) == pytest.approx(expected)
     # Labels are not used.
-    for labels in (np.array([3, 4]), np.eye(2), np.array(["a", "b"])):
+    for labels in (np.array([3, 4]), np.eye(2), np.array(["a", "b"]), [3, 4]):
         assert reconstruction(model, TWO, labels) == pytest.approx(sum(COSTS) / 2)
 
 
@@ -278,14 +279,14 @@ def test_weights_weigh_the_cost_by_hand():
     assert reconstruction(model, data) == pytest.approx(expected)
 
 
-def test_weights_are_kept_in_every_way_in():
+def test_weights_are_kept_in_every_way_in(reused):
     images = np.random.RandomState(1).rand(8, 6, 6, 1).astype("float32")
     labels, weights = np.arange(8) % 2, np.array([2.0, 0.5] * 4, "float32")
     data = tf.data.Dataset.from_tensor_slices((images, labels))
     common = {"verbose": 0, "shuffle": False}
 
     def losses(*args, **kwargs):
-        return tiny_model(lr=0.0, init_std=0.2).fit(*args, **common, **kwargs).history
+        return reused().fit(*args, **common, **kwargs).history.copy()
 
     weighed = losses(images, batch_size=4, sample_weight=weights)
     assert weighed["reconstruction"] != losses(images, batch_size=4)["reconstruction"]
@@ -296,10 +297,17 @@ def test_weights_are_kept_in_every_way_in():
     ):
         assert other["reconstruction"] == pytest.approx(weighed["reconstruction"])
     valid = losses(images, batch_size=4, validation_data=(images, None, weights))
-    assert valid["val_reconstruction"][0] != pytest.approx(valid["reconstruction"][0], rel=1e-3)
+    tested = reused()
+    tested.fit(images, batch_size=4, **common)
+    expected = tested.evaluate(images, sample_weight=weights, verbose=0, return_dict=True)
+    assert valid["val_reconstruction"][0] == pytest.approx(expected["reconstruction"], rel=1e-5)
+    assert reconstruction(tested, images) != pytest.approx(expected["reconstruction"], rel=1e-3)
 
 
 REFUSED = {
+    "class_weight of words": (
+        {"y": np.array(list("aabbccdd")), "class_weight": {0: 1.0}}, "as y, which has words",
+    ),
     "y of another shape": ({"y": np.zeros((8, 5, 6, 1))}, r"y of fit has shape \(8, 5, 6, 1\)"),
     "y without a channel": ({"y": np.zeros((8, 6, 6))}, "y of fit has shape"),
     "y out of range": ({"y": np.full((8, 6, 6, 1), 9.0)}, "y of fit holds floats"),
@@ -339,9 +347,8 @@ def test_a_function_is_traced_once(images):
             return super().train_step(batch)
 
     model = tiny_model(Counted)
-    model.fit(images, batch_size=3, epochs=3, verbose=0)
-    model.fit(images, batch_size=3, verbose=0)
+    for _ in range(2):
+        model.fit(images, batch_size=3, epochs=2, verbose=0)
     assert Counted.traces == 1
     model.fit(images, np.arange(8), batch_size=3, verbose=0)
     model.fit(images, images, batch_size=3, verbose=0)  # of y of any rank it would be neither
-    model.fit(images, np.eye(8), batch_size=3, verbose=0)
