@@ -111,7 +111,7 @@ def image_batches(
     A run that resumes at a step therefore sees what an uninterrupted one sees.
 
     Args:
-        images_uint8: uint8 [N, H, W, C] or vectors [N, d], an array or from `in_memory`; a large memory
+        images_uint8: uint8 [N, H, W, C] or floats [N, ...], an array or from `in_memory`; a large memory
             map is read by rows from its file, so that its pages never count as the process's memory.
         batch_size: images a batch.
         seed: the run's seed, any int.

@@ -17,6 +17,7 @@ from wae_tf.files import write_atomically
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.runs.folder import RunFolder
+from wae_tf.settings import shapes
 
 
 def measured(
@@ -35,7 +36,7 @@ def measured(
     numbers = brief.evaluate(
         model, images.test, batch_size=config.batch_size, test_codes=test_codes, progress=progress
     )
-    what = "images" if images.of_pictures else "vectors"
+    what = shapes.kind_of(images.image_shape).many
     progress(f"codes of {len(images.test):,} test {what} against the prior")
     numbers |= codes.statistics(model, test_codes)
     progress(f"{options.eval_samples:,} samples, sampler {options.sampler}")

@@ -12,6 +12,7 @@ from wae_tf.evaluation import codes, off_prior
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.objective import costs
+from wae_tf.settings import shapes
 
 
 def sharpness(images: np.ndarray, batch_size: int = 500) -> np.ndarray:
@@ -144,7 +145,7 @@ def evaluate(
         What `test_terms`, `sharpnesses` and, of the codes of all test images, `codes.moments` and
         `off_prior.flag` give.
     """
-    progress(f"reconstructing {len(test)} test {'images' if model.of_pictures else 'vectors'}")
+    progress(f"reconstructing {len(test)} test {shapes.kind_of(model.image_shape).many}")
     terms = test_terms(model, test, batch_size)
     if model.of_pictures:
         progress(f"sharpness of {sample_count} samples")

@@ -18,6 +18,7 @@ from wae_tf.figures import of_vectors
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.runs.folder import RunFolder
+from wae_tf.settings import shapes
 
 #: Numbers of a row, at most, whose covariance is taken.
 WIDEST = 2048
@@ -45,11 +46,12 @@ def evaluate(
     Raises:
         FlagError: an option that is of pictures.
     """
+    kind = shapes.kind_of(images.image_shape)
     for flag in ("inception", "classifier"):
         if getattr(options, flag) is not None:
-            raise FlagError(f"--{flag} is of pictures, and the data are vectors.")
+            raise FlagError(f"--{flag} is of pictures, and the data are {kind.many}.")
     if options.sampler == "improved":
-        raise FlagError("--sampler=improved is of pictures; accepted for vectors: prior, gmm.")
+        raise FlagError(f"--sampler=improved is of pictures; accepted for {kind.many}: prior, gmm.")
     numbers, test_codes, drawn = any_data.measured(model, config, images, options, progress)
     tail = options.tail
     parts = {
@@ -64,10 +66,10 @@ def evaluate(
         samples, reconstructions, data = (number(value) for value in apart.values())
         what = "Frechet distance of the rows themselves"
         rows.append(Row(what, samples, reconstructions, data, "lower"))
-    progress(f"nearest of {len(images.train):,} training vectors")
+    progress(f"nearest of {len(images.train):,} training {kind.many}")
     numbers[f"nearest_train_samples{tail}"] = nearest(parts[tail], images.train)
     numbers["nearest_train_data"] = nearest(images.test, images.train)
-    rows.append(tables.nearest_row(numbers, tail, "vector"))
+    rows.append(tables.nearest_row(numbers, tail, kind.one))
     run.figures.mkdir(parents=True, exist_ok=True)
     of_vectors.draw_interpolations(model, run.figures / "interpolations.png", images.test)
     of_vectors.draw_traversals(model, run.figures / "traversals.png", images.test)
@@ -83,12 +85,12 @@ def evaluate(
             model_rows=tables.model_rows(numbers),
             facts=[
                 ("data", f"{images.name}, {images.split}; from {images.source}"),
-                ("compared with", f"the {count} test vectors"),
+                ("compared with", f"the {count} test {kind.many}"),
                 (
                     "columns",
                     f"samples: {len(drawn):,} by sampler {options.sampler}, seed {config.seed}; "
-                    f"reconstructions: of the {count} test vectors; data: the first "
-                    f"{len(parts['_data']):,} training vectors",
+                    f"reconstructions: of the {count} test {kind.many}; data: the first "
+                    f"{len(parts['_data']):,} training {kind.many}",
                 ),
                 (
                     "Frechet distance",
@@ -96,11 +98,11 @@ def evaluate(
                 ),
                 (
                     "L2 distance",
-                    f"mean over {SEARCHED} vectors; in the column of data, of test vectors",
+                    f"mean over {SEARCHED} {kind.many}; in the column of data, of test {kind.many}",
                 ),
             ],
             bias=[],
-            left_out=["Measures of pictures, sharpness among them: the data are vectors."],
+            left_out=[f"Measures of pictures, sharpness among them: the data are {kind.many}."],
             sampler=options.sampler,
             codes=codes.by_coordinate(test_codes, passes.prior_std(model)),
         ),

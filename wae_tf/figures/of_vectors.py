@@ -12,6 +12,7 @@ from wae_tf.figures.curves import training_curves
 from wae_tf.figures.drawing import BLUE, LABEL, RED, TICK, TITLE
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
+from wae_tf.settings import shapes
 
 #: Rows of test data in a panel, rows drawn one by one, and points of the truth's panel at most.
 ROWS, LINES, POINTS = 500, 4, 5000
@@ -67,21 +68,52 @@ def draw_progress(
     ends = [min(truth.min(), found.min()), max(truth.max(), found.max())]
     ax.plot(ends, ends, color="black", linewidth=1)
     _named(ax, "test reconstruction against truth", "number of a test row", "its reconstruction")
-    ax = axes[0, 1]
-    apart = 1.2 * (np.ptp(test[:LINES]) or 1.0)
-    for place, (row, again) in enumerate(zip(test[:LINES], made, strict=False)):
-        ax.plot(row.reshape(-1) - place * apart, color=BLUE, label=None if place else "row")
-        ax.plot(
-            again.reshape(-1) - place * apart, "--", color=RED,
-            label=None if place else "reconstruction",
-        )  # fmt: skip
-    ax.set_yticks([])
-    _named(ax, f"the first {min(LINES, len(test))} test rows", "column", "each row below the last")
-    drawing.legend_above(ax)
+    _draw_rows(axes[0, 1], test[:LINES], made)
     six_panel.draw_codes(axes[1, 0], *of_model.codes_in_plane(model, train, test))
     without = {name: values for name, values in curves.items() if not name.startswith("sharpness")}
     six_panel.draw_log_curves(axes[1, 1], without)
     drawing.write_figure(path, figure)
+
+
+def _draw_rows(ax: drawing.Axes, rows: np.ndarray, made: np.ndarray) -> None:
+    """The first rows of test data and their reconstructions: as lines, or as slices of volumes."""
+    named = f"the first {len(rows)} test {shapes.kind_of(rows.shape[1:]).many}"
+    if rows.ndim == 5:
+        both = np.concatenate([_slices(rows), _slices(made[: len(rows)])], axis=1)
+        ax.imshow(np.concatenate(list(both), axis=1), cmap="gray")
+        ax.set_xticks([])
+        ax.set_yticks([])
+        _named(ax, named, "middle slices, first channel; below: reconstructions", "")
+        return
+    apart = 1.2 * (np.ptp(rows) or 1.0)
+    for place, (row, again) in enumerate(zip(_in_line(rows), _in_line(made), strict=False)):
+        ax.plot(row - place * apart, color=BLUE, label=None if place else "row")
+        ax.plot(
+            again - place * apart, "--", color=RED,
+            label=None if place else "reconstruction",
+        )  # fmt: skip
+    ax.set_yticks([])
+    _named(ax, named, _along(rows.shape[1:]), "each row below the last")
+    drawing.legend_above(ax)
+
+
+def _in_line(rows: np.ndarray) -> np.ndarray:
+    """Rows [n, ...] as [n, numbers]: of series, a channel's course behind that of the other."""
+    if rows.ndim == 3:
+        rows = np.moveaxis(rows, 2, 1)
+    return rows.reshape(len(rows), -1)
+
+
+def _along(shape: tuple[int, ...]) -> str:
+    """What `_in_line` runs along."""
+    if len(shape) == 2:
+        return f"time, {shape[1]} channels in turns" if shape[1] > 1 else "time"
+    return "column"
+
+
+def _slices(volumes: np.ndarray) -> np.ndarray:
+    """The middle slice [n, h, w] of the first channel of volumes [n, d, h, w, c]."""
+    return volumes[:, volumes.shape[1] // 2, :, :, 0]
 
 
 def draw_interpolations(model: Wae, path: Path, test: np.ndarray) -> None:
@@ -97,16 +129,24 @@ def draw_traversals(model: Wae, path: Path, test: np.ndarray) -> None:
     grid = of_model.traversed(model, model.encode(np.asarray(test[:1])).numpy()[0])
     made = passes.decoded(model, grid.reshape(-1, grid.shape[-1]))
     values = "-2 to 2 standard deviations of the prior, downwards"
-    _blocks(
-        path, made.reshape(*grid.shape[:2], -1), f"a block is a coordinate of the code, {values}"
-    )
+    made = made.reshape(*grid.shape[:2], *made.shape[1:])
+    _blocks(path, made, f"a block is a coordinate of the code, {values}")
 
 
 def _blocks(path: Path, blocks: np.ndarray, title: str) -> None:
-    """Writes numbers [blocks, rows, ...] as colours, a thin gap between blocks."""
-    blocks = blocks.reshape(*blocks.shape[:2], -1)
-    gap = np.full((len(blocks), 1, blocks.shape[2]), np.nan)
-    picture = np.concatenate([blocks, gap], axis=1).reshape(-1, blocks.shape[2])[:-1]
+    """Writes numbers [blocks, rows, ...] as colours, a thin gap between blocks.
+
+    A block's rows lie below each other; of volumes their middle slices, and blocks beside each other.
+    """
+    shape = blocks.shape[2:]
+    if len(shape) == 4:
+        of_rows = _slices(blocks.reshape(-1, *shape)).reshape(len(blocks), -1, shape[2])
+        gap = np.full((len(blocks), of_rows.shape[1], 1), np.nan)
+        picture = np.concatenate(list(np.concatenate([of_rows, gap], axis=2)), axis=1)[:, :-1]
+    else:
+        of_rows = _in_line(blocks.reshape(-1, *shape)).reshape(*blocks.shape[:2], -1)
+        gap = np.full((len(blocks), 1, of_rows.shape[2]), np.nan)
+        picture = np.concatenate([of_rows, gap], axis=1).reshape(-1, of_rows.shape[2])[:-1]
     figure = drawing.new_figure(9, 9)
     figure.set_layout_engine("constrained")
     ax = figure.subplots()
@@ -114,7 +154,7 @@ def _blocks(path: Path, blocks: np.ndarray, title: str) -> None:
     shown = ax.imshow(picture, aspect="auto", cmap="RdBu_r", vmin=-most, vmax=most)
     figure.colorbar(shown, ax=ax)
     ax.set_yticks([])
-    _named(ax, title, "column", "")
+    _named(ax, title, "middle slices, first channel" if len(shape) == 4 else _along(shape), "")
     drawing.write_figure(path, figure)
 
 

@@ -12,6 +12,7 @@ from wae_tf.models import by_name
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
+from wae_tf.settings import shapes
 from wae_tf.training import best, distribution, setup
 from wae_tf.training.callbacks import BadStep
 from wae_tf.training.programs import Length
@@ -124,8 +125,8 @@ def restore_model(config: Config) -> Wae:
     run = RunFolder(config.folder)
     run.require()
     known = run.read_metrics()
-    for of_shape in setup.SHAPE_NAMES.values():
-        names = (*of_shape, "train_images")
+    for kind in shapes.KINDS.values():
+        names = (*kind.sizes, "train_images")
         noted = [int(known[name] or 0) for name in names if isinstance(known.get(name), int)]
         if len(noted) == len(names) and min(noted) > 0:
             *shape, data_size = noted

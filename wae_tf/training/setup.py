@@ -22,10 +22,7 @@ from wae_tf.networks import official as networks
 from wae_tf.official import weights
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
-from wae_tf.settings import memory
-
-#: What a run notes of its data's shape, by rank.
-SHAPE_NAMES = {3: ("image_height", "image_width", "image_channels"), 1: ("vector_size",)}
+from wae_tf.settings import memory, shapes
 
 
 def load_images(config: Config, *, of_model: bool = True) -> ImageSet:
@@ -56,9 +53,9 @@ def load_images(config: Config, *, of_model: bool = True) -> ImageSet:
             f"images of {config.dataset}; accepted: 2 to {len(images.train)}."
         )
     shape = "x".join(map(str, images.image_shape))
-    what = "images" if images.of_pictures else "vectors"
+    kind = shapes.kind_of(images.image_shape)
     progress(
-        f"{images.name}: {len(images.train)} training and {len(images.test)} test {what} of {shape}"
+        f"{images.name}: {len(images.train)} training and {len(images.test)} test {kind.many} of {shape}"
         f"; {images.split}; from {images.source}"
     )
     if images.skipped:
@@ -166,7 +163,7 @@ def create(run: RunFolder, config: Config, images: ImageSet, overwrite: bool = F
 
 def facts_of(images: ImageSet) -> dict[str, int]:
     """What a run notes of its images: their shape and number, and a sum over a thousand of them."""
-    shape = dict(zip(SHAPE_NAMES[len(images.image_shape)], images.image_shape, strict=True))
+    shape = dict(zip(shapes.kind_of(images.image_shape).sizes, images.image_shape, strict=True))
     # By position: touching a mapped file's pages would map much of it.
     read = batches.row_reader(images.train)
     some = read(np.arange(0, len(images.train), max(1, len(images.train) // 1000)))

@@ -21,6 +21,7 @@ from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
+from wae_tf.settings import shapes
 from wae_tf.training import (
     distribution,
     expectation,
@@ -173,7 +174,7 @@ def _evaluate(
 ) -> dict[str, float | None]:
     if skipped := metrics.get("skipped_steps"):
         progress(f"{skipped} updates were left out: their gradients overflowed half precision")
-    progress(f"evaluating on all test {'images' if model.of_pictures else 'vectors'}")
+    progress(f"evaluating on all test {shapes.kind_of(model.image_shape).many}")
     metrics |= brief.evaluate(model, images.test, batch_size=config.batch_size)
     metrics = run.update_metrics(metrics)
     sharp = ""
