@@ -10,6 +10,7 @@ from wae_tf.console.lines import (
     shown,
     to_stdout,
     under_way,
+    warn,
     working,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "shown",
     "to_stdout",
     "under_way",
+    "warn",
     "working",
 ]

@@ -11,6 +11,7 @@ import shutil
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 
 from wae_tf.errors import printable
@@ -38,6 +39,11 @@ class _Lines(logging.Handler):
 def progress(line: str) -> None:
     """Logs a line of progress."""
     logger.info("%s", printable(line))
+
+
+def warn(sentence: str) -> None:
+    """Warns a program that uses the library; Python shows the same sentence once."""
+    warnings.warn(printable(sentence), UserWarning, stacklevel=2)
 
 
 def shown() -> bool:

@@ -113,6 +113,7 @@ def image_batches(
     Args:
         images_uint8: uint8 [N, H, W, C] or floats [N, ...], an array or from `in_memory`; a large memory
             map is read by rows from its file, so that its pages never count as the process's memory.
+            Floats are taken as they are.
         batch_size: images a batch.
         seed: the run's seed, any int.
         pixel_range: see to_float.
@@ -143,12 +144,15 @@ def image_batches(
         def gather(indices: tf.Tensor) -> tf.Tensor:
             return tf.numpy_function(read, [indices], images_uint8.dtype, stateful=False)
 
+    def floats(rows: tf.Tensor) -> tf.Tensor:
+        return to_float(rows, pixel_range) if rows.dtype == tf.uint8 else tf.cast(rows, tf.float32)
+
     def batch(step: tf.Tensor) -> tf.Tensor:
         if order == "in_order":
             bytes_ = gather(rows_in_order(step, size, batch_size))
-            return to_float(tf.ensure_shape(bytes_, [None, *shape]), pixel_range)
+            return floats(tf.ensure_shape(bytes_, [None, *shape]))
         bytes_ = gather(batch_indices(seed, step, size, batch_size, stream)[first:last])
-        return to_float(tf.ensure_shape(bytes_, [last - first, *shape]), pixel_range)
+        return floats(tf.ensure_shape(bytes_, [last - first, *shape]))
 
     return (
         tf.data.Dataset.counter(start_step)

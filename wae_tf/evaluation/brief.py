@@ -35,7 +35,8 @@ def test_terms(model: Wae, images: np.ndarray, batch_size: int = 100) -> dict[st
     wae_lambda = float(model.wae_lambda.numpy())
 
     def terms(batch: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
-        return model.test_terms(model.as_pixels(batch), index)
+        found = model.test_terms(model.as_pixels(batch), index)
+        return {name: found[name] for name in ("loss", "reconstruction", "penalty")}
 
     function = passes.compiled(model, terms, images, indexed=True)
     total, rest, penalties = 0.0, 0.0, []
@@ -45,7 +46,8 @@ def test_terms(model: Wae, images: np.ndarray, batch_size: int = 100) -> dict[st
         terms_of_loss = float(values["reconstruction"]) + wae_lambda * float(values["penalty"])
         rest += (float(values["loss"]) - terms_of_loss) * len(batch)
         if len(batch) == min(batch_size, len(images)):
-            penalties.append(float(values["penalty"]))
+            measured = len(batch) >= model.least_codes
+            penalties.append(float(values["penalty"]) if measured else math.nan)
     reconstruction, penalty = total / len(images), float(np.mean(penalties))
     return {
         "test_reconstruction": reconstruction,

@@ -30,8 +30,11 @@ def mmd(codes: np.ndarray, prior_sample: np.ndarray, width: float, block: int = 
     """`penalties.mmd` with the IMQ kernels at any n: [n, z] and [n, z], block by block, in float64.
 
     The sum of the paper's seven scales whatever the model was trained with, so that runs compare.
+    Fewer than two codes have no pair, and NaN stands for their estimate.
     """
     n = len(codes)
+    if n < 2:
+        return math.nan
     widths = tf.constant([width * scale for scale in MMD_SCALES], tf.float64)
 
     def total(a: np.ndarray, b: np.ndarray) -> float:

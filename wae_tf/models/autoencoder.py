@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from wae_tf import streams
 from wae_tf.config import Config
-from wae_tf.models import arguments, batching, network_shapes, own_networks
+from wae_tf.models import arguments, batching, inputs, network_shapes, own_networks
 from wae_tf.models import encoding as encodings
 from wae_tf.models.encoding import Encoding, Noise
 from wae_tf.models.keras_ways import KerasWays
@@ -143,7 +143,8 @@ class Autoencoder(KerasWays):
         """
 
         def codes(rows: Any) -> tf.Tensor:
-            return self.encoding(self.as_pixels(rows), Noise(), training=False).codes
+            rows = inputs.shown_images(self, rows, "encode")
+            return self.encoding(rows, Noise(), training=False).codes
 
         return batching.over(codes, x, 1 + len(self.image_shape), batch_size)
 
@@ -153,7 +154,11 @@ class Autoencoder(KerasWays):
 
     def reconstruct(self, x: Any, batch_size: int | None = None) -> tf.Tensor:
         """decode(encode(x)), `batch_size` rows at once: float32 [n, ...]."""
-        return batching.over(self._reconstructed, x, 1 + len(self.image_shape), batch_size)
+
+        def made(rows: Any) -> tf.Tensor:
+            return self._reconstructed(inputs.shown_images(self, rows, "reconstruct"))
+
+        return batching.over(made, x, 1 + len(self.image_shape), batch_size)
 
     def sample(
         self, count: int, seed: int | None = None, batch_size: int | None = None
@@ -206,7 +211,7 @@ class Autoencoder(KerasWays):
         """
 
         def scores(rows: Any) -> tf.Tensor:
-            data = self.as_pixels(rows)
+            data = inputs.shown_images(self, rows, "score")
             codes = self.encoding(data, Noise(), training=False).codes
             settings, logits = self.settings, self.logits(codes, training=False)
             made, logits = self.squash(logits), self.unsquashed(logits)
@@ -216,13 +221,13 @@ class Autoencoder(KerasWays):
 
     def call(self, images: Any, training: bool = False) -> tf.Tensor:
         """The reconstructions, so that `predict` gives them."""
-        return self._reconstructed(images)
+        return self._reconstructed(inputs.shown_images(self, images, "the model's call"))
 
     def _decoded(self, codes: Any) -> tf.Tensor:
         return self.squash(self.logits(tf.cast(codes, self.full_dtype), training=False))
 
-    def _reconstructed(self, rows: Any) -> tf.Tensor:
-        return self._decoded(self.encoding(self.as_pixels(rows), Noise(), training=False).codes)
+    def _reconstructed(self, data: tf.Tensor) -> tf.Tensor:
+        return self._decoded(self.encoding(data, Noise(), training=False).codes)
 
     def _as_codes(self, end: Any, batch_size: int | None) -> tf.Tensor:
         shape = tuple(getattr(end, "shape", ()))[1:]

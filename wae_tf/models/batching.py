@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from wae_tf.models.inputs import image_of
+
 #: Rows at once where nobody says: under 100 MB of the widest layers of the official networks.
 BATCH_SIZE = 256
-#: Names of the data in a dictionary: TFDS has the first, the exported signatures the second.
-NAMES = ("image", "images")
 
 
 def over(
@@ -77,10 +77,4 @@ def _slices(rows: Any, size: int) -> Iterator[Any]:
 
 def _rows_of(*element: Any) -> Any:
     first = keras.utils.unpack_x_y_sample_weight(element[0] if len(element) == 1 else element)[0]
-    if isinstance(first, Mapping):
-        for name in NAMES:
-            if name in first:
-                return first[name]
-        keys = ", ".join(map(repr, first))
-        raise ValueError(f"the data are a dictionary of {keys}: they are taken from {NAMES[0]!r}.")
-    return first
+    return image_of(first, "x")

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from wae_tf.models import inputs
 from wae_tf.models.autoencoder import Autoencoder
 from wae_tf.models.step import rates, updates
 from wae_tf.models.step.schedules import Schedules
@@ -69,9 +70,10 @@ class CompiledAutoencoder(Autoencoder):
 
         Raises:
             ValueError: an optimizer of your own with a schedule other than constant, which would
-                overwrite its learning rate.
+                overwrite its learning rate; a loss or metrics; an adversary's without adversary.
         """
         settings = self.settings
+        inputs.check_compile(self, adversary_optimizer, kwargs)
         if (optimizer or adversary_optimizer) and self.schedules.set_rates:
             raise ValueError(
                 "an optimizer of your own goes with lr_schedule='constant' and on_nonfinite='stop' "

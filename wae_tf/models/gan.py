@@ -65,6 +65,10 @@ class WaeGan(Wae):
         """See `penalties.gan`."""
         return penalties.gan(*self.adversary_logits(encoding.codes))
 
+    def test_adversary(self, encoding: Encoding, prior_sample: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Of the codes that the penalty saw."""
+        return {"adversary_loss": self.adversary_loss_of(encoding.codes, prior_sample)}
+
     def adversary_loss(
         self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise, training: bool = True
     ) -> tf.Tensor:

@@ -23,6 +23,12 @@ from wae_tf.registry import register
 class WaeMmd(Wae):
     """WAE-MMD: the penalty is the squared MMD between codes and prior sample (1711.01558, alg. 2)."""
 
+    @property
+    def least_codes(self) -> int:
+        """A pair, or a single one where `batch_divisor` says whose pairs they are."""
+        settings = self.settings
+        return 1 if settings.batch_divisor and settings.mmd_kernel == "imq" else 2
+
     def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
         """See `penalties.mmd`."""
         settings = self.settings

@@ -20,6 +20,7 @@ class WaeMmdpp(Wae):
 
     defaults = {"model": "wae_mmdpp", "encoder_noise": "gaussian"}  # noqa: RUF012
     codes_per_image = penalties.CODES_AN_IMAGE
+    least_codes = 2
     coordinates = False
     data_size: int
 

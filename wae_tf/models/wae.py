@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,16 +9,18 @@ import keras
 import tensorflow as tf
 
 from wae_tf import streams
-from wae_tf.models.compiling import CompiledAutoencoder
+from wae_tf.models import inputs
 from wae_tf.models.encoding import Encoding, Noise
-from wae_tf.models.step import layer_seeds, rates, replicas
+from wae_tf.models.inputs import TO_IMAGES, Aim
+from wae_tf.models.loop import Loop
+from wae_tf.models.step import layer_seeds, replicas
 from wae_tf.models.step.guard import Guard
 from wae_tf.models.step.running_means import RunningMeans
 from wae_tf.objective import costs, priors
 
 
 @keras.saving.register_keras_serializable("wae_tf")
-class Wae(CompiledAutoencoder):
+class Wae(Loop):
     """A Wasserstein auto-encoder: reconstruction cost + lambda * penalty (arXiv 1711.01558, eq. 4).
 
     Subclasses supply `penalty`. Training steps are pure functions of (seed, step): the noise of
@@ -38,7 +39,6 @@ class Wae(CompiledAutoencoder):
 
     #: The parts of the objective.
     terms: tuple[str, ...] = ("reconstruction", "penalty")
-    train_function: Any  # Keras's
 
     def __init__(
         self,
@@ -58,8 +58,6 @@ class Wae(CompiledAutoencoder):
         )
         #: What makes images of a batch's first part, if not `as_pixels`: `training.feeding` sets it.
         self.batch_to_images: Callable[[tf.Tensor], tf.Tensor] | None = None
-        #: What `fit` runs instead of Keras's loop over steps: `training.programs` sets it.
-        self.program: Callable[[Any], dict[str, tf.Tensor]] | None = None
 
     # The objective: equation 4 of the paper.
 
@@ -68,11 +66,16 @@ class Wae(CompiledAutoencoder):
         raise NotImplementedError
 
     def cost(
-        self, images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None = None
+        self,
+        images: tf.Tensor,
+        reconstructions: tf.Tensor,
+        logits: tf.Tensor | None = None,
+        weights: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """The scaled reconstruction cost, a scalar."""
+        """The scaled reconstruction cost, a scalar; weights [n] multiply each image's."""
         scale = self.settings.scale_of_cost
-        mean = costs.reconstruction(self.settings.cost, images, reconstructions, logits, scale)
+        parts = (images, reconstructions, logits, scale, weights)
+        mean = costs.reconstruction(self.settings.cost, *parts)
         return mean * self._share_of_batch(images)
 
     def _share_of_batch(self, rows: tf.Tensor) -> tf.Tensor | float:
@@ -84,7 +87,12 @@ class Wae(CompiledAutoencoder):
         return tf.cast(count, self.full_dtype) / divisor
 
     def losses(
-        self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise, training: bool = True
+        self,
+        images: tf.Tensor,
+        prior_sample: tf.Tensor,
+        noise: Noise,
+        training: bool = True,
+        aim: Aim = TO_IMAGES,
     ) -> dict[str, tf.Tensor]:
         """The objective of encoder and decoder on a batch, all randomness passed in.
 
@@ -93,22 +101,28 @@ class Wae(CompiledAutoencoder):
             prior_sample: [n, z], of the global batch.
             noise: of this pass, for the global batch.
             training: batch norm by the batch's moments, which moves the moving ones.
+            aim: what the reconstructions are held against, if not the images, and their weights.
 
         Returns:
             scalars `loss`, `reconstruction`, `penalty`, and `code_width`, the root mean square of
             the codes over the prior's scale.
         """
-        return self.losses_and_encoding(images, prior_sample, noise, training)[0]
+        return self.losses_and_encoding(images, prior_sample, noise, training, aim)[0]
 
     def losses_and_encoding(
-        self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise, training: bool = True
+        self,
+        images: tf.Tensor,
+        prior_sample: tf.Tensor,
+        noise: Noise,
+        training: bool = True,
+        aim: Aim = TO_IMAGES,
     ) -> tuple[dict[str, tf.Tensor], Encoding]:
         """`losses`, and the encoding that the penalty saw."""
         encoding = self.encoding(images, noise.of_own_rows(), training)
         logits = self.logits(encoding.codes, training=training)
-        reconstruction = replicas.mean(
-            self.cost(images, self.squash(logits), self.unsquashed(logits))
-        )
+        targets = images if aim.targets is None else aim.targets
+        cost = self.cost(targets, self.squash(logits), self.unsquashed(logits), aim.weights)
+        reconstruction = replicas.mean(cost)
         if self.settings.penalty_codes == "fresh":
             fresh = noise._replace(code=noise.again)
             encoding = self.encoding(images, fresh.of_own_rows(), training)
@@ -148,6 +162,7 @@ class Wae(CompiledAutoencoder):
         prior_sample: tf.Tensor,
         noise: Noise,
         adversary_noise: Noise | None = None,
+        aim: Aim = TO_IMAGES,
     ) -> dict[str, tf.Tensor]:
         """One iteration as the official loop makes it (official wae.py:566-647), randomness passed in.
 
@@ -156,6 +171,7 @@ class Wae(CompiledAutoencoder):
             prior_sample: [n, z], used by both passes.
             noise: of the autoencoder's pass.
             adversary_noise: of the adversary's pass (WaeGan).
+            aim: as for `losses`.
 
         Returns:
             scalars: the terms of the objective before the update.
@@ -169,7 +185,7 @@ class Wae(CompiledAutoencoder):
         autoencoder = self.updates[0]
         layer_seeds.set_to(self.settings.seed, step, self.networks)
         with tf.GradientTape() as tape:
-            terms, encoding = self.losses_and_encoding(images, prior_sample, noise)
+            terms, encoding = self.losses_and_encoding(images, prior_sample, noise, aim=aim)
             scaled = autoencoder.scaled(terms["loss"])
         autoencoder.apply(tape.gradient(scaled, autoencoder.variables))
         terms |= self.update_adversary(images, prior_sample, adversary_noise, encoding)
@@ -190,67 +206,42 @@ class Wae(CompiledAutoencoder):
         """The adversary's step, where there is one."""
         return {}
 
+    def test_adversary(self, encoding: Encoding, prior_sample: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The adversary's loss on a test batch, where there is one."""
+        return {}
+
     def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
-        """A step on images [n, H, W, C] (a tuple's first part), uint8 or float in pixel range."""
-        images = self._images_of(batch)
-        count = (images.shape[0] or tf.shape(images)[0]) * replicas.replicas()
-        step = tf.convert_to_tensor(self.step)
-        prior_sample = self.sample_prior(count, streams.key(self.settings.seed, "prior", step))
-        noise = self.draw_noise(count, step, "autoencoder")
-        adversary_noise = None
-        if self.adversary is not None:
-            adversary_noise = self.draw_noise(count, step, "adversary")
-        terms = self.update(images, prior_sample, noise, adversary_noise)
-        return self.running_means.update(terms)
+        """A step on a batch as `inputs.taken` has it."""
+        images, aim = inputs.taken(self, batch)
+        count = replicas.count(images)
+        with self.once_there_is(images):
+            step = tf.convert_to_tensor(self.step)
+            prior_sample = self.sample_prior(count, streams.key(self.settings.seed, "prior", step))
+            noise = self.draw_noise(count, step, "autoencoder")
+            adversary_noise = None
+            if self.adversary is not None:
+                adversary_noise = self.draw_noise(count, step, "adversary")
+            terms = self.update(images, prior_sample, noise, adversary_noise, aim)
+            alike = None if self.trusts_batches else count
+            return self.running_means.update(terms, alike, self.least_codes)
 
     def test_step(self, batch: Any) -> dict[str, tf.Tensor]:
         """The terms on a test batch, with the moving moments of batch norm and no pixel noise."""
-        terms = self.test_terms(self._images_of(batch), self.running_means.next_test_batch())
-        return self.running_means.update(terms)
+        images, aim = inputs.taken(self, batch)
+        with self.once_there_is(images):
+            terms = self.test_terms(images, self.running_means.next_test_batch(), aim)
+            return self.running_means.update(terms, replicas.count(images), self.least_codes)
 
-    def test_terms(self, images: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
+    def test_terms(
+        self, images: tf.Tensor, index: tf.Tensor, aim: Aim = TO_IMAGES
+    ) -> dict[str, tf.Tensor]:
         """`losses` of a test batch, float [n, H, W, C]; its noise follows from the batch's number."""
-        count = images.shape[0] or tf.shape(images)[0]
+        count = replicas.count(images)
         key = streams.key(self.settings.seed, "test/prior", index)
+        prior_sample = self.sample_prior(count, key)
         noise = self.draw_noise(count, index, "test", training=False)
-        return self.losses(images, self.sample_prior(count, key), noise, training=False)
-
-    def _images_of(self, batch: Any) -> tf.Tensor:
-        first = keras.utils.unpack_x_y_sample_weight(batch)[0]
-        images = (self.batch_to_images or self.as_pixels)(first)
-        if images.shape.rank is None or tuple(images.shape[1:]) != self.image_shape:
-            raise ValueError(
-                f"images of shape {tuple(images.shape)} do not fit: this model takes "
-                f"[n, {', '.join(map(str, self.image_shape))}]."
-            )
-        return images
-
-    # What Keras's loop asks.
-
-    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """As `keras.Model.fit`; a learning rate that is not constant follows its epochs.
-
-        Raises:
-            ValueError: such a schedule, and data whose length is not known, or a callback that sets
-                learning rates too.
-        """
-        if self.schedules.follow_epochs and not self.schedules.length_given:
-            self.schedules.set_length_of_fit(self, args, kwargs)
-            self.train_function = None  # the table of rates is a constant of it
-        call = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs)
-        call.arguments["callbacks"] = rates.watched(self, call.arguments.get("callbacks"))
-        history = super().fit(*call.args[1:], **call.kwargs)
-        if self.tied_rates is not None and not self.schedules.set_rates:
-            self.tied_rates.follow()  # what was moved after the last step
-        return history
-
-    def make_train_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
-        """Keras's compiled step; one for many replicas; or the program that was set."""
-        if self.program is None and self.distribute_strategy.num_replicas_in_sync == 1:
-            return super().make_train_function(force)
-        if self.train_function is None or force:
-            self.train_function = self.program or replicas.train_function(self)
-        return self.train_function
+        terms, encoding = self.losses_and_encoding(images, prior_sample, noise, False, aim)
+        return terms | self.test_adversary(encoding, prior_sample)
 
     def skipped_steps(self) -> int:
         """Updates left out because their gradients overflowed half precision, of both optimizers."""
@@ -260,8 +251,3 @@ class Wae(CompiledAutoencoder):
     def advice(self) -> tuple[int, str] | None:
         """The step (from 1) since which something looks wrong, and what, as a clause; or None."""
         return None
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """The means of the objective's terms over an epoch."""
-        return self.running_means.all

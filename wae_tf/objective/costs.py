@@ -83,7 +83,12 @@ def bce_probabilities(
 
 
 def reconstruction(
-    cost: str, images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None, scale: float
+    cost: str,
+    images: tf.Tensor,
+    reconstructions: tf.Tensor,
+    logits: tf.Tensor | None,
+    scale: float,
+    weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """The reconstruction term of the objective (official wae.py:329-349): scale times the mean cost.
 
@@ -93,11 +98,15 @@ def reconstruction(
         reconstructions: float32 [n, ...], in the images' range.
         logits: float32 [n, ...], the reconstructions before the squashing; `bce` alone reads it.
         scale: factor; official 0.05 (l2sq), 0.2 (l2), 0.02 (l1).
+        weights: [n], of each image's cost; None: 1.
 
     Returns:
-        float32 scalar: scale times the mean over the batch.
+        float32 scalar: scale times the mean over the batch, which weights do not divide (as Keras
+        has it).
     """
     distances = registry.get("cost", cost)(images, reconstructions, logits)
+    if weights is not None:
+        distances *= weights
     return scale * tf.reduce_mean(distances)
 
 

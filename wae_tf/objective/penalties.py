@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -65,6 +65,20 @@ def _kth_largest(distances: tf.Tensor, k: tf.Tensor) -> tf.Tensor:
     return tf.gather(distances, tf.argmax(tf.equal(ordered, tf.cast(found, tf.int32))))
 
 
+def of_pairs(rows: tf.Tensor, estimate: Callable[[], tf.Tensor]) -> tf.Tensor:
+    """An estimate over pairs of rows; 0, without a gradient, of fewer than two: they have no pair.
+
+    Args:
+        rows: float [n, z], of which there are as many as codes.
+        estimate: makes the scalar, of the rows' type, which must be finite of a single row too.
+    """
+    zero = tf.zeros([], rows.dtype)
+    if rows.shape[0] is not None:
+        return estimate() if rows.shape[0] >= 2 else zero
+    # No tf.cond: XLA knows no gradient of one over rows whose number it does not know.
+    return tf.where(tf.shape(rows)[0] >= 2, estimate(), zero)
+
+
 def mmd(
     codes: tf.Tensor,
     prior_sample: tf.Tensor,
@@ -90,14 +104,32 @@ def mmd(
         divisor: the sums are divided by the pairs of so many rows; None: of the n there are.
 
     Returns:
-        scalar of the codes' type: mean of off-diagonal k(q, q) + k(p, p) - 2 k(q, p).
+        scalar of the codes' type: mean of off-diagonal k(q, q) + k(p, p) - 2 k(q, p); 0 of fewer
+        than two codes, but where imq has a divisor.
     """
-    dtype = codes.dtype
-    n = tf.shape(codes)[0]
-    nf = tf.cast(n if divisor is None else divisor, dtype)
     large = (codes.shape[0] or 0) > BLOCKWISE_ABOVE
     if kernel == "imq" and large and distances == "exact" and divisor is None:
         return _blockwise_imq(codes, prior_sample, [width * scale for scale in scales])
+
+    def estimate() -> tf.Tensor:
+        return _mmd(codes, prior_sample, kernel, width, scales, distances, divisor)
+
+    defined = kernel == "imq" and divisor is not None  # of one code too
+    return estimate() if defined else of_pairs(codes, estimate)
+
+
+def _mmd(
+    codes: tf.Tensor,
+    prior_sample: tf.Tensor,
+    kernel: str,
+    width: float,
+    scales: Sequence[float],
+    distances: str,
+    divisor: int | None,
+) -> tf.Tensor:
+    dtype = codes.dtype
+    n = tf.shape(codes)[0]
+    nf = tf.cast(n if divisor is None else divisor, dtype)
     distances_q = squared_distances(codes, codes)
     distances_p = squared_distances(prior_sample, prior_sample)
     if distances == "replication":
@@ -107,8 +139,9 @@ def mmd(
         distances_qp = squared_distances(codes, prior_sample)
 
     if kernel == "rbf":
-        half = (n * n - n) // 2
+        half = tf.maximum((n * n - n) // 2, 1)
         variance = _kth_largest(distances_qp, half) + _kth_largest(distances_q, half)
+        variance = tf.where(n >= 2, variance, tf.ones([], dtype))
 
         def k(d: tf.Tensor) -> tf.Tensor:
             return tf.exp(-d / 2.0 / variance)
@@ -118,7 +151,8 @@ def mmd(
             return tf.add_n([width * scale / (width * scale + d) for scale in scales])
 
     within = (k(distances_q) + k(distances_p)) * _off_diagonal(n, dtype)
-    return tf.reduce_sum(within) / (nf * nf - nf) - 2.0 * tf.reduce_sum(k(distances_qp)) / (nf * nf)
+    pairs = tf.maximum(nf * nf - nf, 1.0)
+    return tf.reduce_sum(within) / pairs - 2.0 * tf.reduce_sum(k(distances_qp)) / (nf * nf)
 
 
 def _blockwise_imq(q: tf.Tensor, p: tf.Tensor, widths: Sequence[float]) -> tf.Tensor:
@@ -202,8 +236,21 @@ def mmdpp(
         coordinates: sum over coordinates of one-dimensional statistics (MMD+++).
 
     Returns:
-        scalar of the codes' type.
+        scalar of the codes' type; 0 of fewer than two images.
     """
+    return of_pairs(
+        prior_sample, lambda: _mmdpp(codes, prior_sample, data_size, kernel, width, coordinates)
+    )
+
+
+def _mmdpp(
+    codes: tf.Tensor,
+    prior_sample: tf.Tensor,
+    data_size: int,
+    kernel: str,
+    width: float,
+    coordinates: bool,
+) -> tf.Tensor:
     dtype = codes.dtype
     m = CODES_AN_IMAGE
     n = tf.shape(prior_sample)[0]
@@ -230,18 +277,19 @@ def mmdpp(
         )
 
     def statistic(k) -> tf.Tensor:
-        prior = tf.reduce_sum(k(distances_p) * off_diagonal) / (nf * nf - nf)
+        prior = tf.reduce_sum(k(distances_p) * off_diagonal) / tf.maximum(nf * nf - nf, 1.0)
         cross = tf.reduce_sum(k(distances_pq)) / (nf * nf) / m
         kernel_q = k(distances_q)
         other_images = tf.reduce_sum(kernel_q * (1.0 - same_image))
-        other_images *= (big_n - 1.0) / big_n / nf / (nf - 1.0) / m**2
+        other_images *= (big_n - 1.0) / big_n / nf / tf.maximum(nf - 1.0, 1.0) / m**2
         one_image = tf.reduce_sum(kernel_q * (same_image - same_code))
         one_image *= 1.0 / nf / m / (m - 1.0) / big_n
         return prior - 2.0 * cross + other_images + one_image
 
     if kernel == "rbf":
-        half = n // 2
+        half = tf.maximum(n // 2, 1)
         variance = _kth_largest(distances_pq, half) + _kth_largest(distances_q, half)
+        variance = tf.where(n >= 2, variance, tf.ones([], dtype))
         return statistic(lambda d: tf.exp(-d / 2.0 / variance))
     weights = (1.0, big_n) if coordinates else (1.0, 1.0)
     total = tf.zeros([], dtype)

@@ -60,7 +60,7 @@ def _tracked(model: Wae) -> tf.train.Checkpoint:
 
 def means_of(model: Wae) -> list[Any]:
     """The variables of an epoch's running means."""
-    return [variable for metric in model.metrics for variable in metric.variables]
+    return [variable for metric in model.running_means.all for variable in metric.variables]
 
 
 def save(

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from wae_tf.config import Config
 from wae_tf.errors import FlagError, RunError, first_line
-from wae_tf.models.step.replicas import gathered, index, summed
+from wae_tf.models.step.replicas import gathered, index, is_single_process, summed
 
 
 def make_strategy(config: Config) -> tf.distribute.Strategy:
@@ -128,11 +128,6 @@ def lost_worker_as_run_error(strategy: tf.distribute.Strategy):
             "another worker is gone; start all workers again with the same flags to go on from the "
             "last checkpoint."
         ) from error
-
-
-def is_single_process(strategy: tf.distribute.Strategy) -> bool:
-    """Whether no other process takes part."""
-    return strategy.cluster_resolver is None or strategy.cluster_resolver.task_type is None
 
 
 def distributed_dataset(

@@ -61,6 +61,7 @@ class Feed:
     def __init__(self, model: Wae, images: np.ndarray, config: Config, steps_per_call: int | None):
         self.config, self.steps_per_call = config, steps_per_call
         self.strategy = model.distribute_strategy
+        model.trusts_batches = True
         self.count = len(images)
         self.images = None
         drawn = config.batch_order == "random"  # indices of equal batches

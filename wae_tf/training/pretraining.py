@@ -14,7 +14,7 @@ import tensorflow as tf
 from wae_tf import console, streams
 from wae_tf.data.batches import image_batches
 from wae_tf.errors import RunError
-from wae_tf.models import pretraining
+from wae_tf.models import inputs, pretraining
 from wae_tf.models.wae import Wae
 from wae_tf.training import distribution
 
@@ -23,6 +23,28 @@ PRETRAINED_BELOW = 0.1
 #: Seconds without a line, off a terminal.
 _SILENCE = 20.0
 _COMPILING = "compiling the encoder's pretraining"
+
+
+def _checked(model: Wae, images: Any, steps: int, size: int) -> np.ndarray:
+    """The images, of a type that batches are made of."""
+    for name, value, least in (("steps", steps, 1), ("size", size, 2)):
+        if value < least:
+            raise ValueError(f"{name}={value} of pretrain is too small; accepted: {least} up.")
+    images = inputs.image_of(images, "images of pretrain")
+    if isinstance(images, tf.data.Dataset) or not hasattr(images, "shape"):
+        raise ValueError(
+            f"pretrain takes an array, of which it draws batches itself, not a {type(images).__name__}."
+        )
+    images = images.numpy() if tf.is_tensor(images) else np.asanyarray(images)
+    inputs.shown_images(model, images[: max(size, 1)], "pretrain")
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if min(len(images), size) < replicas:
+        raise ValueError(
+            f"{replicas} replicas cannot share {min(len(images), size)} images of pretrain."
+        )
+    if images.dtype == bool:
+        return images.astype(np.uint8) * 255
+    return images if images.dtype == np.uint8 else images.astype(np.float32, copy=False)
 
 
 def pretrain(
@@ -41,10 +63,10 @@ def pretrain(
 
     Args:
         model: the model, changed in place.
-        images: uint8 [n, H, W, C].
+        images: array [n, H, W, C], uint8 or float in the model's pixel range.
         progress: is called with a line now and then, and at the end.
-        steps: at most so many.
-        size: images a step, and codes of the prior sample (official wae.py:431-436).
+        steps: at most so many, 1 up.
+        size: images a step, and codes of the prior sample (official wae.py:431-436), 2 up.
         check: is called before each step, and may raise to end it there.
 
     Returns:
@@ -52,8 +74,10 @@ def pretrain(
 
     Raises:
         RunError: the loss is not finite.
+        ValueError: images that the model cannot take, or steps or a size out of range.
     """
     settings, strategy = model.settings, model.distribute_strategy
+    images = _checked(model, images, steps, size)
     with strategy.scope():
         update = pretraining.make_update(model)
     batch_size = min(len(images), size)

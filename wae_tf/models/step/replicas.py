@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from wae_tf import console
+
 # What follows is called by a model's step, in the context of a replica or outside of any.
 
 
@@ -16,6 +18,11 @@ def replicas() -> int:
     """How many replicas share the batch here: 1 outside of a strategy's run."""
     context = tf.distribute.get_replica_context()
     return 1 if context is None else context.num_replicas_in_sync
+
+
+def count(rows: tf.Tensor) -> int | tf.Tensor:
+    """How many rows the global batch has, of which these are a replica's."""
+    return (rows.shape[0] or tf.shape(rows)[0]) * replicas()
 
 
 def index() -> tf.Tensor:
@@ -68,23 +75,107 @@ def summed(value: tf.Tensor) -> tf.Tensor:
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
-def train_function(model: keras.Model) -> Callable[[Any], dict[str, tf.Tensor]]:
-    """What `fit` calls for the steps of an execution, on all replicas.
+def function(
+    model: keras.Model, step: Callable[[Any], dict[str, tf.Tensor]], whole_too: bool = False
+) -> Callable[[Any], dict[str, tf.Tensor]]:
+    """What `fit` or `evaluate` calls for the steps of an execution, on all replicas.
 
     Keras's own averages logs over replicas, which fails across workers; here every replica has the
-    same logs, and the first one's are taken.
+    same logs, and the first one's are taken. TensorFlow may give replicas unequal parts of a last
+    batch: they are shared out again.
+
+    Args:
+        model: whose strategy, and whose trust in its batches.
+        step: of a replica, on its part of a batch.
+        whole_too: a batch that replicas cannot share evenly is for one device, as a whole; without
+            this it is left out, which is said.
     """
     strategy = model.distribute_strategy
 
     def on_all(batch: Any) -> dict[str, tf.Tensor]:
-        logs = strategy.run(model.train_step, args=(batch,))
+        logs = strategy.run(step, args=(batch,))
         return {k: strategy.experimental_local_results(v)[0] for k, v in logs.items()}
 
-    step = on_all if model.run_eagerly else tf.function(on_all, reduce_retracing=True)
+    def on_one(batch: Any) -> dict[str, tf.Tensor]:
+        with strategy.scope():  # in no replica's context: there the batch is all there is
+            return step(batch)
+
+    if not model.run_eagerly:
+        on_all, on_one = (tf.function(f, reduce_retracing=True) for f in (on_all, on_one))
+    logs: dict[str, tf.Tensor] = {}
 
     def several(iterator: Any) -> dict[str, tf.Tensor]:
-        for _ in range(model.steps_per_execution):
-            logs = step(next(iterator))
+        nonlocal logs
+        for number in range(model.steps_per_execution):
+            try:
+                batch = next(iterator)
+            except (StopIteration, tf.errors.OutOfRangeError):
+                if number:
+                    break
+                raise
+            if not model.trusts_batches and is_single_process(strategy):
+                batch, even = shared(strategy, batch)
+                if not even and not whole_too:
+                    _tell_of_rest(strategy, batch)
+                    continue
+                if not even:
+                    logs = on_one(batch)
+                    continue
+            logs = on_all(batch)
         return logs
 
     return several
+
+
+def is_single_process(strategy: tf.distribute.Strategy) -> bool:
+    """Whether no other process takes part."""
+    return strategy.cluster_resolver is None or strategy.cluster_resolver.task_type is None
+
+
+def parts(strategy: tf.distribute.Strategy, batch: Any) -> list[Any]:
+    """What each replica of this process has of a batch; a list of one where it is not spread."""
+    leaves = tf.nest.flatten(batch)
+    of_leaves = [strategy.experimental_local_results(leaf) for leaf in leaves]
+    count = max(map(len, of_leaves))
+    return [
+        tf.nest.pack_sequence_as(batch, [those[min(i, len(those) - 1)] for those in of_leaves])
+        for i in range(count)
+    ]
+
+
+def rows(batch: Any) -> int:
+    """How many rows a batch, or a part of one, has."""
+    return max((leaf.shape[0] for leaf in tf.nest.flatten(batch) if _is_array(leaf)), default=0)
+
+
+def shared(strategy: tf.distribute.Strategy, batch: Any) -> tuple[Any, bool]:
+    """A batch with as many rows on each replica, and True; or, where that cannot be, as a whole."""
+    count = strategy.num_replicas_in_sync
+    spread = parts(strategy, batch)
+    if len(spread) == count and len({rows(part) for part in spread}) == 1:
+        return batch, True
+    whole = tf.nest.map_structure(
+        lambda *leaves: tf.concat(leaves, 0) if _is_array(leaves[0]) else leaves[0], *spread
+    )
+    size, rest = divmod(rows(whole), count)
+    if rest:
+        return whole, False
+
+    def own(context: Any) -> Any:
+        start = context.replica_id_in_sync_group * size
+        return tf.nest.map_structure(
+            lambda leaf: leaf[start : start + size] if _is_array(leaf) else leaf, whole
+        )
+
+    return strategy.experimental_distribute_values_from_function(own), True
+
+
+def _is_array(leaf: Any) -> bool:
+    return bool(getattr(leaf, "shape", None))
+
+
+def _tell_of_rest(strategy: tf.distribute.Strategy, batch: Any) -> None:
+    console.warn(
+        f"a batch of {rows(batch)} images was left out of training, since "
+        f"{strategy.num_replicas_in_sync} replicas cannot share it evenly."
+    )

@@ -50,12 +50,31 @@ class RunningMeans(State):
         """Every metric, for Keras to reset."""
         return [*self.means.values(), self.batches_tested]
 
-    def update(self, values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Takes a batch's terms into account; returns the means of those given."""
+    def update(
+        self, values: dict[str, tf.Tensor], count: int | tf.Tensor | None, of_penalty: int = 1
+    ) -> dict[str, tf.Tensor]:
+        """Takes a batch's terms into account.
+
+        Args:
+            values: the terms.
+            count: its images, which count alike; None: batches count alike.
+            of_penalty: the fewest codes that the penalty is of; of fewer it is not in its mean.
+
+        Returns:
+            the means of the terms given.
+        """
         given = [term for term in self.terms if term in values]
+        weight = None if count is None else tf.cast(count, self.latest.dtype)
         for term in given:
-            self.means[term].update_state(values[term])
+            left_out = term == "penalty" and count is not None and of_penalty > 1
+            of_term = tf.where(count >= of_penalty, weight, 0) if left_out else weight
+            self.means[term].update_state(values[term], of_term)
         return {term: self.means[term].result() for term in given}
+
+    def penalty_left_out(self) -> bool:
+        """Whether a batch had fewer images than the penalty is of."""
+        whole, of_penalty = (self.means[term].count for term in ("loss", "penalty"))
+        return float(whole.numpy()) > float(of_penalty.numpy())
 
     def results(self) -> dict[str, tf.Tensor]:
         """All means."""

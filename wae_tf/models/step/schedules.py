@@ -249,6 +249,10 @@ def _batches(x: Any, batch_size: int | None, validation_split: float) -> int | N
 def adapted_lambda(
     step: tf.Tensor, weight: tf.Tensor, reconstruction: tf.Tensor, penalty: tf.Tensor
 ) -> tf.Tensor:
-    """The adaptive lambda after a step (zero-based): every 1000th is lambda/2 + cost/|penalty|/2."""
+    """The adaptive lambda after a step (zero-based): every 1000th is lambda/2 + cost/|penalty|/2.
+
+    A step without a penalty leaves it as it is.
+    """
     adapted = 0.5 * weight + 0.5 * reconstruction / tf.abs(penalty)
-    return tf.where((step + 1) % LAMBDA_EVERY == 0, adapted, weight)
+    due = ((step + 1) % LAMBDA_EVERY == 0) & tf.not_equal(penalty, 0.0)
+    return tf.where(due, adapted, weight)

@@ -1,0 +1,270 @@
+"""What enters a model: what is refused, in a sentence, and what it does with the rest; numbers by hand."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import wae_tf
+from tests.factory import tiny_model
+
+PARTS = ("reconstruction", "penalty")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_model()
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.RandomState(7).rand(8, 6, 6, 1).astype("float32")
+
+
+def bytes_of(images):
+    return (images * 255).astype("uint8")
+
+
+WRONG = {
+    "0..255": (lambda x: x * 255, r"floats from .* and this model takes uint8, or floats in \[0, 1\]"),
+    "-1..1": (lambda x: x * 2 - 1, "pixel_range='symmetric' takes"),
+    "a little over": (lambda x: x / x.max() + 2e-3, "floats from"),
+    "int64": (lambda x: bytes_of(x).astype("int64"), r"of type int64.*astype\('uint8'\)"),
+    "NaN": (lambda x: np.where(np.arange(8).reshape(8, 1, 1, 1) == 3, np.nan, x), "first in row 3"),
+    "infinite": (lambda x: np.where(np.arange(8).reshape(8, 1, 1, 1) == 0, np.inf, x), "first in row 0"),
+    "a size": (lambda x: x[:, :5], r"shape \(8, 5, 6, 1\), and this model takes \[n, 6, 6, 1\]"),
+    "no channel": (lambda x: x[..., 0], "adds the channel"),
+    "a dictionary": (lambda x: {"a": x}, "dictionary of 'a': images are taken from 'image'"),
+    "a list": (lambda x: [x, x], "list of 2 arrays|has shape"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_what_a_model_cannot_take_is_a_sentence_and_moves_nothing(model, images, kind):
+    make, words = WRONG[kind]
+    wrong = make(images)
+    before = model.encoder.get_weights()
+    for name, method in {
+        "fit": lambda: model.fit(wrong, verbose=0, shuffle=False),
+        "evaluate": lambda: model.evaluate(wrong, verbose=0),
+        "predict": lambda: model.predict(wrong, verbose=0),
+        "encode": lambda: model.encode(wrong),
+        "reconstruct": lambda: model.reconstruct(wrong),
+        "pretrain": lambda: wae_tf.pretrain(model, wrong),
+        "train_on_batch": lambda: model.train_on_batch(wrong),
+    }.items():
+        with pytest.raises(ValueError, match=words) as caught:
+            method()
+        assert "\n" not in str(caught.value), name
+    for old, new in zip(before, model.encoder.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+class Sequence(keras.utils.PyDataset):
+    def __init__(self, images):
+        super().__init__()
+        self.images = images
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        rows = self.images[4 * index : 4 * index + 4]
+        return rows, np.zeros(len(rows))
+
+
+@pytest.mark.filterwarnings("ignore:.*shuffle=True:UserWarning", "ignore:Your input:UserWarning")
+def test_every_way_in_is_checked_and_gives_the_same_numbers(images):
+    pixels = bytes_of(images)
+    ways = {
+        "array": lambda x: x,
+        "tensor": tf.constant,
+        "list": lambda x: [x],
+        "dictionary": lambda x: {"image": x, "label": np.zeros(8)},
+        "tf.data": lambda x: tf.data.Dataset.from_tensor_slices(x).batch(4),
+        "TFDS": lambda x: tf.data.Dataset.from_tensor_slices({"image": x}).batch(4),
+        "labelled": lambda x: tf.data.Dataset.from_tensor_slices((x, np.arange(8))).batch(4),
+        "PyDataset": Sequence,
+        "generator": lambda x: ((x[i : i + 4],) for i in (0, 4)),
+    }
+    found = {}
+    for way, given in ways.items():
+        model = tiny_model(init_std=0.2)
+        common = {"verbose": 0, "shuffle": False}
+        if way in ("array", "tensor", "list", "dictionary"):
+            common["batch_size"] = 4
+        with pytest.raises(ValueError, match="x of fit holds floats"):
+            model.fit(given(images * 255), **common)
+        found[way] = model.fit(given(pixels), **common).history["loss"][0]
+        assert int(model.step.numpy()) == 2, way  # no batch was lost to the look
+    assert len(set(found.values())) == 1, found
+    assert np.isfinite(found["array"])
+
+
+def test_bool_is_black_and_white_and_rounding_is_no_fault(model, images):
+    white = images > 0.5
+    np.testing.assert_array_equal(model.encode(white), model.encode(white.astype("float32")))
+    model.encode(images.clip(0, 1) * (1 + 5e-5))
+    np.testing.assert_array_equal(model.encode(list(images)), model.encode(images))
+
+
+def test_a_model_of_another_range_says_so(images):
+    symmetric = tiny_model(pixel_range="symmetric")
+    symmetric.encode(images * 2 - 1)
+    with pytest.raises(ValueError, match=r"\[-1, 1\] \(pixel_range='symmetric'\).*divide by 255"):
+        symmetric.encode(images * 255)
+
+
+def test_validation_data_are_checked_by_their_name(images):
+    for wrong in (images * 255, (images * 255, images), tf.data.Dataset.from_tensors(images * 255)):
+        with pytest.raises(ValueError, match="x of validation_data holds floats"):
+            tiny_model().fit(images, verbose=0, validation_data=wrong)
+
+
+def test_ranges_of_pretrain(model, images):
+    for fields, words in (({"steps": 0}, "steps=0"), ({"size": 1}, "size=1")):
+        with pytest.raises(ValueError, match=words):
+            wae_tf.pretrain(model, images, **fields)
+    with pytest.raises(ValueError, match="takes an array"):
+        wae_tf.pretrain(model, tf.data.Dataset.from_tensor_slices(images))
+    # Bytes and the floats that they stand for are the same images.
+    losses = [
+        wae_tf.pretrain(tiny_model(), given, steps=2, size=8)
+        for given in (bytes_of(images), bytes_of(images) / np.float64(255))
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+# y, sample_weight, class_weight.
+
+
+def by_hand(**fields):
+    """Images of two pixels whose code is the pixels; of a code the decoder makes sigmoid(code)."""
+
+    def network(shape, target):
+        given = keras.Input(shape)
+        return keras.Model(given, keras.layers.Reshape(target)(given))
+
+    model = wae_tf.WaeMmd(
+        (2, 1, 1), encoder=network((2, 1, 1), (2,)), decoder=network((2,), (2, 1, 1)),
+        zdim=2, wae_lambda=30.0, mmd_scales=(1.0,), cost="l2sq", recon_scale=1.0, **fields,
+    )  # fmt: skip
+    model.sample_prior = lambda count, key: tf.constant([[0.0, 1.0], [0.0, 0.0]])[:count]
+    model.compile()
+    return model
+
+
+TWO = np.array([[0.0, 0.0], [1.0, 0.0]], "float32").reshape(2, 2, 1, 1)
+#: Costs of the reconstructions of TWO, (1/2, 1/2) and (0.731, 1/2), held against TWO.
+COSTS = (0.5, (1 - 1 / (1 + np.exp(-1))) ** 2 + 0.25)
+
+
+def reconstruction(model, *args, **kwargs):
+    return model.evaluate(*args, **kwargs, verbose=0, return_dict=True)["reconstruction"]
+
+
+def test_reconstructions_are_held_against_y_by_hand():
+    model = by_hand()
+    assert reconstruction(model, TWO) == pytest.approx(sum(COSTS) / 2)
+    white = np.ones_like(TWO)
+    # (1/2 - 1)^2 twice, then (0.731 - 1)^2 and (1/2 - 1)^2.
+    expected = (0.5 + (1 - 1 / (1 + np.exp(-1))) ** 2 + 0.25) / 2
+    assert reconstruction(model, TWO, white) == pytest.approx(expected)
+    assert reconstruction(model, TWO, white.astype("uint8") * 255) == pytest.approx(expected)
+    # Labels are not used.
+    for labels in (np.array([3, 4]), np.eye(2), np.array(["a", "b"])):
+        assert reconstruction(model, TWO, labels) == pytest.approx(sum(COSTS) / 2)
+
+
+def test_a_noisy_image_is_trained_towards_the_clean_one():
+    rng = np.random.RandomState(0)
+    clean = np.zeros((64, 6, 6, 1), "float32")
+    clean[:, 2:4] = 1
+    noisy = np.clip(clean + rng.uniform(-0.5, 0.5, clean.shape), 0, 1).astype("float32")
+    model = tiny_model(wae_lambda=0.0, lr=0.02, init_std=0.1)
+    model.fit(noisy, clean, epochs=30, batch_size=16, verbose=0)
+    made = model.reconstruct(noisy)
+    assert np.abs(made - clean).mean() < 0.3 * np.abs(noisy - clean).mean()
+
+
+def test_weights_weigh_the_cost_by_hand():
+    model = by_hand()
+    weights = np.array([3.0, 1.0])
+    expected = (3 * COSTS[0] + COSTS[1]) / 2  # as Keras: the weights' sum does not divide
+    plain = model.evaluate(TWO, verbose=0, return_dict=True)
+    found = model.evaluate(TWO, sample_weight=weights, verbose=0, return_dict=True)
+    assert found["reconstruction"] == pytest.approx(expected)
+    assert found["penalty"] == pytest.approx(plain["penalty"])  # of the batch
+    assert found["loss"] == pytest.approx(expected + 30 * found["penalty"])
+    assert reconstruction(model, TWO, TWO, sample_weight=weights) == pytest.approx(expected)
+    data = tf.data.Dataset.from_tensor_slices((TWO, [0, 1], weights)).batch(2)
+    assert reconstruction(model, data) == pytest.approx(expected)
+
+
+def test_weights_are_kept_in_every_way_in():
+    images = np.random.RandomState(1).rand(8, 6, 6, 1).astype("float32")
+    labels, weights = np.arange(8) % 2, np.array([2.0, 0.5] * 4, "float32")
+    data = tf.data.Dataset.from_tensor_slices((images, labels))
+    common = {"verbose": 0, "shuffle": False}
+
+    def losses(*args, **kwargs):
+        return tiny_model(lr=0.0, init_std=0.2).fit(*args, **common, **kwargs).history
+
+    weighed = losses(images, batch_size=4, sample_weight=weights)
+    assert weighed["reconstruction"] != losses(images, batch_size=4)["reconstruction"]
+    for other in (
+        losses(images, labels, batch_size=4, class_weight={0: 2.0, 1: 0.5}),
+        losses(images, np.eye(2)[labels], batch_size=4, class_weight={0: 2.0, 1: 0.5}),
+        losses(data.batch(4), class_weight={0: 2.0, 1: 0.5}),
+    ):
+        assert other["reconstruction"] == pytest.approx(weighed["reconstruction"])
+    valid = losses(images, batch_size=4, validation_data=(images, None, weights))
+    assert valid["val_reconstruction"][0] != pytest.approx(valid["reconstruction"][0], rel=1e-3)
+
+
+REFUSED = {
+    "y of another shape": ({"y": np.zeros((8, 5, 6, 1))}, r"y of fit has shape \(8, 5, 6, 1\)"),
+    "y without a channel": ({"y": np.zeros((8, 6, 6))}, "y of fit has shape"),
+    "y out of range": ({"y": np.full((8, 6, 6, 1), 9.0)}, "y of fit holds floats"),
+    "y a dictionary": ({"y": {"label": np.zeros(8)}}, "y of fit is a dict"),
+    "weights a pixel": ({"sample_weight": np.ones((8, 6, 6, 1))}, "sample_weight of fit has shape"),
+    "negative weights": ({"sample_weight": -np.ones(8)}, "accepted: 0 up"),
+    "class_weight alone": ({"class_weight": {0: 1.0}}, "class_weight needs labels"),
+    "class_weight of images": (
+        {"y": np.zeros((8, 6, 6, 1)), "class_weight": {0: 1.0}}, "class_weight needs labels",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_has_no_meaning_is_refused(model, images, kind):
+    given, words = REFUSED[kind]
+    with pytest.raises(ValueError, match=words):
+        model.fit(images, verbose=0, **given)
+
+
+def test_compile_refuses_what_it_would_ignore():
+    model = tiny_model(compiled=False)
+    for fields in ({"loss": "mse"}, {"metrics": ["mae"]}, {"weighted_metrics": ["mae"]}):
+        with pytest.raises(ValueError, match=f"{next(iter(fields))}=...\\) would have no effect"):
+            model.compile(**fields)
+    with pytest.raises(ValueError, match="'mse' is the adversary's optimizer"):
+        model.compile("adam", "mse")
+    model.compile("adam")
+
+
+def test_a_function_is_traced_once(images):
+    class Counted(wae_tf.WaeMmd):
+        traces = 0
+
+        def train_step(self, batch):
+            type(self).traces += 1
+            return super().train_step(batch)
+
+    model = tiny_model(Counted)
+    model.fit(images, batch_size=3, epochs=3, verbose=0)
+    model.fit(images, batch_size=3, verbose=0)
+    assert Counted.traces == 1
+    model.fit(images, np.arange(8), batch_size=3, verbose=0)
+    model.fit(images, images, batch_size=3, verbose=0)  # of y of any rank it would be neither
+    model.fit(images, np.eye(8), batch_size=3, verbose=0)

@@ -1,0 +1,286 @@
+"""Keras's loops over batches: the first is looked at, replicas share each, and images count alike."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wae_tf import console
+from wae_tf.models import inputs
+from wae_tf.models.compiling import CompiledAutoencoder
+from wae_tf.models.step import rates, replicas
+from wae_tf.models.step.running_means import RunningMeans
+
+
+class Loop(CompiledAutoencoder):
+    """What `keras.Model.fit`, `evaluate` and `predict` ask of a model with steps of its own."""
+
+    #: The fewest codes that the penalty is of; of fewer it is left out.
+    least_codes = 1
+    #: Whether batches are taken as they are: `training.feeding` says so of its own, which are right.
+    trusts_batches = False
+    #: What `fit` runs instead of Keras's loop over steps: `training.programs` sets it.
+    program: Callable[[Any], dict[str, tf.Tensor]] | None = None
+    train_function: Any  # Keras's
+    running_means: RunningMeans
+    _told_of_penalty = False
+
+    # Methods of keras.Model.
+
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """As `keras.Model.fit`; a learning rate that is not constant follows its epochs.
+
+        Raises:
+            ValueError: data that the model cannot take; such a schedule, and data whose length is not
+                known, or a callback that sets learning rates too.
+        """
+        asked = bound(keras.Model.fit, self, args, kwargs)
+        for name in ("x", "validation_data"):
+            asked[name] = _in_tuples(asked[name])
+        if self.schedules.follow_epochs and not self.schedules.length_given:
+            one = {"x": inputs.image_of(asked["x"], "x of fit")}
+            self.schedules.set_length_of_fit(self, (), asked | one)
+            self.train_function = None  # the table of rates is a constant of it
+        if not self.trusts_batches:
+            _check_class_weight(self, asked)
+            _keep_weights(asked, "fit")
+            validation = asked["validation_data"]
+            if isinstance(validation, (list, tuple)) and len(validation) == 3:
+                parts = dict(zip(("x", "y", "sample_weight"), validation, strict=True))
+                _keep_weights(parts, "validation_data")
+                asked["validation_data"] = tuple(parts.values())
+            self._look_at("train_function", "fit")
+            self._look_at("test_function", "validation_data")
+        asked["callbacks"] = rates.watched(self, asked["callbacks"])
+        history = super().fit(**asked)
+        if self.tied_rates is not None and not self.schedules.set_rates:
+            self.tied_rates.follow()  # what was moved after the last step
+        self._tell_of_penalty()
+        return history
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.evaluate`: means over all images, in the order of `metrics_names`.
+
+        Raises:
+            ValueError: something that the model cannot take.
+        """
+        asked = bound(keras.Model.evaluate, self, args, kwargs)
+        within_fit = asked.pop("kwargs", {})
+        asked["x"] = _in_tuples(asked["x"])
+        if not within_fit:
+            _keep_weights(asked, "evaluate")
+            self._look_at("test_function", "evaluate")
+        found = super().evaluate(**asked, **within_fit)
+        self._tell_of_penalty()
+        return found
+
+    def predict(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        """As `keras.Model.predict`: the reconstructions.
+
+        Raises:
+            ValueError: something that the model cannot take.
+        """
+        asked = bound(keras.Model.predict, self, args, kwargs)
+        self._look_at("predict_function", "predict")
+        return super().predict(**asked | {"x": _in_tuples(asked["x"])})
+
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.train_on_batch`; every batch is looked at."""
+        _check_class_weight(self, bound(keras.Model.train_on_batch, self, args, kwargs))
+        self._look_at("train_function", "train_on_batch")
+        return super().train_on_batch(*args, **kwargs)
+
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.test_on_batch`; every batch is looked at."""
+        self._look_at("test_function", "test_on_batch")
+        return super().test_on_batch(*args, **kwargs)
+
+    def predict_on_batch(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        """As `keras.Model.predict_on_batch`; every batch is looked at."""
+        self._look_at("predict_function", "predict_on_batch")
+        return super().predict_on_batch(*args, **kwargs)
+
+    def predict_step(self, batch: Any) -> tf.Tensor:
+        """The reconstructions of a batch, of which nothing but the images is used."""
+        x = keras.utils.unpack_x_y_sample_weight(batch)[0]
+        return self(inputs.as_images(self, inputs.image_of(x, "x"), "x"))
+
+    # The compiled functions.
+
+    def make_train_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
+        """Keras's compiled step; one for many replicas; or the program that was set."""
+        if self.program is not None:
+            self.train_function = self.program  # its batches are together
+        elif self.train_function is None or force:
+            self.train_function = _Looking(self, "train_function")
+        return self.train_function
+
+    def make_test_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
+        """As `make_train_function`; what replicas cannot share is tested on one device."""
+        if self.test_function is None or force:
+            self.test_function = _Looking(self, "test_function")
+        return self.test_function
+
+    def make_predict_function(self, force: bool = False) -> Callable[[Any], tf.Tensor]:
+        """Keras's compiled reconstruction."""
+        if self.predict_function is None or force:
+            self.predict_function = _Looking(self, "predict_function")
+        return self.predict_function
+
+    def _function(self, name: str) -> Callable:
+        if self._replicas > 1 and name != "predict_function":
+            train = name == "train_function"
+            step = self.train_step if train else self.test_step
+            return replicas.function(self, step, whole_too=not train)
+        kept = getattr(self, name)
+        getattr(super(), f"make_{name}")(force=True)
+        found = getattr(self, name)
+        setattr(self, name, kept)
+        return found
+
+    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        # Keras would take a first batch away, and of replicas the mean of its parts, which may differ
+        # in size; everything is built by the constructor.
+        return
+
+    @property
+    def _replicas(self) -> int:
+        return self.distribute_strategy.num_replicas_in_sync
+
+    def _look_at(self, name: str, method: str) -> None:
+        """Says that a method begins: the first batch that the function gets is to be looked at."""
+        setattr(self, f"_{name}_is_for", method)
+        function = getattr(self, name)
+        if isinstance(function, _Looking):
+            function.due = True
+
+    def once_there_is(self, batch: tf.Tensor) -> contextlib.AbstractContextManager:
+        """A context in which nothing of a step begins before its batch has come.
+
+        Keras finds the end of data of unknown length by running its compiled step once more, and what
+        does not need the batch, such as adding 1 to counters, may have happened when that fails.
+        """
+        if self.trusts_batches:
+            return contextlib.nullcontext()
+        return tf.control_dependencies([batch])
+
+    # Means over an epoch.
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The means of the objective's terms over an epoch."""
+        return list(self.running_means.means.values())
+
+    def reset_metrics(self) -> None:
+        """Begins new means."""
+        self._tell_of_penalty()
+        for metric in self.running_means.all:
+            metric.reset_state()
+
+    def _tell_of_penalty(self) -> None:
+        if self.least_codes == 1 or self.trusts_batches or self._told_of_penalty:
+            return
+        if self.running_means.penalty_left_out():
+            self._told_of_penalty = True
+            console.warn(
+                f"a batch of fewer than {self.least_codes} images has no penalty, which is of pairs of "
+                "codes: it was left out of that batch's loss, and that batch of the penalty's mean."
+            )
+
+
+class _Looking:
+    """A compiled function, before whose next call a first batch is looked at when it is `due`.
+
+    Args:
+        model: whose function it is.
+        name: `train_function`, `test_function` or `predict_function`.
+    """
+
+    def __init__(self, model: Loop, name: str):
+        self.model, self.name, self.function = model, name, model._function(name)
+        self.due = not model.trusts_batches
+        self.ranks: list[int | None] | None = None
+
+    def __call__(self, batches: Any) -> Any:
+        if self.due and not self.model.trusts_batches:
+            batches = self._looked_at(batches)
+            self.due = False
+        return self.function(batches)
+
+    def _looked_at(self, batches: Any) -> Any:
+        """The same batches, of which the first has been checked."""
+        if isinstance(batches, list):  # of predict
+            self._check(batches[0])
+            return batches
+        some = list(itertools.islice(batches, max(1, self.model.steps_per_execution)))
+        if not some:
+            raise StopIteration
+        self._check(some[0])
+        if not isinstance(batches, tf.data.Iterator):
+            return itertools.chain(some, batches)
+        # An iterator of the same type, so that the function is not traced once more.
+        spec = batches.element_spec
+        return iter(tf.data.Dataset.from_generator(lambda: some, output_signature=spec))
+
+    def _check(self, batch: Any) -> None:
+        model, strategy = self.model, self.model.distribute_strategy
+        train, what = self.name == "train_function", getattr(model, f"_{self.name}_is_for", "fit")
+        spread = replicas.parts(strategy, batch)
+        count, among = sum(map(replicas.rows, spread)), model._replicas
+        if train and count % among and replicas.is_single_process(strategy):
+            raise ValueError(
+                f"{among} replicas cannot share a batch of {count} images evenly: {what} takes a "
+                f"batch_size that is a multiple of {among}."
+            )
+        inputs.check(model, spread[0], what)
+        ranks = [getattr(part, "ndim", None) for part in tf.nest.flatten(spread[0])]
+        if self.ranks not in (None, ranks):
+            # With y of another rank TensorFlow would trace for one of any, labels or images.
+            self.function = model._function(self.name)
+        self.ranks = ranks
+
+
+def bound(
+    method: Callable, model: keras.Model, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a call of one of Keras's methods gives each of its arguments, defaults included."""
+    call = inspect.signature(method).bind(model, *args, **kwargs)
+    call.apply_defaults()
+    return {name: value for name, value in call.arguments.items() if name != "self"}
+
+
+def _in_tuples(x: Any) -> Any:
+    """An iterator as Keras takes it: a generator of tuples. Anything else as it is."""
+    if not isinstance(x, Iterator) or isinstance(x, tf.data.Iterator):
+        return x
+    return (batch if isinstance(batch, tuple) else (batch,) for batch in x)
+
+
+def _keep_weights(asked: dict[str, Any], what: str) -> None:
+    """Gives images that have weights labels too, without which Keras drops the weights."""
+    if asked["sample_weight"] is None or asked["y"] is not None:
+        return
+    images = inputs.image_of(asked["x"], f"x of {what}")
+    if hasattr(images, "shape"):
+        asked["y"] = np.zeros(images.shape[0], np.uint8)
+
+
+def _check_class_weight(model: Loop, asked: dict[str, Any]) -> None:
+    if asked["class_weight"] is None:
+        return
+    x, y = asked["x"], asked["y"]
+    if isinstance(x, tf.data.Dataset):
+        spec = x.element_spec
+        y = spec[1] if isinstance(spec, tuple) and len(spec) > 1 else None
+    elif isinstance(x, keras.utils.PyDataset) or not hasattr(inputs.image_of(x, "x"), "shape"):
+        return  # known when the batches come
+    if y is None or inputs.is_target(model, y):
+        found = "has none" if y is None else "has the images' shape"
+        raise ValueError(f"class_weight needs labels, [n] or one-hot [n, k], as y, which {found}.")
