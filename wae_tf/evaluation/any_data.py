@@ -34,7 +34,12 @@ def measured(
     """
     test_codes = passes.codes(model, images.test, config.batch_size)
     numbers = brief.evaluate(
-        model, images.test, batch_size=config.batch_size, test_codes=test_codes, progress=progress
+        model,
+        images.test,
+        batch_size=config.batch_size,
+        test_codes=test_codes,
+        labels=images.test_labels,
+        progress=progress,
     )
     what = shapes.kind_of(images.image_shape).many
     progress(f"codes of {len(images.test):,} test {what} against the prior")
@@ -45,6 +50,7 @@ def measured(
         options.sampler,
         options.eval_samples,
         images.train,
+        labels=images.train_labels,
         seed=config.seed,
         sphere_axis=options.sphere_axis,
         progress=progress,

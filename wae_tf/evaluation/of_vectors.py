@@ -56,7 +56,9 @@ def evaluate(
     tail = options.tail
     parts = {
         tail: passes.decoded(model, drawn, config.batch_size),
-        "_reconstructions": passes.decoded(model, test_codes, config.batch_size),
+        "_reconstructions": passes.decoded(
+            model, passes.joined(model, test_codes, images.test_labels), config.batch_size
+        ),
         "_data": np.asarray(images.train[: options.eval_samples]),
     }
     rows = []
@@ -70,9 +72,10 @@ def evaluate(
     numbers[f"nearest_train_samples{tail}"] = nearest(parts[tail], images.train)
     numbers["nearest_train_data"] = nearest(images.test, images.train)
     rows.append(tables.nearest_row(numbers, tail, kind.one))
+    labels = images.test_labels
     run.figures.mkdir(parents=True, exist_ok=True)
-    of_vectors.draw_interpolations(model, run.figures / "interpolations.png", images.test)
-    of_vectors.draw_traversals(model, run.figures / "traversals.png", images.test)
+    of_vectors.draw_interpolations(model, run.figures / "interpolations.png", images.test, labels)
+    of_vectors.draw_traversals(model, run.figures / "traversals.png", images.test, labels)
     metrics = run.update_metrics(numbers)
     if off := off_prior.sentence(metrics, config):
         progress(off)

@@ -27,6 +27,7 @@ def draw(
     history: Mapping[str, Sequence[float]],
     title: str,
     epoch: int,
+    labels: np.ndarray | None = None,
 ) -> None:
     """Writes progress_EPOCH.png, curves.png, interpolations.png and traversals.png.
 
@@ -39,11 +40,13 @@ def draw(
         history: the columns of history.csv.
         title: above the figure.
         epoch: its number, from 1.
+        labels: int64 [m], of test, which a model with classes needs.
     """
-    draw_progress(model, folder / f"progress_{epoch:04d}.png", train, test, curves, title)
+    name = f"progress_{epoch:04d}.png"
+    draw_progress(model, folder / name, train, test, curves, title, labels)
     training_curves(folder / "curves.png", history)
-    draw_interpolations(model, folder / "interpolations.png", test)
-    draw_traversals(model, folder / "traversals.png", test)
+    draw_interpolations(model, folder / "interpolations.png", test, labels)
+    draw_traversals(model, folder / "traversals.png", test, labels)
 
 
 def draw_progress(
@@ -53,10 +56,12 @@ def draw_progress(
     test: np.ndarray,
     curves: Mapping[str, Sequence[float]],
     title: str,
+    labels: np.ndarray | None = None,
 ) -> None:
     """Four panels: reconstruction against truth, single rows, codes against the prior, loss curves."""
     train, test = np.asarray(train[:ROWS]), np.asarray(test[:ROWS])
-    made = passes.reconstructions(model, test)
+    own = None if labels is None else labels[:ROWS]
+    made = passes.reconstructions(model, test, labels=own)
     figure = drawing.new_figure(12, 10)
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)
     axes = figure.subplots(2, 2)
@@ -116,18 +121,28 @@ def _slices(volumes: np.ndarray) -> np.ndarray:
     return volumes[:, volumes.shape[1] // 2, :, :, 0]
 
 
-def draw_interpolations(model: Wae, path: Path, test: np.ndarray) -> None:
+def draw_interpolations(
+    model: Wae, path: Path, test: np.ndarray, labels: np.ndarray | None = None
+) -> None:
     """Rows of numbers on the way between pairs of test rows, as `model.interpolate` has it."""
     pairs = min(of_model.INTERPOLATION_ROWS, len(test) // 2)
     rows = np.asarray(test[: 2 * pairs])
-    way = model.interpolate(rows[0::2], rows[1::2], of_model.INTERPOLATION_STEPS).numpy()
+    own = None
+    if labels is not None and model.settings.classes:
+        own = labels[: 2 * pairs : 2]
+    steps = of_model.INTERPOLATION_STEPS
+    way = model.interpolate(rows[0::2], rows[1::2], steps, labels=own).numpy()
     _blocks(path, way, "from a test row (top of a block) to another (bottom)")
 
 
-def draw_traversals(model: Wae, path: Path, test: np.ndarray) -> None:
+def draw_traversals(
+    model: Wae, path: Path, test: np.ndarray, labels: np.ndarray | None = None
+) -> None:
     """The first test row's code with one coordinate at a time moved over the prior's range."""
     grid = of_model.traversed(model, model.encode(np.asarray(test[:1])).numpy()[0])
-    made = passes.decoded(model, grid.reshape(-1, grid.shape[-1]))
+    flat = grid.reshape(-1, grid.shape[-1])
+    own = None if labels is None else np.repeat(labels[:1], len(flat))
+    made = passes.decoded(model, passes.joined(model, flat, own))
     values = "-2 to 2 standard deviations of the prior, downwards"
     made = made.reshape(*grid.shape[:2], *made.shape[1:])
     _blocks(path, made, f"a block is a coordinate of the code, {values}")

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf import console
-from wae_tf.models import inputs
+from wae_tf.models import inputs, labels
 from wae_tf.models.compiling import CompiledAutoencoder
 from wae_tf.models.step import rates, replicas
 from wae_tf.models.step.running_means import RunningMeans
@@ -50,11 +50,11 @@ class Loop(CompiledAutoencoder):
             self.train_function = None  # the table of rates is a constant of it
         if not self.trusts_batches:
             _check_class_weight(self, asked)
-            _keep_weights(asked, "fit")
+            self._keep_weights(asked, "fit")
             validation = asked["validation_data"]
             if isinstance(validation, (list, tuple)) and len(validation) == 3:
                 parts = dict(zip(("x", "y", "sample_weight"), validation, strict=True))
-                _keep_weights(parts, "validation_data")
+                self._keep_weights(parts, "validation_data")
                 asked["validation_data"] = tuple(parts.values())
             self._look_at("train_function", "fit")
             self._look_at("test_function", "validation_data")
@@ -75,7 +75,7 @@ class Loop(CompiledAutoencoder):
         within_fit = asked.pop("kwargs", {})
         asked["x"] = _in_tuples(asked["x"])
         if not within_fit:
-            _keep_weights(asked, "evaluate")
+            self._keep_weights(asked, "evaluate")
             self._look_at("test_function", "evaluate")
         found = super().evaluate(**asked, **within_fit)
         self._tell_of_penalty()
@@ -109,8 +109,17 @@ class Loop(CompiledAutoencoder):
 
     def predict_step(self, batch: Any) -> tf.Tensor:
         """The reconstructions of a batch, of which nothing but the images is used."""
-        x = keras.utils.unpack_x_y_sample_weight(batch)[0]
-        return self(inputs.as_images(self, inputs.image_of(x, "x"), "x"))
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        own = {"labels": y} if self.settings.classes else {}
+        return self(inputs.as_images(self, inputs.image_of(x, "x"), "x"), **own)
+
+    def _keep_weights(self, asked: dict[str, Any], what: str) -> None:
+        if (
+            not self.settings.classes
+        ):  # else y are labels, and a sentence says that they are missing
+            _keep_weights(asked, what)
+        elif hasattr(asked["y"], "shape") or isinstance(asked["y"], list):
+            labels.check(self, asked["y"], f"y of {what}, the labels,")  # all of them
 
     # The compiled functions.
 

@@ -36,7 +36,7 @@ def begin(run: RunFolder, config: Config, images: ImageSet, length: Length, over
             f"--work_dir={run.folder} holds a run on {known['train_images']} training images, and "
             f"there are {len(images.train)} now; give the same data, or --overwrite to start anew."
         )
-    facts = setup.facts_of(images)
+    facts = setup.facts_of(config, images)
     if known.get("train_sum", facts["train_sum"]) != facts["train_sum"]:
         raise DataError(
             f"--work_dir={run.folder} holds a run on other images than {images.source} has now; give "
@@ -113,6 +113,7 @@ def restore(config: Config, images: ImageSet | None = None) -> tuple[Wae, ImageS
     """
     RunFolder(config.folder).require()
     images = images or setup.load_images(config)
+    config = setup.with_classes(config, images)
     return _restored(config, setup.build(config, images)), images
 
 

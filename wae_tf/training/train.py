@@ -98,6 +98,7 @@ def _train(
     chief = distribution.is_chief(strategy)
     began = console.began()
     images = setup.load_images(config)
+    config = setup.with_classes(config, images)
     stop.check()
     length = Length.of(config, len(images.train))
     with strategy.scope():
@@ -134,7 +135,10 @@ def _train(
     one_program = one_program and config.batch_order == "random"
     if one_program:
         programs.make_one_program(model, most)
-    feed = feeding.Feed(model, images.train, config, steps_per_call if one_program else None)
+    labels = images.train_labels if config.classes else None
+    feed = feeding.Feed(
+        model, images.train, config, steps_per_call if one_program else None, labels
+    )
     metrics = fitting.fit(model, config, images, feed, run, length, stop, state, callbacks)
     if not chief:
         progress("done; the chief evaluates")
@@ -175,7 +179,9 @@ def _evaluate(
     if skipped := metrics.get("skipped_steps"):
         progress(f"{skipped} updates were left out: their gradients overflowed half precision")
     progress(f"evaluating on all test {shapes.kind_of(model.image_shape).many}")
-    metrics |= brief.evaluate(model, images.test, batch_size=config.batch_size)
+    metrics |= brief.evaluate(
+        model, images.test, batch_size=config.batch_size, labels=images.test_labels
+    )
     metrics = run.update_metrics(metrics)
     sharp = ""
     if model.of_pictures:
