@@ -35,6 +35,7 @@ WRONG = {
     "a size": (lambda x: x[:, :5], r"shape \(8, 5, 6, 1\), and this model takes \[n, 6, 6, 1\]"),
     "no channel": (lambda x: x[..., 0], "adds the channel"),
     "a dictionary": (lambda x: {"a": x}, "dictionary of 'a': images are taken from 'image'"),
+    "nothing": (lambda x: x[:0], "is empty|no data"),
     "a list": (lambda x: [x, x], "list of 2 arrays|has shape"),
 }  # fmt: skip
 
@@ -60,45 +61,122 @@ def test_what_a_model_cannot_take_is_a_sentence_and_moves_nothing(model, images,
         np.testing.assert_array_equal(old, new)
 
 
-class Sequence(keras.utils.PyDataset):
+class Pages(keras.utils.PyDataset):
     def __init__(self, images):
         super().__init__()
         self.images = images
 
     def __len__(self):
-        return 2
+        return 3
 
     def __getitem__(self, index):
         rows = self.images[4 * index : 4 * index + 4]
         return rows, np.zeros(len(rows))
 
 
+def rows(images):
+    return tf.data.Dataset.from_tensor_slices(images)
+
+
+def fours(images):
+    return [images[start : start + 4] for start in range(0, len(images), 4)]
+
+
+#: Three batches, of 4, 4 and 2 images, and how many steps an epoch takes of them if they do not tell.
+WAYS = {
+    "array": (lambda x: x, None),
+    "tensor": (tf.constant, None),
+    "list": (lambda x: [x], None),
+    "dictionary": (lambda x: {"image": x, "label": np.zeros(10)}, None),
+    "tf.data": (lambda x: rows(x).batch(4), None),
+    "TFDS": (lambda x: rows({"image": x}).batch(4), None),
+    "labelled": (lambda x: rows((x, np.arange(10))).batch(4), None),
+    "of unknown length": (lambda x: rows(x).batch(4).filter(lambda batch: True), None),
+    "without end": (lambda x: rows(x).batch(4).repeat(), 3),
+    "PyDataset": (Pages, None),
+    "generator": (lambda x: ((part,) for part in 9 * fours(x)), 3),
+    "bare generator": (lambda x: (part for part in 9 * fours(x)), 3),
+    "generator of dictionaries": (lambda x: ({"image": part} for part in 9 * fours(x)), 3),
+    "NumPy iterator": (lambda x: rows(x).batch(4).repeat().as_numpy_iterator(), 3),
+}
+
+
+@pytest.fixture(scope="module")
+def reused():
+    """A model, and what makes it new: its weights, optimizer and counters as they were."""
+    model = tiny_model(init_std=0.2)
+    variables = [*model.variables, *model.optimizer.variables]
+    kept = [variable.numpy() for variable in variables]
+
+    def begin_again():
+        for variable, value in zip(variables, kept, strict=True):
+            variable.assign(value)
+        return model
+
+    return begin_again
+
+
+@pytest.fixture(scope="module")
+def ten():
+    return np.random.RandomState(8).rand(10, 6, 6, 1).astype("float32")
+
+
 @pytest.mark.filterwarnings("ignore:.*shuffle=True:UserWarning", "ignore:Your input:UserWarning")
-def test_every_way_in_is_checked_and_gives_the_same_numbers(images):
-    pixels = bytes_of(images)
-    ways = {
-        "array": lambda x: x,
-        "tensor": tf.constant,
-        "list": lambda x: [x],
-        "dictionary": lambda x: {"image": x, "label": np.zeros(8)},
-        "tf.data": lambda x: tf.data.Dataset.from_tensor_slices(x).batch(4),
-        "TFDS": lambda x: tf.data.Dataset.from_tensor_slices({"image": x}).batch(4),
-        "labelled": lambda x: tf.data.Dataset.from_tensor_slices((x, np.arange(8))).batch(4),
-        "PyDataset": Sequence,
-        "generator": lambda x: ((x[i : i + 4],) for i in (0, 4)),
-    }
-    found = {}
-    for way, given in ways.items():
-        model = tiny_model(init_std=0.2)
-        common = {"verbose": 0, "shuffle": False}
-        if way in ("array", "tensor", "list", "dictionary"):
-            common["batch_size"] = 4
-        with pytest.raises(ValueError, match="x of fit holds floats"):
-            model.fit(given(images * 255), **common)
-        found[way] = model.fit(given(pixels), **common).history["loss"][0]
-        assert int(model.step.numpy()) == 2, way  # no batch was lost to the look
-    assert len(set(found.values())) == 1, found
-    assert np.isfinite(found["array"])
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_in_is_checked_and_gives_the_same_numbers(reused, of_array, ten, way):
+    make, steps = WAYS[way]
+    pixels = bytes_of(ten)
+    common = {"verbose": 0, "shuffle": False, "steps_per_epoch": steps}
+    common["batch_size"] = (
+        None if isinstance(make(pixels), (tf.data.Dataset, Pages)) or steps else 4
+    )
+    model = reused()
+    with pytest.raises(ValueError, match="x of fit holds floats"):
+        model.fit(make(ten * 255), **common)
+    found = model.fit(make(pixels), epochs=2, **common).history
+    assert found == of_array
+    # No batch was lost to the look, and none that was not there counted.
+    assert int(model.step.numpy()) == int(model.optimizer.iterations.numpy()) == 6
+
+
+@pytest.fixture(scope="module")
+def of_array(reused, ten):
+    return (
+        reused().fit(bytes_of(ten), batch_size=4, epochs=2, verbose=0, shuffle=False).history.copy()
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Your input:UserWarning")
+@pytest.mark.parametrize("way", ["of unknown length", "PyDataset"])
+def test_so_do_evaluate_predict_and_validation_data(reused, ten, way):
+    make, steps = WAYS[way]
+    pixels = bytes_of(ten)
+    model = reused()
+    whole = model.evaluate(pixels, batch_size=4, verbose=0, return_dict=True)
+    made = model.predict(pixels, batch_size=4, verbose=0)
+    assert model.evaluate(make(pixels), steps=steps, verbose=0, return_dict=True) == whole
+    np.testing.assert_array_equal(model.predict(make(pixels), steps=steps, verbose=0), made)
+
+    class Still(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            reused()
+
+    logs = model.fit(
+        pixels, batch_size=10, epochs=2, verbose=0, callbacks=[Still()],
+        validation_data=make(pixels), validation_steps=steps,
+    ).history  # fmt: skip
+    assert {name: logs[f"val_{name}"] for name in whole} == {n: [v, v] for n, v in whole.items()}
+
+
+def test_data_whose_end_is_not_known_count_no_step_beyond_it(ten):
+    """Where all shapes are known nothing of a step's counters depends on its batch."""
+    data = rows(ten[:8]).batch(4, drop_remainder=True).filter(lambda batch: True)
+    model = tiny_model(wae_tf.WaeGan, init_std=0.2)
+    two = model.fit(data, epochs=2, verbose=0).history
+    assert [int(u.optimizer.iterations.numpy()) for u in model.updates] == [4, 4]
+    assert int(model.step.numpy()) == 4
+    known = tiny_model(wae_tf.WaeGan, init_std=0.2)
+    assert known.fit(rows(ten[:8]).batch(4), epochs=2, verbose=0).history == two
 
 
 def test_bool_is_black_and_white_and_rounding_is_no_fault(model, images):
@@ -115,10 +193,10 @@ def test_a_model_of_another_range_says_so(images):
         symmetric.encode(images * 255)
 
 
-def test_validation_data_are_checked_by_their_name(images):
+def test_validation_data_are_checked_by_their_name(model, images):
     for wrong in (images * 255, (images * 255, images), tf.data.Dataset.from_tensors(images * 255)):
         with pytest.raises(ValueError, match="x of validation_data holds floats"):
-            tiny_model().fit(images, verbose=0, validation_data=wrong)
+            model.fit(images, verbose=0, validation_data=wrong)
 
 
 def test_ranges_of_pretrain(model, images):
@@ -172,7 +250,7 @@ def test_reconstructions_are_held_against_y_by_hand():
     assert reconstruction(model, TWO, white) == pytest.approx(expected)
     assert reconstruction(model, TWO, white.astype("uint8") * 255) == pytest.approx(expected)
     # Labels are not used.
-    for labels in (np.array([3, 4]), np.eye(2), np.array(["a", "b"])):
+    for labels in (np.array([3, 4]), np.eye(2), np.array(["a", "b"]), [3, 4]):
         assert reconstruction(model, TWO, labels) == pytest.approx(sum(COSTS) / 2)
 
 
@@ -201,14 +279,14 @@ def test_weights_weigh_the_cost_by_hand():
     assert reconstruction(model, data) == pytest.approx(expected)
 
 
-def test_weights_are_kept_in_every_way_in():
+def test_weights_are_kept_in_every_way_in(reused):
     images = np.random.RandomState(1).rand(8, 6, 6, 1).astype("float32")
     labels, weights = np.arange(8) % 2, np.array([2.0, 0.5] * 4, "float32")
     data = tf.data.Dataset.from_tensor_slices((images, labels))
     common = {"verbose": 0, "shuffle": False}
 
     def losses(*args, **kwargs):
-        return tiny_model(lr=0.0, init_std=0.2).fit(*args, **common, **kwargs).history
+        return reused().fit(*args, **common, **kwargs).history.copy()
 
     weighed = losses(images, batch_size=4, sample_weight=weights)
     assert weighed["reconstruction"] != losses(images, batch_size=4)["reconstruction"]
@@ -219,10 +297,17 @@ def test_weights_are_kept_in_every_way_in():
     ):
         assert other["reconstruction"] == pytest.approx(weighed["reconstruction"])
     valid = losses(images, batch_size=4, validation_data=(images, None, weights))
-    assert valid["val_reconstruction"][0] != pytest.approx(valid["reconstruction"][0], rel=1e-3)
+    tested = reused()
+    tested.fit(images, batch_size=4, **common)
+    expected = tested.evaluate(images, sample_weight=weights, verbose=0, return_dict=True)
+    assert valid["val_reconstruction"][0] == pytest.approx(expected["reconstruction"], rel=1e-5)
+    assert reconstruction(tested, images) != pytest.approx(expected["reconstruction"], rel=1e-3)
 
 
 REFUSED = {
+    "class_weight of words": (
+        {"y": np.array(list("aabbccdd")), "class_weight": {0: 1.0}}, "as y, which has words",
+    ),
     "y of another shape": ({"y": np.zeros((8, 5, 6, 1))}, r"y of fit has shape \(8, 5, 6, 1\)"),
     "y without a channel": ({"y": np.zeros((8, 6, 6))}, "y of fit has shape"),
     "y out of range": ({"y": np.full((8, 6, 6, 1), 9.0)}, "y of fit holds floats"),
@@ -262,9 +347,8 @@ def test_a_function_is_traced_once(images):
             return super().train_step(batch)
 
     model = tiny_model(Counted)
-    model.fit(images, batch_size=3, epochs=3, verbose=0)
-    model.fit(images, batch_size=3, verbose=0)
+    for _ in range(2):
+        model.fit(images, batch_size=3, epochs=2, verbose=0)
     assert Counted.traces == 1
     model.fit(images, np.arange(8), batch_size=3, verbose=0)
     model.fit(images, images, batch_size=3, verbose=0)  # of y of any rank it would be neither
-    model.fit(images, np.eye(8), batch_size=3, verbose=0)

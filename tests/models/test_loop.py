@@ -136,7 +136,6 @@ import contextlib, json, sys, warnings
 import numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-# On two cores two iterators over two logical CPUs may wait for each other for ever.
 tf.config.threading.set_inter_op_parallelism_threads(16)
 import wae_tf
 from tests.factory import tiny_model

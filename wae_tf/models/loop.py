@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -13,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf import console
-from wae_tf.models import inputs, labels
+from wae_tf.models import calls, inputs, labels
 from wae_tf.models.compiling import CompiledAutoencoder
 from wae_tf.models.step import rates, replicas
 from wae_tf.models.step.running_means import RunningMeans
@@ -22,13 +21,13 @@ from wae_tf.models.step.running_means import RunningMeans
 class Loop(CompiledAutoencoder):
     """What `keras.Model.fit`, `evaluate` and `predict` ask of a model with steps of its own."""
 
-    #: The fewest codes that the penalty is of; of fewer it is left out.
-    least_codes = 1
     #: Whether batches are taken as they are: `training.feeding` says so of its own, which are right.
     trusts_batches = False
     #: What `fit` runs instead of Keras's loop over steps: `training.programs` sets it.
     program: Callable[[Any], dict[str, tf.Tensor]] | None = None
-    train_function: Any  # Keras's
+    train_function: Any  # Keras's, as are the next two
+    test_function: Any
+    predict_function: Any
     running_means: RunningMeans
     _told_of_penalty = False
 
@@ -41,23 +40,21 @@ class Loop(CompiledAutoencoder):
             ValueError: data that the model cannot take; such a schedule, and data whose length is not
                 known, or a callback that sets learning rates too.
         """
-        asked = bound(keras.Model.fit, self, args, kwargs)
-        for name in ("x", "validation_data"):
-            asked[name] = _in_tuples(asked[name])
+        asked = calls.bound(keras.Model.fit, self, args, kwargs)
+        if not self.trusts_batches:
+            calls.check_class_weight(self, asked)
+            self._check_labels(asked, "fit")
+            calls.make_usable(asked, "fit")
+            tested = asked["validation_data"]
+            if isinstance(tested, list | tuple) and len(tested) in (2, 3):
+                self._check_labels({"x": tested[0], "y": tested[1]}, "validation_data")
+            asked["validation_data"] = calls.usable_validation(tested)
+            self._look_at("train_function", "fit")
+            self._look_at("test_function", "validation_data")
         if self.schedules.follow_epochs and not self.schedules.length_given:
             one = {"x": inputs.image_of(asked["x"], "x of fit")}
             self.schedules.set_length_of_fit(self, (), asked | one)
             self.train_function = None  # the table of rates is a constant of it
-        if not self.trusts_batches:
-            _check_class_weight(self, asked)
-            self._keep_weights(asked, "fit")
-            validation = asked["validation_data"]
-            if isinstance(validation, (list, tuple)) and len(validation) == 3:
-                parts = dict(zip(("x", "y", "sample_weight"), validation, strict=True))
-                self._keep_weights(parts, "validation_data")
-                asked["validation_data"] = tuple(parts.values())
-            self._look_at("train_function", "fit")
-            self._look_at("test_function", "validation_data")
         asked["callbacks"] = rates.watched(self, asked["callbacks"])
         history = super().fit(**asked)
         if self.tied_rates is not None and not self.schedules.set_rates:
@@ -71,11 +68,11 @@ class Loop(CompiledAutoencoder):
         Raises:
             ValueError: something that the model cannot take.
         """
-        asked = bound(keras.Model.evaluate, self, args, kwargs)
+        asked = calls.bound(keras.Model.evaluate, self, args, kwargs)
         within_fit = asked.pop("kwargs", {})
-        asked["x"] = _in_tuples(asked["x"])
         if not within_fit:
-            self._keep_weights(asked, "evaluate")
+            self._check_labels(asked, "evaluate")
+            calls.make_usable(asked, "evaluate")
             self._look_at("test_function", "evaluate")
         found = super().evaluate(**asked, **within_fit)
         self._tell_of_penalty()
@@ -87,13 +84,14 @@ class Loop(CompiledAutoencoder):
         Raises:
             ValueError: something that the model cannot take.
         """
-        asked = bound(keras.Model.predict, self, args, kwargs)
+        asked = calls.bound(keras.Model.predict, self, args, kwargs)
+        calls.make_usable(asked, "predict")
         self._look_at("predict_function", "predict")
-        return super().predict(**asked | {"x": _in_tuples(asked["x"])})
+        return super().predict(**asked)
 
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.train_on_batch`; every batch is looked at."""
-        _check_class_weight(self, bound(keras.Model.train_on_batch, self, args, kwargs))
+        calls.check_class_weight(self, calls.bound(keras.Model.train_on_batch, self, args, kwargs))
         self._look_at("train_function", "train_on_batch")
         return super().train_on_batch(*args, **kwargs)
 
@@ -113,13 +111,15 @@ class Loop(CompiledAutoencoder):
         own = {"labels": y} if self.settings.classes else {}
         return self(inputs.as_images(self, inputs.image_of(x, "x"), "x"), **own)
 
-    def _keep_weights(self, asked: dict[str, Any], what: str) -> None:
-        if (
-            not self.settings.classes
-        ):  # else y are labels, and a sentence says that they are missing
-            _keep_weights(asked, what)
-        elif hasattr(asked["y"], "shape") or isinstance(asked["y"], list):
-            labels.check(self, asked["y"], f"y of {what}, the labels,")  # all of them
+    def _check_labels(self, asked: dict[str, Any], what: str) -> None:
+        """Looks at all labels of a model with classes, which are known; a weight alone makes none up.
+
+        Raises:
+            ValueError: they cannot be used.
+        """
+        y, of_arrays = asked["y"], hasattr(inputs.image_of(asked["x"], f"x of {what}"), "shape")
+        if self.settings.classes and (of_arrays or y is not None):
+            labels.one_hot(self, y, f"y of {what}, the labels,")
 
     # The compiled functions.
 
@@ -158,6 +158,11 @@ class Loop(CompiledAutoencoder):
         # Keras would take a first batch away, and of replicas the mean of its parts, which may differ
         # in size; everything is built by the constructor.
         return
+
+    @property
+    def least_codes(self) -> int:
+        """The fewest codes that the penalty is of; of fewer it is left out."""
+        return 1
 
     @property
     def _replicas(self) -> int:
@@ -254,42 +259,3 @@ class _Looking:
             # With y of another rank TensorFlow would trace for one of any, labels or images.
             self.function = model._function(self.name)
         self.ranks = ranks
-
-
-def bound(
-    method: Callable, model: keras.Model, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What a call of one of Keras's methods gives each of its arguments, defaults included."""
-    call = inspect.signature(method).bind(model, *args, **kwargs)
-    call.apply_defaults()
-    return {name: value for name, value in call.arguments.items() if name != "self"}
-
-
-def _in_tuples(x: Any) -> Any:
-    """An iterator as Keras takes it: a generator of tuples. Anything else as it is."""
-    if not isinstance(x, Iterator) or isinstance(x, tf.data.Iterator):
-        return x
-    return (batch if isinstance(batch, tuple) else (batch,) for batch in x)
-
-
-def _keep_weights(asked: dict[str, Any], what: str) -> None:
-    """Gives images that have weights labels too, without which Keras drops the weights."""
-    if asked["sample_weight"] is None or asked["y"] is not None:
-        return
-    images = inputs.image_of(asked["x"], f"x of {what}")
-    if hasattr(images, "shape"):
-        asked["y"] = np.zeros(images.shape[0], np.uint8)
-
-
-def _check_class_weight(model: Loop, asked: dict[str, Any]) -> None:
-    if asked["class_weight"] is None:
-        return
-    x, y = asked["x"], asked["y"]
-    if isinstance(x, tf.data.Dataset):
-        spec = x.element_spec
-        y = spec[1] if isinstance(spec, tuple) and len(spec) > 1 else None
-    elif isinstance(x, keras.utils.PyDataset) or not hasattr(inputs.image_of(x, "x"), "shape"):
-        return  # known when the batches come
-    if y is None or inputs.is_target(model, y):
-        found = "has none" if y is None else "has the images' shape"
-        raise ValueError(f"class_weight needs labels, [n] or one-hot [n, k], as y, which {found}.")

@@ -76,7 +76,7 @@ def with_classes(config: Config, images: ImageSet) -> Config:
         return config
     if images.train_labels is None or images.test_labels is None:
         raise FlagError(
-            f"--conditional needs labels, and {images.source} have none; accepted: digits, mnist, "
+            f"--conditional needs labels, and there are none ({images.source}); accepted: digits, mnist, "
             "fashion_mnist, cifar10, and folder with a sub-folder of pictures for each class."
         )
     if config.init_from_official:

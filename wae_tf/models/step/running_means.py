@@ -66,8 +66,9 @@ class RunningMeans(State):
         given = [term for term in self.terms if term in values]
         weight = None if count is None else tf.cast(count, self.latest.dtype)
         for term in given:
-            left_out = term == "penalty" and count is not None and of_penalty > 1
-            of_term = tf.where(count >= of_penalty, weight, 0) if left_out else weight
+            of_term = weight
+            if term == "penalty" and count is not None and of_penalty > 1:
+                of_term = tf.where(count >= of_penalty, weight, 0)
             self.means[term].update_state(values[term], of_term)
         return {term: self.means[term].result() for term in given}
 
