@@ -70,6 +70,11 @@ class Config(Settings):
     channels: int | None = field(
         None, "folder: 1 for grey, 3 for colour (default: grey if all pictures are)", minimum=1
     )
+    conditional: bool = field(
+        False,
+        "the decoder gets each image's label too, so that samples can be of a class: digits, mnist, "
+        "fashion_mnist, cifar10, and folder with a sub-folder for each class",
+    )
     init_from_official: str | None = field(
         None, "PREFIX of a checkpoint of the official code: start from its weights, unpretrained"
     )

@@ -566,7 +566,7 @@ def test_npy_files(tmp_path, rng):
     order = permutation(30)
     for array in (
         rng.randint(0, 256, (30, 6, 6, 3)).astype(np.uint8),
-        rng.randint(0, 256, (30, 6, 6)).astype(np.float32),
+        rng.randint(0, 256, (30, 6, 6, 1)).astype(np.float32),
         rng.randint(0, 256, (30, 6, 6, 1)),
     ):
         np.save(path, array)
@@ -580,8 +580,8 @@ def test_npy_files(tmp_path, rng):
         (np.zeros(3), r"holds float64 \[3\]: images are numbers of shape"),
         (np.zeros((3, 4, 4, 2)), "with C 1 or 3"),
         (np.full((3, 4, 4), 256), "has values from 256 to 256: pixels lie within 0 to 255"),
-        (np.full((3, 4, 4), -1.0), "has values from -1 to -1"),
-        (np.full((3, 4, 4), np.nan), "has values from nan"),
+        (np.full((3, 4, 4, 1), -1.0), "has values from -1 to -1"),
+        (np.full((3, 4, 4, 1), np.nan), "has values from nan"),
         (np.array([{}] * 3, object), "holds an array of objects"),
         (np.full((1, 4, 4), 99, np.uint8), "has 1 image: at least 2"),
     ):

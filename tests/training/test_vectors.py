@@ -88,6 +88,76 @@ def test_a_run_goes_on_to_the_same_weights(run, table, tmp_path):
     assert all(np.array_equal(one, other) for one, other in pairs)
 
 
+@pytest.mark.parametrize("shape", [(6, 2), (3, 4, 2, 1)], ids=["series", "volumes"])
+def test_series_and_volumes_are_trained_evaluated_and_served(shape, tmp_path, capsys):
+    many = "series" if len(shape) == 2 else "volumes"
+    rows = np.random.default_rng(0).normal(size=(150, *shape)).astype("float32")
+    data, run = tmp_path / "own.npz", tmp_path / "run"
+    np.savez(data, x=rows, y=np.arange(150))
+    given = ["--dataset=folder", f"--data_dir={data}", f"--work_dir={run}", *OF_TRAINING]
+    said(capsys, *given, "--epochs=1", "--figure_every=0")
+    told = said(capsys, *given, "--epochs=2")
+    assert f"read as {many} [n, " in told
+    assert "going on from step 3" in told
+    metrics = json.loads((run / "metrics.json").read_text())
+    sizes = [value for name, value in metrics.items() if name.startswith(many.rstrip("s"))]
+    assert sorted(sizes) == sorted(shape)
+    where = f"--work_dir={run}"
+    told = said(capsys, "--mode=evaluate", where, "--eval_samples=20", "--sampler=gmm")
+    assert f"compared with: the 30 test {many}" in told
+    said(capsys, "--mode=sample", where, "--num_samples=3")
+    made = np.load(run / "samples.npy")
+    assert made.shape == (3, *shape)
+    said(capsys, "--mode=interpolate", where)
+    said(capsys, "--mode=export", where)
+    served = tf.saved_model.load(str(run / "saved_model" / "1"))
+    again = served.signatures["reconstruct"](images=tf.constant(made))["images"]
+    np.testing.assert_allclose(again, wae_tf.load(run).reconstruct(made), rtol=1e-4, atol=1e-6)
+    names = {path.name for path in (run / "figures").iterdir()}
+    assert {"curves.png", "interpolations.png", "traversals.png"} <= names
+
+
+@pytest.mark.parametrize(
+    ("array", "read"),
+    [
+        (np.zeros((8, 5, 4), np.uint8), None),
+        (np.zeros((8, 5, 4), np.int32), None),
+        (np.zeros((8, 5, 4), np.float16), "series"),
+        (np.zeros((8, 5, 4, 3)), None),
+        (np.zeros((8, 5, 4, 2)), None),
+        (np.zeros((8, 2, 5, 4, 3), np.uint8), None),
+        (np.zeros((8, 2, 5, 4, 3)), "volumes"),
+        (np.zeros((8, 5), np.int32), "vectors"),
+        (np.zeros(8), None),
+    ],
+)
+def test_what_is_told_from_pictures_by_axes_and_type(array, read, tmp_path):
+    np.save(tmp_path / "a.npy", array)
+    np.savez(tmp_path / "b.npz", x=array, y=np.arange(8))
+    for path in (tmp_path / "a.npy", tmp_path / "b.npz"):
+        assert (vectors.file_in(path) is not None) == (read is not None)
+        if read:
+            found = load.load("folder", data_dir=path)
+            assert f"read as {read} [n, " in found.source
+            assert found.train.shape[1:] == array.shape[1:]
+
+
+def test_arrays_that_could_be_meant_otherwise_are_a_sentence(tmp_path, rng):
+    for shape, dtype, sentence in (
+        ((4, 6, 6, 6), "float32", r"images\[..., None\] makes volumes"),
+        ((4, 6, 6, 6, 1), "uint8", "as floats of about unit variance it is volumes"),
+    ):
+        np.save(tmp_path / "a.npy", rng.rand(*shape).astype(dtype))
+        with pytest.raises(wae_tf.DataError, match=sentence):
+            load.load("folder", data_dir=tmp_path)
+    np.savez(tmp_path / "b.npz", x=rng.rand(4, 3, 2), y=rng.rand(4, 3))
+    with pytest.raises(wae_tf.DataError, match="no array of images"):
+        load.load("folder", data_dir=tmp_path / "b.npz")
+    np.save(tmp_path / "c.npy", np.full((4, 3, 2), np.nan))
+    with pytest.raises(wae_tf.DataError, match="no finite float32 in 4 of 4 rows"):
+        load.load("folder", data_dir=tmp_path / "c.npy")
+
+
 def test_vectors_of_npy_and_of_tables_are_the_same(tmp_path, rng):
     rows = rng.randint(-9, 9, (20, 3)).astype("float64")
     np.save(tmp_path / "a.npy", rows)

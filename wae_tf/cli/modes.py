@@ -64,7 +64,38 @@ def _classifier(config: Config, values: flags.FlagValues) -> None:
     )
 
 
-@register("mode", "sample", help="makes images of a run's model", images=True)
+def _labels_of(config: Config, asked: list[str], of_data: Any) -> Any:
+    """The labels of which those of samples are drawn: --labels, or those of the training images.
+
+    Raises:
+        FlagError: labels of a run that has none, or others.
+    """
+    import numpy as np
+
+    if not asked:
+        return of_data
+    if not config.classes:
+        raise FlagError("--labels is of a run that was trained with --conditional.")
+    if not all(label.isdecimal() and int(label) < config.classes for label in asked):
+        raise FlagError(
+            f"--labels={','.join(asked)} is not accepted: whole numbers from 0 to {config.classes - 1}, "
+            "separated by commas."
+        )
+    return np.array(asked, np.int64)
+
+
+@register(
+    "mode",
+    "sample",
+    help="makes images of a run's model",
+    images=True,
+    flags={
+        "labels": (
+            [],
+            "of a conditional run: the classes that samples are of (default: as in the data)",
+        )
+    },
+)
 def _sample(config: Config, values: flags.FlagValues) -> None:
     import numpy as np
 
@@ -92,6 +123,7 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
         values.sampler,
         values.num_samples,
         images.train,
+        labels=_labels_of(config, values.labels, images.train_labels),
         seed=config.seed,
         sphere_axis=values.sphere_axis,
         progress=progress,
@@ -125,8 +157,9 @@ def _interpolate(config: Config, values: flags.FlagValues) -> None:
     model, images = resuming.restore(config)
     folder = RunFolder(config.folder).figures
     figures = of_model if model.of_pictures else of_vectors
-    figures.draw_interpolations(model, folder / "interpolations.png", images.test)
-    figures.draw_traversals(model, folder / "traversals.png", images.test)
+    test, labels = images.test, images.test_labels
+    figures.draw_interpolations(model, folder / "interpolations.png", test, labels)
+    figures.draw_traversals(model, folder / "traversals.png", test, labels)
     print(f"wrote {folder / 'interpolations.png'} and {folder / 'traversals.png'}")
 
 

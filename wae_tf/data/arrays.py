@@ -139,9 +139,9 @@ def image_array(path: Path) -> NpzMember:
 
 
 def are_images(shape: tuple[int, ...], dtype: np.dtype) -> bool:
-    """Whether an array of this shape and type may be images."""
+    """Whether an array of this shape and type may be images; floats of three axes are series."""
     # [H, W, 3] is one picture, not pictures three pixels wide.
-    grey = len(shape) == 3 and not shape[2] <= 4 < shape[1]
+    grey = len(shape) == 3 and not shape[2] <= 4 < shape[1] and dtype.kind != "f"
     right_shape = grey or (len(shape) == 4 and shape[3] in (1, 3))
     return right_shape and dtype.kind in "buif" and 0 not in shape
 
@@ -177,6 +177,10 @@ def open_npy(path: Path) -> np.ndarray:
             advice = "; np.moveaxis(images, 1, 3) puts the channels last"
         elif images.ndim == 3:
             advice = "; this looks like one picture"
+        elif images.ndim == 5:
+            advice = "; as floats of about unit variance it is volumes [N, D, H, W, C]"
+        elif images.ndim == 4:
+            advice = "; images[..., None] makes volumes [N, D, H, W, 1] of floats [N, D, H, W]"
         raise DataError(
             f"{path} holds {images.dtype} {list(images.shape)}: images are numbers of shape "
             f"[N, H, W] or [N, H, W, C] with C 1 or 3{advice}."

@@ -105,13 +105,14 @@ def image_batches(
     rows: tuple[int, int] | None = None,
     order: str = "random",
     stream: str = "batches",
+    labels: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Endless training batches; element k depends on (seed, start_step + k) alone.
 
     A run that resumes at a step therefore sees what an uninterrupted one sees.
 
     Args:
-        images_uint8: uint8 [N, H, W, C] or vectors [N, d], an array or from `in_memory`; a large memory
+        images_uint8: uint8 [N, H, W, C] or floats [N, ...], an array or from `in_memory`; a large memory
             map is read by rows from its file, so that its pages never count as the process's memory.
             Floats are taken as they are.
         batch_size: images a batch.
@@ -121,9 +122,11 @@ def image_batches(
         rows: (first, last): only these rows of each batch, as a worker of several needs them.
         order: `random`, as `batch_indices` draws, or `in_order`, as `rows_in_order` says.
         stream: of `streams`, what the batches are for.
+        labels: int64 [N], of each image.
 
     Returns:
-        A data set of float32 [batch_size, ...], or [last - first, ...], prefetched.
+        A data set of float32 [batch_size, ...], or [last - first, ...], prefetched; with labels, of
+        these and int64 [batch_size].
 
     Raises:
         DataError: the batch is larger than the data.
@@ -147,12 +150,14 @@ def image_batches(
     def floats(rows: tf.Tensor) -> tf.Tensor:
         return to_float(rows, pixel_range) if rows.dtype == tf.uint8 else tf.cast(rows, tf.float32)
 
-    def batch(step: tf.Tensor) -> tf.Tensor:
+    def batch(step: tf.Tensor) -> Any:
         if order == "in_order":
-            bytes_ = gather(rows_in_order(step, size, batch_size))
-            return floats(tf.ensure_shape(bytes_, [None, *shape]))
-        bytes_ = gather(batch_indices(seed, step, size, batch_size, stream)[first:last])
-        return floats(tf.ensure_shape(bytes_, [last - first, *shape]))
+            rows_of_batch, count = rows_in_order(step, size, batch_size), None
+        else:
+            rows_of_batch = batch_indices(seed, step, size, batch_size, stream)[first:last]
+            count = last - first
+        made = floats(tf.ensure_shape(gather(rows_of_batch), [count, *shape]))
+        return made if labels is None else (made, tf.gather(tf.constant(labels), rows_of_batch))
 
     return (
         tf.data.Dataset.counter(start_step)

@@ -1,4 +1,4 @@
-"""A folder of the user's own pictures, an array of images, or a table of vectors."""
+"""A folder of the user's own pictures, or a file of images, vectors, series or volumes."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ def check(data_dir: Path, image_size: int | None, skip_bad_images: bool) -> None
 @register(
     "dataset",
     "folder",
-    help="pictures or vectors of your own",
-    layout="pictures (jpg, png and whatever else Pillow reads), one .npy or .npz file of images, or one "
-    ".npy or .csv file of vectors",
+    help="pictures, vectors, series or volumes of your own",
+    layout="pictures (jpg, png and whatever else Pillow reads), one .npy or .npz file of images, of "
+    "vectors [n, d], of floats [n, t, c] or [n, d, h, w, c], or one .csv file of vectors",
     check=check,
     pixel_range="symmetric",
     flags=("image_size", "channels"),
@@ -102,11 +102,11 @@ def folder(
         raise DataError(f"--dataset=folder needs --data_dir: a folder with {layout('folder')}.")
     if (of_vectors := vectors.file_in(data_dir)) is not None:
         _refuse_of_pictures(of_vectors, image_size, channels)
-        rows = vectors.read(of_vectors)
+        rows, words_of_rows = vectors.read(of_vectors)
         if accept is not None:
             accept(rows.shape[1:])
         train, how = _cut(data_dir, len(rows), test_size, "row")
-        return _image_set(rows, None, train, how, f"vectors of {of_vectors}")
+        return _image_set(rows, None, train, how, words_of_rows)
     found = _find(data_dir)
     if isinstance(found, Path):
         images, words = own_arrays.read(found, cache_dir, image_size, channels, accept)
@@ -138,7 +138,10 @@ def folder(
 def _refuse_of_pictures(path: Path, image_size: int | None, channels: int | None) -> None:
     for flag, value in (("image_size", image_size), ("channels", channels)):
         if value is not None:
-            raise FlagError(f"--{flag}={value} is of pictures, and {path} holds vectors.")
+            raise FlagError(
+                f"--{flag}={value} is of pictures, and {path} holds vectors, series or volumes; grey "
+                "pictures are arrays [n, h, w, 1]."
+            )
 
 
 def _cut(data_dir: Path, count: int, test_size: int | None, what: str = "image") -> tuple[int, str]:

@@ -46,12 +46,12 @@ class ImageSet:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """(H, W, C); of vectors (d,)."""
+        """(H, W, C); of vectors (d,), of series (t, c), of volumes (d, h, w, c)."""
         return tuple(self.train.shape[1:])
 
     @property
     def of_pictures(self) -> bool:
-        """Whether the rows are pictures, as bytes; vectors are float32 [N, d]."""
+        """Whether the rows are pictures, as bytes; others are float32 [N, ...]."""
         return len(self.image_shape) == 3
 
 

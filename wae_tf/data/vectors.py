@@ -1,4 +1,9 @@
-"""Vectors of a user's own, a row each: an .npy file of shape [N, d], or a .csv table of numbers."""
+"""Numbers of a user's own, a row each: vectors, series or volumes of an array, vectors of a table.
+
+Vectors are [N, d], series [N, t, c], volumes [N, d, h, w, c], in an .npy or .npz file. Arrays of three
+or five axes are told from pictures by their type: series and volumes are floats, and taken as they are;
+three axes of integers are grey pictures, and four axes are pictures always.
+"""
 
 from __future__ import annotations
 
@@ -10,30 +15,37 @@ from pathlib import Path
 
 import numpy as np
 
-from wae_tf.data import headers, splits
+from wae_tf.data import arrays, headers, splits
 from wae_tf.errors import DataError, first_line
+from wae_tf.settings import memory, shapes
 
 _TABLES = (".csv", ".tsv")
+_ARRAYS = (".npy", ".npz")
+#: What else an array of so many axes could have been meant as, and how it is told.
+_AXES = {
+    2: "2 axes, read as vectors [n, d]",
+    3: "3 axes of floats, read as series [n, t, c] (grey pictures are [n, h, w, 1])",
+    5: "5 axes of floats, read as volumes [n, d, h, w, c]",
+}
 
 
 def file_in(place: Path) -> Path | None:
-    """The file of vectors at a path, itself or the only one of arrays or tables in a folder; or None.
+    """The file of such rows at a path, itself or the only one of arrays or tables in a folder; or None.
 
-    Only names and first bytes are looked at; a path that cannot be read is none.
+    Only names and headers are looked at; a path that cannot be read is none.
     """
     try:
         found = [place]
         if place.is_dir():
             # Names alone: a folder of pictures has many, and is looked into at every start.
-            found = [
-                place / name for name in os.listdir(place) if _suffix(name) in (".npy", *_TABLES)
-            ]
+            endings = (*_ARRAYS, *_TABLES)
+            found = [place / name for name in os.listdir(place) if _suffix(name) in endings]
         if len(found) != 1 or not found[0].is_file():
             return None
         path = found[0]
         if path.suffix in _TABLES:
             return path
-        return path if _is_matrix(path) else None
+        return path if _is_of_rows(path) else None
     except OSError:
         return None
 
@@ -42,35 +54,58 @@ def _suffix(name: str) -> str:
     return os.path.splitext(name)[1]
 
 
-def _is_matrix(path: Path) -> bool:
-    if headers.kind_of(path)[0] != "an .npy file":
-        return False
+def are_rows(shape: tuple[int, ...], dtype: np.dtype) -> bool:
+    """Whether an array of this shape and type holds vectors, series or volumes, and no pictures."""
+    return len(shape) == 2 or (len(shape) in _AXES and dtype.kind == "f")
+
+
+def _is_of_rows(path: Path) -> bool:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False).ndim == 2
+        if headers.kind_of(path)[0] == "an .npy file":
+            table = np.load(path, mmap_mode="r", allow_pickle=False)
+            return are_rows(table.shape, table.dtype)
+        return arrays.is_npz(path) and _name_in(path) is not None
     except Exception:  # damaged: whoever reads it says so
         return False
 
 
-def read(path: Path) -> np.ndarray:
-    """The vectors, float32 [N, d], shuffled as the official code shuffles images.
+def _name_in(path: Path) -> str | None:
+    """The array of an .npz file that holds rows, where it is the only one, and none is of images."""
+    there = {name: (shape, kind) for name, (shape, _, kind) in arrays.npz_arrays(path).items()}
+    names = [name for name, found in there.items() if are_rows(*found)]
+    images = [name for name, found in there.items() if arrays.are_images(*found)]
+    return names[0] if len(names) == 1 and not images else None
+
+
+def read(path: Path) -> tuple[np.ndarray, str]:
+    """The rows, float32 [N, ...], shuffled as the official code shuffles images; and how they were read.
 
     Raises:
-        DataError: no table of finite numbers.
+        DataError: no table or array of finite numbers.
+        FlagError: more than fits into memory.
     """
-    table = _of_csv(path) if path.suffix in _TABLES else _of_npy(path)
+    of_table = path.suffix in _TABLES
+    table = _of_csv(path) if of_table else _of_array(path)
     if 0 in table.shape:
         raise DataError(f"{path} holds no numbers: of shape {list(table.shape)}.")
+    kind = shapes.kind_of(table.shape[1:])
+    memory.require(8 * table.size, f"{path}, {len(table):,} {kind.many}", "data: fewer of them")
     whole = table.astype(np.float32)
-    bad = np.flatnonzero(~np.isfinite(whole).all(axis=1))
+    bad = np.flatnonzero(~np.isfinite(whole.reshape(len(whole), -1)).all(axis=1))
     if len(bad):
         raise DataError(
             f"{path} holds what is no finite float32 in {len(bad):,} of {len(whole):,} rows, first in row "
             f"{bad[0] + 1:,}: fill it in, or leave these rows out."
         )
-    return whole[splits.numpy_order(len(whole))]
+    told = f"vectors of {path}" if of_table else f"array {path}, {_AXES[table.ndim]}"
+    return whole[splits.numpy_order(len(whole))], told
 
 
-def _of_npy(path: Path) -> np.ndarray:
+def _of_array(path: Path) -> np.ndarray:
+    if headers.kind_of(path)[0] == "a zip":
+        name = _name_in(path)
+        assert name is not None  # file_in has seen it
+        return arrays.NpzMember(path, name).whole()
     try:
         table = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # of NumPy: any kind, by what the header announces

@@ -17,6 +17,7 @@ from wae_tf.files import write_atomically
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.runs.folder import RunFolder
+from wae_tf.settings import shapes
 
 
 def measured(
@@ -33,9 +34,14 @@ def measured(
     """
     test_codes = passes.codes(model, images.test, config.batch_size)
     numbers = brief.evaluate(
-        model, images.test, batch_size=config.batch_size, test_codes=test_codes, progress=progress
+        model,
+        images.test,
+        batch_size=config.batch_size,
+        test_codes=test_codes,
+        labels=images.test_labels,
+        progress=progress,
     )
-    what = "images" if images.of_pictures else "vectors"
+    what = shapes.kind_of(images.image_shape).many
     progress(f"codes of {len(images.test):,} test {what} against the prior")
     numbers |= codes.statistics(model, test_codes)
     progress(f"{options.eval_samples:,} samples, sampler {options.sampler}")
@@ -44,6 +50,7 @@ def measured(
         options.sampler,
         options.eval_samples,
         images.train,
+        labels=images.train_labels,
         seed=config.seed,
         sphere_axis=options.sphere_axis,
         progress=progress,

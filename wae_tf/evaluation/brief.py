@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
 from wae_tf.evaluation import codes, off_prior
+from wae_tf.models import labels as labels_module
 from wae_tf.models import passes
+from wae_tf.models.inputs import TO_IMAGES, Aim
 from wae_tf.models.wae import Wae
 from wae_tf.objective import costs
+from wae_tf.settings import shapes
 
 
 def sharpness(images: np.ndarray, batch_size: int = 500) -> np.ndarray:
@@ -19,13 +22,16 @@ def sharpness(images: np.ndarray, batch_size: int = 500) -> np.ndarray:
     return passes.in_batches(costs.sharpness, images, batch_size)
 
 
-def test_terms(model: Wae, images: np.ndarray, batch_size: int = 100) -> dict[str, float]:
+def test_terms(
+    model: Wae, images: np.ndarray, batch_size: int = 100, labels: np.ndarray | None = None
+) -> dict[str, float]:
     """Reconstruction cost and penalty on test images, the encoder's noise included as official.
 
     Args:
         model: the model.
         images: [n, H, W, C], uint8 or float in the model's pixel range.
         batch_size: the penalty is the mean over full batches of this size, since it depends on it.
+        labels: int64 [n], which a model with classes needs.
 
     Returns:
         `test_reconstruction`, the mean over all images; `test_penalty`; and `test_loss`, what
@@ -33,14 +39,15 @@ def test_terms(model: Wae, images: np.ndarray, batch_size: int = 100) -> dict[st
     """
     wae_lambda = float(model.wae_lambda.numpy())
 
-    def terms(batch: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
-        found = model.test_terms(model.as_pixels(batch), index)
+    def terms(batch: tf.Tensor, index: tf.Tensor, *own: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = model.test_terms(model.as_pixels(batch), index, _aim(model, *own))
         return {name: found[name] for name in ("loss", "reconstruction", "penalty")}
 
-    function = passes.compiled(model, terms, images, indexed=True)
+    batches = _batches(model, images, labels, batch_size)
+    function = passes.compiled(model, terms, images, True, bool(model.settings.classes))
     total, rest, penalties = 0.0, 0.0, []
-    for index, batch in enumerate(passes.slices(images, batch_size)):
-        values = function(tf.convert_to_tensor(batch), tf.constant(index, tf.int64))
+    for index, (batch, *own) in enumerate(batches):
+        values = function(tf.convert_to_tensor(batch), tf.constant(index, tf.int64), *own)
         total += float(values["reconstruction"]) * len(batch)
         terms_of_loss = float(values["reconstruction"]) + wae_lambda * float(values["penalty"])
         rest += (float(values["loss"]) - terms_of_loss) * len(batch)
@@ -53,6 +60,22 @@ def test_terms(model: Wae, images: np.ndarray, batch_size: int = 100) -> dict[st
         "test_penalty": penalty,
         "test_loss": reconstruction + wae_lambda * penalty + rest / len(images),
     }
+
+
+def _batches(
+    model: Wae, images: np.ndarray, labels: np.ndarray | None, batch_size: int
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """Images, and labels where the model has classes, `batch_size` at a time."""
+    of_images = passes.slices(images, batch_size)
+    if not model.settings.classes:
+        return ((batch,) for batch in of_images)
+    if labels is None:
+        raise ValueError(f"labels is missing: {labels_module.wanted(model)}.")
+    return zip(of_images, passes.slices(labels, batch_size), strict=True)
+
+
+def _aim(model: Wae, *own: tf.Tensor) -> Aim:
+    return Aim(labels=labels_module.one_hot(model, own[0], "labels")) if own else TO_IMAGES
 
 
 def least_sharpness(model: Wae, images: np.ndarray) -> float:
@@ -70,7 +93,12 @@ def sharpness_of(images: np.ndarray, what: str) -> dict[str, float]:
 
 
 def sharpnesses(
-    model: Wae, test: np.ndarray, *, batch_size: int = 100, sample_count: int = 1000
+    model: Wae,
+    test: np.ndarray,
+    *,
+    batch_size: int = 100,
+    sample_count: int = 1000,
+    labels: np.ndarray | None = None,
 ) -> dict[str, float]:
     """`sharpness_of` samples, drawn with the run's seed, of reconstructions and of data.
 
@@ -79,6 +107,7 @@ def sharpnesses(
         test: uint8 [n, H, W, C]; of at most the first `sample_count`.
         batch_size: images a call.
         sample_count: samples.
+        labels: int64 [n], which a model with classes needs.
 
     Returns:
         Nothing of data that are no pictures, which have no edges.
@@ -89,35 +118,47 @@ def sharpnesses(
     samples = passes.samples(model, sample_count, batch_size, seed=model.settings.seed)
     return {
         **sharpness_of(samples, "samples"),
-        **sharpness_of(passes.reconstructions(model, some, batch_size), "reconstructions"),
+        **sharpness_of(
+            passes.reconstructions(model, some, batch_size, first(labels, sample_count)),
+            "reconstructions",
+        ),
         **sharpness_of(passes.in_batches(model.as_pixels, some, batch_size), "data"),
     }
 
 
-def test_line(model: Wae, images: np.ndarray, batch_size: int) -> dict[str, float]:
+def first(labels: np.ndarray | None, count: int) -> np.ndarray | None:
+    """The first so many of labels, where there are some."""
+    return None if labels is None else labels[:count]
+
+
+def test_line(
+    model: Wae, images: np.ndarray, batch_size: int, labels: np.ndarray | None = None
+) -> dict[str, float]:
     """The replication report's test: `loss` and `blur` over batches in order (replication wae.py:527-570).
 
     Args:
         model: the model.
         images: [n, H, W, C], uint8 or float in the model's pixel range.
         batch_size: images a batch; a partial last one counts as much as the others.
+        labels: int64 [n], which a model with classes needs.
 
     Returns:
         `loss`, the mean of the total losses; `blur`, see `costs.whole_batch_sharpness`, of the
         last batch's reconstructions.
     """
 
-    def line(batch: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def line(batch: tf.Tensor, index: tf.Tensor, *own: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         count, pixels = tf.shape(batch)[0], model.as_pixels(batch)
         noise = model.draw_noise(count, index, "test", training=False)
-        loss = model.test_terms(pixels, index)["loss"]
+        loss = model.test_terms(pixels, index, _aim(model, *own))["loss"]
         codes = model.encoding(pixels, noise, training=False).codes
-        return loss, costs.whole_batch_sharpness(model.decode(codes))
+        return loss, costs.whole_batch_sharpness(model.decode(codes, *own))
 
-    function = passes.compiled(model, line, images, indexed=True)
+    batches = _batches(model, images, labels, batch_size)
+    function = passes.compiled(model, line, images, True, bool(model.settings.classes))
     found = [
-        function(tf.convert_to_tensor(batch), tf.constant(index, tf.int64))
-        for index, batch in enumerate(passes.slices(images, batch_size))
+        function(tf.convert_to_tensor(batch), tf.constant(index, tf.int64), *own)
+        for index, (batch, *own) in enumerate(batches)
     ]
     losses = [float(loss) for loss, _ in found]
     return {"loss": float(np.mean(losses)), "blur": float(found[-1][1])}
@@ -130,6 +171,7 @@ def evaluate(
     batch_size: int = 100,
     sample_count: int = 1000,
     test_codes: np.ndarray | None = None,
+    labels: np.ndarray | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
     """The flat table of numbers that metrics.json holds.
@@ -140,17 +182,20 @@ def evaluate(
         batch_size: images a call.
         sample_count: samples (and at most as many data and reconstructions) for sharpness.
         test_codes: `passes.codes` of all test images, where they are known already.
+        labels: int64 [n], which a model with classes needs.
         progress: is called with a line before each part.
 
     Returns:
         What `test_terms`, `sharpnesses` and, of the codes of all test images, `codes.moments` and
         `off_prior.flag` give.
     """
-    progress(f"reconstructing {len(test)} test {'images' if model.of_pictures else 'vectors'}")
-    terms = test_terms(model, test, batch_size)
+    progress(f"reconstructing {len(test)} test {shapes.kind_of(model.image_shape).many}")
+    terms = test_terms(model, test, batch_size, labels)
     if model.of_pictures:
         progress(f"sharpness of {sample_count} samples")
-    sharp = sharpnesses(model, test, batch_size=batch_size, sample_count=sample_count)
+    sharp = sharpnesses(
+        model, test, batch_size=batch_size, sample_count=sample_count, labels=labels
+    )
     if test_codes is None:
         test_codes = passes.codes(model, test, batch_size)
     moments = codes.moments(test_codes, passes.prior_std(model))

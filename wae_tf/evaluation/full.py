@@ -72,7 +72,9 @@ def evaluate(
     pictures = Pictures(
         test=images.test,
         samples=decoded_bytes(model, sample_codes, config.batch_size),
-        reconstructions=decoded_bytes(model, test_codes, config.batch_size),
+        reconstructions=decoded_bytes(
+            model, passes.joined(model, test_codes, images.test_labels), config.batch_size
+        ),
         data=images.train[: min(len(images.train), options.eval_samples)],
         tail=tail,
     )
@@ -154,7 +156,7 @@ def _draw(
     progress("pages of pictures")
     folder = run.figures
     folder.mkdir(parents=True, exist_ok=True)
-    decoded = passes.decoded(model, codes[: config.pictures])
+    decoded, labels = passes.decoded(model, codes[: config.pictures]), images.test_labels
     of_model.draw_samples(
         model, folder / f"samples{tail}.png", decoded, config.pictures, config.picture_columns
     )
@@ -165,6 +167,10 @@ def _draw(
         config.pictures,
         config.picture_columns,
     )
-    of_model.draw_reconstructions(model, folder / "reconstructions.png", images.test, config.seed)
-    of_model.draw_interpolations(model, folder / "interpolations.png", images.test)
-    of_model.draw_traversals(model, folder / "traversals.png", images.test)
+    of_model.draw_reconstructions(
+        model, folder / "reconstructions.png", images.test, config.seed, labels
+    )
+    of_model.draw_interpolations(model, folder / "interpolations.png", images.test, labels)
+    of_model.draw_traversals(model, folder / "traversals.png", images.test, labels)
+    if model.settings.classes:
+        of_model.draw_classes(model, folder / "classes.png", config.seed)

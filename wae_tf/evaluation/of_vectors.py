@@ -19,6 +19,7 @@ from wae_tf.figures import of_vectors
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.runs.folder import RunFolder
+from wae_tf.settings import shapes
 
 #: Numbers of a row, at most, whose covariance is taken.
 WIDEST = 2048
@@ -46,16 +47,19 @@ def evaluate(
     Raises:
         FlagError: an option that is of pictures.
     """
+    kind = shapes.kind_of(images.image_shape)
     for flag in ("inception", "features", "lpips", "classifier"):
         if getattr(options, flag) is not None:
-            raise FlagError(f"--{flag} is of pictures, and the data are vectors.")
+            raise FlagError(f"--{flag} is of pictures, and the data are {kind.many}.")
     if options.sampler == "improved":
-        raise FlagError("--sampler=improved is of pictures; accepted for vectors: prior, gmm.")
+        raise FlagError(f"--sampler=improved is of pictures; accepted for {kind.many}: prior, gmm.")
     numbers, test_codes, drawn = any_data.measured(model, config, images, options, progress)
     tail = options.tail
     parts = {
         tail: passes.decoded(model, drawn, config.batch_size),
-        "_reconstructions": passes.decoded(model, test_codes, config.batch_size),
+        "_reconstructions": passes.decoded(
+            model, passes.joined(model, test_codes, images.test_labels), config.batch_size
+        ),
         "_data": np.asarray(images.train[: options.eval_samples]),
     }
     equal = min(len(parts[tail]), len(parts["_data"]))
@@ -63,7 +67,7 @@ def evaluate(
     if images.test[0].size <= WIDEST:
         resampling = Resampling(options.bootstrap, config.seed)
         for end, part in {**parts, f"{tail}_equal": parts[tail][:equal]}.items():
-            progress(f"Frechet distance of {len(part):,} vectors{end.replace('_', ' ')}")
+            progress(f"Frechet distance of {len(part):,} {kind.many}{end.replace('_', ' ')}")
             drawn_with = {"_reconstructions": "test", "_data": "data"}.get(end, "samples")
             wide = interval(part, images.test, resampling, drawn_with)
             numbers[f"frechet_rows{end}"] = frechet(part, images.test)
@@ -78,14 +82,15 @@ def evaluate(
                 rows.counts(equal, len(images.test), len(parts["_data"])),
             )
         )
-    progress(f"nearest of {len(images.train):,} training vectors")
+    progress(f"nearest of {len(images.train):,} training {kind.many}")
     numbers[f"nearest_train_samples{tail}"] = nearest(parts[tail], images.train)
     numbers["nearest_train_data"] = nearest(images.test, images.train)
     searched = (min(SEARCHED, len(drawn)), min(SEARCHED, len(images.test)))
-    made.append(rows.nearest_row(numbers, tail, searched, "vector"))
+    made.append(rows.nearest_row(numbers, tail, searched, kind.one))
+    labels = images.test_labels
     run.figures.mkdir(parents=True, exist_ok=True)
-    of_vectors.draw_interpolations(model, run.figures / "interpolations.png", images.test)
-    of_vectors.draw_traversals(model, run.figures / "traversals.png", images.test)
+    of_vectors.draw_interpolations(model, run.figures / "interpolations.png", images.test, labels)
+    of_vectors.draw_traversals(model, run.figures / "traversals.png", images.test, labels)
     metrics = run.update_metrics(numbers)
     if off := off_prior.sentence(metrics, config):
         progress(off)
@@ -98,12 +103,12 @@ def evaluate(
             model_rows=rows.model_rows(numbers),
             facts=[
                 ("data", f"{images.name}, {images.split}; from {images.source}"),
-                ("compared with", f"the {count} test vectors"),
+                ("compared with", f"the {count} test {kind.many}"),
                 (
                     "columns",
                     f"samples: {len(drawn):,} by sampler {options.sampler}, seed {config.seed}; "
-                    f"reconstructions: of the {count} test vectors; data: the first "
-                    f"{len(parts['_data']):,} training vectors",
+                    f"reconstructions: of the {count} test {kind.many}; data: the first "
+                    f"{len(parts['_data']):,} training {kind.many}",
                 ),
                 (
                     "Frechet distance",
@@ -116,11 +121,11 @@ def evaluate(
                 ),
                 (
                     "L2 distance",
-                    f"mean over {SEARCHED} vectors; in the column of data, of test vectors",
+                    f"mean over {SEARCHED} {kind.many}; in the column of data, of test {kind.many}",
                 ),
             ],
             bias=[],
-            left_out=["Measures of pictures, sharpness among them: the data are vectors."],
+            left_out=[f"Measures of pictures, sharpness among them: the data are {kind.many}."],
             sampler=options.sampler,
             codes=codes.by_coordinate(test_codes, passes.prior_std(model)),
         ),

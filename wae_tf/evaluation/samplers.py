@@ -205,17 +205,20 @@ def draw_codes(
     count: int,
     train: np.ndarray,
     *,
+    labels: np.ndarray | None = None,
     seed: int = 0,
     sphere_axis: str = "code",
     progress: Callable[[str], None] = lambda line: None,
 ) -> np.ndarray:
-    """Codes float32 [count, z] to decode into samples.
+    """Codes float32 [count, z] to decode into samples; of a model with classes joined to labels.
 
     Args:
         model: the model.
         sampler: one of SAMPLERS: `prior`; `gmm`, see `mixture`; `improved`, see `improved`.
         count: number of codes.
         train: uint8 training images, for `gmm`.
+        labels: int64, of which those of the samples are drawn: of the training images, so that classes
+            are as frequent as there.
         seed: everything random follows from it.
         sphere_axis: of `improved`.
         progress: of `improved`.
@@ -223,14 +226,22 @@ def draw_codes(
     Raises:
         FlagError: a sampler that is not known or does not fit the model.
     """
+    drawn = None
+    if labels is not None and model.settings.classes:
+        drawn = np.random.default_rng(seed % 2**32).choice(labels, count)
     if sampler == "prior":
-        return model.sample_prior(count, streams.key(seed, "sample", 0)).numpy()
+        prior_sample = model.sample_prior(count, streams.key(seed, "sample", 0)).numpy()
+        return passes.joined(model, prior_sample, drawn)
     if sampler == "gmm":
-        return mixture(model, train, count, seed=seed)
+        return passes.joined(model, mixture(model, train, count, seed=seed), drawn)
     if sampler != "improved":
         raise FlagError(
             f"--sampler={sampler} is not known; accepted: {', '.join(SAMPLERS)}"
             + did_you_mean(sampler, SAMPLERS)
+        )
+    if model.settings.classes:
+        raise FlagError(
+            "--sampler=improved is of models without classes; accepted with --conditional: prior, gmm."
         )
     if registry.fact("cost", model.settings.cost, "logits"):
         raise FlagError(

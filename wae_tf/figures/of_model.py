@@ -20,6 +20,8 @@ TRAVERSED = 16
 TRAVERSAL_VALUES = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 INTERPOLATION_ROWS, INTERPOLATION_STEPS = 10, 10
 RANDOM_PAIRS, PAIRS_A_ROW = 40, 4
+#: Of the figure by class: rows at most, and samples of each.
+CLASS_ROWS, CLASS_COLUMNS = 20, 10
 
 
 def _pictures(model: Wae, images: np.ndarray) -> np.ndarray:
@@ -69,6 +71,8 @@ def draw_progress(
     *,
     pictures: int,
     columns: int,
+    train_labels: np.ndarray | None = None,
+    test_labels: np.ndarray | None = None,
 ) -> None:
     """The official six-panel figure (official wae.py:770-966): the first images of train and test.
 
@@ -81,6 +85,8 @@ def draw_progress(
         title: above the figure.
         pictures: images in each panel, at most.
         columns: of each panel.
+        train_labels: int64 [n], which a model with classes needs.
+        test_labels: likewise [m].
     """
     available = min(pictures, len(train), len(test))
     columns = min(columns, available)
@@ -89,11 +95,15 @@ def draw_progress(
     count = _fitting(available, columns)
     train, test = _shown(model, train[:count]), _shown(model, test[:count])
     prior_codes, codes_train, codes_test = codes_in_plane(model, train, test)
+    made = [
+        passes.reconstructions(model, part, labels=None if labels is None else labels[:count])
+        for part, labels in ((train, train_labels), (test, test_labels))
+    ]
     shown = six_panel.SixPanels(
         train=_pictures(model, train),
-        train_reconstructions=_pictures(model, passes.reconstructions(model, train)),
+        train_reconstructions=_pictures(model, made[0]),
         test=_pictures(model, test),
-        test_reconstructions=_pictures(model, passes.reconstructions(model, test)),
+        test_reconstructions=_pictures(model, made[1]),
         samples=_pictures(model, passes.samples(model, count, seed=model.settings.seed)),
         data=_pictures(model, train),
         codes_train=codes_train,
@@ -113,16 +123,35 @@ def draw_samples(model: Wae, path: Path, images: np.ndarray, pictures: int, colu
     panels.samples(path, _pictures(model, images[:count]), columns)
 
 
-def draw_interpolations(model: Wae, path: Path, test: np.ndarray) -> None:
-    """Decoded straight lines between the codes of pairs of test images, on the prior's support."""
+def draw_classes(model: Wae, path: Path, seed: int) -> None:
+    """Samples of a model with classes: a class a row, the same codes in each; of at most CLASS_ROWS."""
+    classes = min(model.settings.classes, CLASS_ROWS)
+    codes = model.sample_prior(CLASS_COLUMNS, streams.key(seed, "sample", 0)).numpy()
+    labels = np.repeat(np.arange(classes), CLASS_COLUMNS)
+    made = passes.decoded(model, passes.joined(model, np.tile(codes, (classes, 1)), labels))
+    panels.samples(path, _pictures(model, made), CLASS_COLUMNS)
+
+
+def draw_interpolations(
+    model: Wae, path: Path, test: np.ndarray, labels: np.ndarray | None = None
+) -> None:
+    """Decoded straight lines between the codes of pairs of test images, on the prior's support.
+
+    Of a model with classes the way leads from the one's label to the other's too.
+    """
     rows = min(INTERPOLATION_ROWS, len(test) // 2)
     images = _shown(model, test[: 2 * rows])
     codes = model.encode(images).numpy()
     ends = images.reshape(rows, 2, *images.shape[1:])
     first, last = (np.repeat(codes[i::2], INTERPOLATION_STEPS, axis=0) for i in (0, 1))
     share = np.linspace(0.0, 1.0, INTERPOLATION_STEPS, dtype=np.float32)
-    line = priors.between(model.settings.prior, first, last, np.tile(share, rows)[:, None])
-    decoded = passes.decoded(model, np.asarray(line))
+    share = np.tile(share, rows)[:, None]
+    line = np.asarray(priors.between(model.settings.prior, first, last, share))
+    if labels is not None and model.settings.classes:
+        hot = np.eye(model.settings.classes, dtype=np.float32)[labels[: 2 * rows]]
+        one, other = (np.repeat(hot[i::2], INTERPOLATION_STEPS, axis=0) for i in (0, 1))
+        line = np.concatenate([line, (1 - share) * one + share * other], axis=1)
+    decoded = passes.decoded(model, line)
     decoded = decoded.reshape(rows, INTERPOLATION_STEPS, *decoded.shape[1:])
     panels.interpolations(path, _pictures(model, decoded), ends=_pictures(model, ends))
 
@@ -137,26 +166,34 @@ def traversed(model: Wae, code: np.ndarray) -> np.ndarray:
     return grid
 
 
-def draw_traversals(model: Wae, path: Path, test: np.ndarray) -> None:
+def draw_traversals(
+    model: Wae, path: Path, test: np.ndarray, labels: np.ndarray | None = None
+) -> None:
     """The first test image's code with one coordinate at a time moved over the prior's range."""
     grid = traversed(model, model.encode(_shown(model, test[:1])).numpy()[0])
-    decoded = passes.decoded(model, grid.reshape(-1, model.settings.zdim))
+    first = None if labels is None else labels[:1]
+    flat = grid.reshape(-1, model.settings.zdim)
+    own = None if first is None else np.repeat(first, len(flat))
+    decoded = passes.decoded(model, passes.joined(model, flat, own))
     decoded = decoded.reshape(*grid.shape[:2], *decoded.shape[1:])
     image = _shown(model, test[:1])
-    unmoved = np.concatenate([image, passes.reconstructions(model, image)])
+    unmoved = np.concatenate([image, passes.reconstructions(model, image, labels=first)])
     panels.traversals(
         path, _pictures(model, decoded), TRAVERSAL_VALUES, unmoved=_pictures(model, unmoved)
     )
 
 
-def draw_reconstructions(model: Wae, path: Path, test: np.ndarray, seed: int = 0) -> None:
+def draw_reconstructions(
+    model: Wae, path: Path, test: np.ndarray, seed: int = 0, labels: np.ndarray | None = None
+) -> None:
     """Random test images, each left of its reconstruction."""
     count = min(RANDOM_PAIRS, len(test))
     chosen = np.sort(np.random.default_rng(seed % 2**32).choice(len(test), count, replace=False))
     images = _shown(model, np.asarray(test)[chosen])
+    own = None if labels is None else labels[chosen]
     both = drawing.pairs(
         _pictures(model, images),
-        _pictures(model, passes.reconstructions(model, images)),
+        _pictures(model, passes.reconstructions(model, images, labels=own)),
         2 * count,
     )
     across = min(PAIRS_A_ROW, count)

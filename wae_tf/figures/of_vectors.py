@@ -12,6 +12,7 @@ from wae_tf.figures.curves import training_curves
 from wae_tf.figures.drawing import BLUE, LABEL, RED, TICK, TITLE
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
+from wae_tf.settings import shapes
 
 #: Rows of test data in a panel, rows drawn one by one, and points of the truth's panel at most.
 ROWS, LINES, POINTS = 500, 4, 5000
@@ -26,6 +27,7 @@ def draw(
     history: Mapping[str, Sequence[float]],
     title: str,
     epoch: int,
+    labels: np.ndarray | None = None,
 ) -> None:
     """Writes progress_EPOCH.png, curves.png, interpolations.png and traversals.png.
 
@@ -38,11 +40,13 @@ def draw(
         history: the columns of history.csv.
         title: above the figure.
         epoch: its number, from 1.
+        labels: int64 [m], of test, which a model with classes needs.
     """
-    draw_progress(model, folder / f"progress_{epoch:04d}.png", train, test, curves, title)
+    name = f"progress_{epoch:04d}.png"
+    draw_progress(model, folder / name, train, test, curves, title, labels)
     training_curves(folder / "curves.png", history)
-    draw_interpolations(model, folder / "interpolations.png", test)
-    draw_traversals(model, folder / "traversals.png", test)
+    draw_interpolations(model, folder / "interpolations.png", test, labels)
+    draw_traversals(model, folder / "traversals.png", test, labels)
 
 
 def draw_progress(
@@ -52,10 +56,12 @@ def draw_progress(
     test: np.ndarray,
     curves: Mapping[str, Sequence[float]],
     title: str,
+    labels: np.ndarray | None = None,
 ) -> None:
     """Four panels: reconstruction against truth, single rows, codes against the prior, loss curves."""
     train, test = np.asarray(train[:ROWS]), np.asarray(test[:ROWS])
-    made = passes.reconstructions(model, test)
+    own = None if labels is None else labels[:ROWS]
+    made = passes.reconstructions(model, test, labels=own)
     figure = drawing.new_figure(12, 10)
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)
     axes = figure.subplots(2, 2)
@@ -67,46 +73,95 @@ def draw_progress(
     ends = [min(truth.min(), found.min()), max(truth.max(), found.max())]
     ax.plot(ends, ends, color="black", linewidth=1)
     _named(ax, "test reconstruction against truth", "number of a test row", "its reconstruction")
-    ax = axes[0, 1]
-    apart = 1.2 * (np.ptp(test[:LINES]) or 1.0)
-    for place, (row, again) in enumerate(zip(test[:LINES], made, strict=False)):
-        ax.plot(row.reshape(-1) - place * apart, color=BLUE, label=None if place else "row")
-        ax.plot(
-            again.reshape(-1) - place * apart, "--", color=RED,
-            label=None if place else "reconstruction",
-        )  # fmt: skip
-    ax.set_yticks([])
-    _named(ax, f"the first {min(LINES, len(test))} test rows", "column", "each row below the last")
-    drawing.legend_above(ax)
+    _draw_rows(axes[0, 1], test[:LINES], made)
     six_panel.draw_codes(axes[1, 0], *of_model.codes_in_plane(model, train, test))
     without = {name: values for name, values in curves.items() if not name.startswith("sharpness")}
     six_panel.draw_log_curves(axes[1, 1], without)
     drawing.write_figure(path, figure)
 
 
-def draw_interpolations(model: Wae, path: Path, test: np.ndarray) -> None:
+def _draw_rows(ax: drawing.Axes, rows: np.ndarray, made: np.ndarray) -> None:
+    """The first rows of test data and their reconstructions: as lines, or as slices of volumes."""
+    named = f"the first {len(rows)} test {shapes.kind_of(rows.shape[1:]).many}"
+    if rows.ndim == 5:
+        both = np.concatenate([_slices(rows), _slices(made[: len(rows)])], axis=1)
+        ax.imshow(np.concatenate(list(both), axis=1), cmap="gray")
+        ax.set_xticks([])
+        ax.set_yticks([])
+        _named(ax, named, "middle slices, first channel; below: reconstructions", "")
+        return
+    apart = 1.2 * (np.ptp(rows) or 1.0)
+    for place, (row, again) in enumerate(zip(_in_line(rows), _in_line(made), strict=False)):
+        ax.plot(row - place * apart, color=BLUE, label=None if place else "row")
+        ax.plot(
+            again - place * apart, "--", color=RED,
+            label=None if place else "reconstruction",
+        )  # fmt: skip
+    ax.set_yticks([])
+    _named(ax, named, _along(rows.shape[1:]), "each row below the last")
+    drawing.legend_above(ax)
+
+
+def _in_line(rows: np.ndarray) -> np.ndarray:
+    """Rows [n, ...] as [n, numbers]: of series, a channel's course behind that of the other."""
+    if rows.ndim == 3:
+        rows = np.moveaxis(rows, 2, 1)
+    return rows.reshape(len(rows), -1)
+
+
+def _along(shape: tuple[int, ...]) -> str:
+    """What `_in_line` runs along."""
+    if len(shape) == 2:
+        return f"time, {shape[1]} channels in turns" if shape[1] > 1 else "time"
+    return "column"
+
+
+def _slices(volumes: np.ndarray) -> np.ndarray:
+    """The middle slice [n, h, w] of the first channel of volumes [n, d, h, w, c]."""
+    return volumes[:, volumes.shape[1] // 2, :, :, 0]
+
+
+def draw_interpolations(
+    model: Wae, path: Path, test: np.ndarray, labels: np.ndarray | None = None
+) -> None:
     """Rows of numbers on the way between pairs of test rows, as `model.interpolate` has it."""
     pairs = min(of_model.INTERPOLATION_ROWS, len(test) // 2)
     rows = np.asarray(test[: 2 * pairs])
-    way = model.interpolate(rows[0::2], rows[1::2], of_model.INTERPOLATION_STEPS).numpy()
+    own = None
+    if labels is not None and model.settings.classes:
+        own = labels[: 2 * pairs : 2]
+    steps = of_model.INTERPOLATION_STEPS
+    way = model.interpolate(rows[0::2], rows[1::2], steps, labels=own).numpy()
     _blocks(path, way, "from a test row (top of a block) to another (bottom)")
 
 
-def draw_traversals(model: Wae, path: Path, test: np.ndarray) -> None:
+def draw_traversals(
+    model: Wae, path: Path, test: np.ndarray, labels: np.ndarray | None = None
+) -> None:
     """The first test row's code with one coordinate at a time moved over the prior's range."""
     grid = of_model.traversed(model, model.encode(np.asarray(test[:1])).numpy()[0])
-    made = passes.decoded(model, grid.reshape(-1, grid.shape[-1]))
+    flat = grid.reshape(-1, grid.shape[-1])
+    own = None if labels is None else np.repeat(labels[:1], len(flat))
+    made = passes.decoded(model, passes.joined(model, flat, own))
     values = "-2 to 2 standard deviations of the prior, downwards"
-    _blocks(
-        path, made.reshape(*grid.shape[:2], -1), f"a block is a coordinate of the code, {values}"
-    )
+    made = made.reshape(*grid.shape[:2], *made.shape[1:])
+    _blocks(path, made, f"a block is a coordinate of the code, {values}")
 
 
 def _blocks(path: Path, blocks: np.ndarray, title: str) -> None:
-    """Writes numbers [blocks, rows, ...] as colours, a thin gap between blocks."""
-    blocks = blocks.reshape(*blocks.shape[:2], -1)
-    gap = np.full((len(blocks), 1, blocks.shape[2]), np.nan)
-    picture = np.concatenate([blocks, gap], axis=1).reshape(-1, blocks.shape[2])[:-1]
+    """Writes numbers [blocks, rows, ...] as colours, a thin gap between blocks.
+
+    A block's rows lie below each other; of volumes their middle slices, and blocks beside each other.
+    """
+    shape = blocks.shape[2:]
+    if len(shape) == 4:
+        of_rows = _slices(blocks.reshape(-1, *shape)).reshape(len(blocks), -1, shape[2])
+        gap = np.full((len(blocks), of_rows.shape[1], 1), np.nan)
+        picture = np.concatenate(list(np.concatenate([of_rows, gap], axis=2)), axis=1)[:, :-1]
+    else:
+        of_rows = _in_line(blocks.reshape(-1, *shape)).reshape(*blocks.shape[:2], -1)
+        gap = np.full((len(blocks), 1, of_rows.shape[2]), np.nan)
+        picture = np.concatenate([of_rows, gap], axis=1).reshape(-1, of_rows.shape[2])[:-1]
     figure = drawing.new_figure(9, 9)
     figure.set_layout_engine("constrained")
     ax = figure.subplots()
@@ -114,7 +169,7 @@ def _blocks(path: Path, blocks: np.ndarray, title: str) -> None:
     shown = ax.imshow(picture, aspect="auto", cmap="RdBu_r", vmin=-most, vmax=most)
     figure.colorbar(shown, ax=ax)
     ax.set_yticks([])
-    _named(ax, title, "column", "")
+    _named(ax, title, "middle slices, first channel" if len(shape) == 4 else _along(shape), "")
     drawing.write_figure(path, figure)
 
 

@@ -12,6 +12,7 @@ from wae_tf import streams
 from wae_tf.config import Config
 from wae_tf.models import arguments, batching, inputs, network_shapes, own_networks
 from wae_tf.models import encoding as encodings
+from wae_tf.models import labels as labels_module
 from wae_tf.models.encoding import Encoding, Noise
 from wae_tf.models.keras_ways import KerasWays
 from wae_tf.networks import official
@@ -148,20 +149,41 @@ class Autoencoder(KerasWays):
 
         return batching.over(codes, x, 1 + len(self.image_shape), batch_size)
 
-    def decode(self, codes: Any, batch_size: int | None = None) -> tf.Tensor:
-        """Data float32 [n, ...], in the model's pixel range, of codes [n, z]; `batch_size` at once."""
-        return batching.over(self._decoded, codes, 2, batch_size)
+    def decode(self, codes: Any, labels: Any = None, batch_size: int | None = None) -> tf.Tensor:
+        """Data float32 [n, ...], in the model's pixel range, of codes [n, z].
 
-    def reconstruct(self, x: Any, batch_size: int | None = None) -> tf.Tensor:
-        """decode(encode(x)), `batch_size` rows at once: float32 [n, ...]."""
+        Args:
+            codes: float [n, z].
+            labels: of a model with classes: integers [n], or one for all; one-hot [n, classes].
+            batch_size: rows at once; None: 256.
+        """
 
-        def made(rows: Any) -> tf.Tensor:
-            return self._reconstructed(inputs.shown_images(self, rows, "reconstruct"))
+        def made(rows: Any, own: Any) -> tf.Tensor:
+            return self._decoded(rows, own, "labels of decode")
 
-        return batching.over(made, x, 1 + len(self.image_shape), batch_size)
+        return batching.over_labelled(made, codes, labels, 2, batch_size)
+
+    def reconstruct(self, x: Any, batch_size: int | None = None, labels: Any = None) -> tf.Tensor:
+        """decode(encode(x)), `batch_size` rows at once: float32 [n, ...].
+
+        Args:
+            x: as for `encode`; of a model with classes a data set may be of (x, y), y the labels.
+            batch_size: rows at once; None: 256.
+            labels: as for `decode`.
+        """
+
+        def made(rows: Any, own: Any) -> tf.Tensor:
+            data = inputs.shown_images(self, rows, "reconstruct")
+            return self._reconstructed(data, own, "labels of reconstruct")
+
+        return batching.over_labelled(made, x, labels, 1 + len(self.image_shape), batch_size)
 
     def sample(
-        self, count: int, seed: int | None = None, batch_size: int | None = None
+        self,
+        count: int,
+        seed: int | None = None,
+        batch_size: int | None = None,
+        labels: Any = None,
     ) -> tf.Tensor:
         """`count` new rows of data float32 [count, ...], in the model's pixel range.
 
@@ -170,12 +192,21 @@ class Autoencoder(KerasWays):
             seed: the same gives the same; None, as in Keras: others each time, which
                 keras.utils.set_random_seed makes repeatable.
             batch_size: rows decoded at once; None: 256.
+            labels: of a model with classes, as for `decode`; None: every class in turn.
         """
+        labels_module.refused(self, labels, "labels of sample")
         key = streams.fresh_key() if seed is None else streams.key(seed, "sample", 0)
-        return self.decode(self.sample_prior(count, key), batch_size)
+        if labels is None and tf.executing_eagerly():
+            labels = labels_module.in_turn(self, count)
+        return self.decode(self.sample_prior(count, key), labels, batch_size)
 
     def interpolate(
-        self, first: Any, last: Any, steps: int = 10, batch_size: int | None = None
+        self,
+        first: Any,
+        last: Any,
+        steps: int = 10,
+        batch_size: int | None = None,
+        labels: Any = None,
     ) -> tf.Tensor:
         """Data float32 [n, steps, ...] on the way from each first to each last, both ends included.
 
@@ -186,6 +217,7 @@ class Autoencoder(KerasWays):
             last: as many, of the same kind.
             steps: 2 up.
             batch_size: rows at once; None: 256.
+            labels: of a model with classes, as for `decode`: one for the whole of a way.
 
         Raises:
             ValueError: fewer than 2 steps, or not as many ends as beginnings.
@@ -199,35 +231,43 @@ class Autoencoder(KerasWays):
         share = tf.tile(share, [ends[0].shape[0]])[:, None]
         first, last = (tf.repeat(end, steps, axis=0) for end in ends)
         line = priors.between(self.settings.prior, first, last, share)
-        made = self.decode(line, batch_size)
+        if labels is not None and self.settings.classes:
+            count = ends[0].shape[0]
+            hot = labels_module.one_hot(self, labels, "labels of interpolate", count)
+            labels = tf.repeat(hot, steps, axis=0)
+        made = self.decode(line, labels, batch_size)
         return tf.reshape(made, [-1, steps, *self.image_shape])
 
-    def score(self, x: Any, batch_size: int | None = None) -> tf.Tensor:
+    def score(self, x: Any, batch_size: int | None = None, labels: Any = None) -> tf.Tensor:
         """Cost float32 [n] of each row's reconstruction, scaled as in the objective; large: unlike the data.
 
         Args:
             x: as for `encode`.
             batch_size: rows at once; None: 256.
+            labels: as for `reconstruct`.
         """
 
-        def scores(rows: Any) -> tf.Tensor:
+        def scores(rows: Any, own: Any) -> tf.Tensor:
             data = inputs.shown_images(self, rows, "score")
             codes = self.encoding(data, Noise(), training=False).codes
+            codes = labels_module.joined(self, codes, own, "labels of score")
             settings, logits = self.settings, self.logits(codes, training=False)
             made, logits = self.squash(logits), self.unsquashed(logits)
             return costs.each(settings.cost, data, made, logits, settings.scale_of_cost)
 
-        return batching.over(scores, x, 1 + len(self.image_shape), batch_size)
+        return batching.over_labelled(scores, x, labels, 1 + len(self.image_shape), batch_size)
 
-    def call(self, images: Any, training: bool = False) -> tf.Tensor:
-        """The reconstructions, so that `predict` gives them."""
-        return self._reconstructed(inputs.shown_images(self, images, "the model's call"))
+    def call(self, images: Any, training: bool = False, labels: Any = None) -> tf.Tensor:
+        """The reconstructions, so that `predict` gives them; of a model with classes by their labels."""
+        data = inputs.shown_images(self, images, "the model's call")
+        return self._reconstructed(data, labels, "labels of the model's call")
 
-    def _decoded(self, codes: Any) -> tf.Tensor:
+    def _decoded(self, codes: Any, own: Any, name: str) -> tf.Tensor:
+        codes = labels_module.joined(self, codes, own, name)
         return self.squash(self.logits(tf.cast(codes, self.full_dtype), training=False))
 
-    def _reconstructed(self, data: tf.Tensor) -> tf.Tensor:
-        return self._decoded(self.encoding(data, Noise(), training=False).codes)
+    def _reconstructed(self, data: tf.Tensor, own: Any, name: str) -> tf.Tensor:
+        return self._decoded(self.encoding(data, Noise(), training=False).codes, own, name)
 
     def _as_codes(self, end: Any, batch_size: int | None) -> tf.Tensor:
         shape = tuple(getattr(end, "shape", ()))[1:]
@@ -256,7 +296,7 @@ class Autoencoder(KerasWays):
         return tf.cast(images, self.full_dtype)
 
     def logits(self, codes: tf.Tensor, training: bool) -> tf.Tensor:
-        """What the decoder makes of codes [n, z], before `squash`."""
+        """What the decoder makes of codes [n, z], joined to labels if there are any, before `squash`."""
         return tf.cast(self.decoder(codes, training=training), self.full_dtype)
 
     def squash(self, logits: tf.Tensor) -> tf.Tensor:

@@ -48,6 +48,63 @@ def over(
         return tf.concat(made, 0)
 
 
+def over_labelled(
+    function: Callable[[tf.Tensor, Any], tf.Tensor],
+    data: Any,
+    labels: Any,
+    rank: int,
+    batch_size: int | None,
+) -> tf.Tensor:
+    """As `over`, of rows and their labels: a function of both.
+
+    Args:
+        function: of rows [n, ...] and labels [n] or [n, k].
+        data: as for `over`; a data set may hold the labels, as y.
+        labels: [N] or [N, k], or one for all rows; None: those of a data set.
+        rank: of a batch of rows.
+        batch_size: as for `over`.
+
+    Raises:
+        ValueError: as `over`, or not as many labels as rows.
+    """
+    if not tf.executing_eagerly():
+        return function(tf.convert_to_tensor(data), labels)
+    if labels is None:
+        if not isinstance(data, tf.data.Dataset):
+            return over(lambda rows: function(rows, None), data, rank, batch_size)
+        data, labels = _both(data, rank, batch_size)
+    labels = labels.numpy() if tf.is_tensor(labels) else np.asarray(labels)
+    done = 0
+
+    def next_of(rows: Any) -> tf.Tensor:
+        nonlocal done
+        count = rows.shape[0] if rows.shape else 1
+        own = labels[done : done + count] if labels.ndim else np.full(count, labels)
+        done += count
+        if len(own) != count:
+            raise ValueError(f"labels has {len(labels)} rows, and there are more to go with.")
+        return function(rows, own)
+
+    made = over(next_of, data, rank, batch_size)
+    if labels.ndim and done != len(labels):
+        raise ValueError(f"labels has {len(labels)} rows, and there are {done} to go with.")
+    return made
+
+
+def _both(data: tf.data.Dataset, rank: int, batch_size: int | None) -> tuple[Any, Any]:
+    """The rows and the labels of a data set of (x, y)."""
+    spec = data.element_spec
+    if not (isinstance(spec, tuple) and len(spec) > 1):
+        raise ValueError(
+            "the data set has no labels: give labels=, or a data set of (x, y), y the labels."
+        )
+    rows = data.map(lambda *parts: (_rows_of(*parts), parts[1]))
+    if rows.element_spec[0].shape.rank == rank - 1:
+        rows = rows.batch(batch_size or BATCH_SIZE)
+    found = np.concatenate([np.asarray(y) for _, y in rows])
+    return rows.map(lambda x, y: x), found
+
+
 def _batches(data: Any, rank: int, size: int) -> Iterator[Any]:
     if isinstance(data, tf.data.Dataset):
         if data.cardinality() == tf.data.INFINITE_CARDINALITY:

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from wae_tf.models import labels
+
 #: How far beyond the ends of the pixel range floats may lie: more than any rounding.
 TOLERANCE = 1e-4
 #: The ends of the ranges; a model of any other has none, and its data may be any numbers.
@@ -26,6 +28,7 @@ class Aim(NamedTuple):
 
     targets: tf.Tensor | None = None  # [n, H, W, C], in the model's range; None: the images
     weights: tf.Tensor | None = None  # [n]; None: alike
+    labels: tf.Tensor | None = None  # [n, classes], one-hot, of a model that has classes
 
 
 #: At the images themselves, alike.
@@ -50,8 +53,14 @@ def taken(model: Any, batch: Any, what: str | None = None) -> tuple[tf.Tensor, A
     of = f" of {what}" if what else ""
     x = image_of(x, f"x{of}")
     if model_gathers(model, x):
-        return _shaped(model, model.batch_to_images(x), f"x{of}"), TO_IMAGES
+        own = (
+            labels.one_hot(model, model.batch_to_labels(x), "y") if model.settings.classes else None
+        )
+        return _shaped(model, model.batch_to_images(x), f"x{of}"), Aim(labels=own)
     images = as_images(model, x, f"x{of}")
+    if model.settings.classes:
+        own = labels.one_hot(model, y, f"y{of}, the labels,")
+        return images, Aim(None, None if weights is None else _weights(model, weights, of), own)
     targets = None if y is None else _targets(model, y, f"y{of}")
     return images, Aim(targets, None if weights is None else _weights(model, weights, of))
 
@@ -76,7 +85,9 @@ def check(model: Any, batch: Any, what: str) -> None:
         return
     taken(model, batch, what)
     check_values(model, x, f"x of {what}")
-    if is_target(model, y):
+    if model.settings.classes:
+        labels.check(model, y, f"y of {what}, the labels,")
+    elif is_target(model, y):
         check_values(model, y, f"y of {what}")
     if weights is not None:
         _check_weights(np.asarray(weights), what)
@@ -233,6 +244,8 @@ def _shaped(model: Any, x: tf.Tensor, name: str) -> tf.Tensor:
 def is_target(model: Any, y: Any) -> bool:
     """Whether y has the images' shape, so that reconstructions are held against it."""
     shape = getattr(y, "shape", None)
+    if model.settings.classes:  # y are labels
+        return False
     if shape is None or isinstance(y, (tf.RaggedTensor, tf.SparseTensor)):
         return False
     shape = tf.TensorShape(shape)

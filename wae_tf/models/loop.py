@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf import console
-from wae_tf.models import calls, inputs
+from wae_tf.models import calls, inputs, labels
 from wae_tf.models.compiling import CompiledAutoencoder
 from wae_tf.models.step import rates, replicas
 from wae_tf.models.step.running_means import RunningMeans
@@ -43,8 +43,12 @@ class Loop(CompiledAutoencoder):
         asked = calls.bound(keras.Model.fit, self, args, kwargs)
         if not self.trusts_batches:
             calls.check_class_weight(self, asked)
+            self._check_labels(asked, "fit")
             calls.make_usable(asked, "fit")
-            asked["validation_data"] = calls.usable_validation(asked["validation_data"])
+            tested = asked["validation_data"]
+            if isinstance(tested, list | tuple) and len(tested) in (2, 3):
+                self._check_labels({"x": tested[0], "y": tested[1]}, "validation_data")
+            asked["validation_data"] = calls.usable_validation(tested)
             self._look_at("train_function", "fit")
             self._look_at("test_function", "validation_data")
         if self.schedules.follow_epochs and not self.schedules.length_given:
@@ -67,6 +71,7 @@ class Loop(CompiledAutoencoder):
         asked = calls.bound(keras.Model.evaluate, self, args, kwargs)
         within_fit = asked.pop("kwargs", {})
         if not within_fit:
+            self._check_labels(asked, "evaluate")
             calls.make_usable(asked, "evaluate")
             self._look_at("test_function", "evaluate")
         found = super().evaluate(**asked, **within_fit)
@@ -102,8 +107,19 @@ class Loop(CompiledAutoencoder):
 
     def predict_step(self, batch: Any) -> tf.Tensor:
         """The reconstructions of a batch, of which nothing but the images is used."""
-        x = keras.utils.unpack_x_y_sample_weight(batch)[0]
-        return self(inputs.as_images(self, inputs.image_of(x, "x"), "x"))
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        own = {"labels": y} if self.settings.classes else {}
+        return self(inputs.as_images(self, inputs.image_of(x, "x"), "x"), **own)
+
+    def _check_labels(self, asked: dict[str, Any], what: str) -> None:
+        """Looks at all labels of a model with classes, which are known; a weight alone makes none up.
+
+        Raises:
+            ValueError: they cannot be used.
+        """
+        y, of_arrays = asked["y"], hasattr(inputs.image_of(asked["x"], f"x of {what}"), "shape")
+        if self.settings.classes and (of_arrays or y is not None):
+            labels.one_hot(self, y, f"y of {what}, the labels,")
 
     # The compiled functions.
 

@@ -68,22 +68,28 @@ def of_encoder(
 
 
 def of_decoder(
-    decoder: keras.layers.Layer, shape: tuple[int, ...] | None, zdim: int | None
+    decoder: keras.layers.Layer, shape: tuple[int, ...] | None, zdim: int | None, classes: int = 0
 ) -> tuple[tuple[int, ...], int]:
-    """The shape of its data, and zdim.
+    """The shape of its data, and zdim; with classes its input is a code and a one-hot label, joined.
 
     Raises:
         KeywordError: it is no decoder, not built, or not of this shape or zdim.
     """
     found = _input_shape("decoder", decoder)[1:]
-    zdim = found[0] if zdim is None and found else zdim
+    if zdim is None and found and found[0] is not None and found[0] > classes:
+        zdim = found[0] - classes
     if len(found) != 1 or zdim is None:
         raise KeywordError(f"decoder takes {_of_rows(found)}; accepted: codes [n, z].")
-    if found[0] not in (None, zdim):
+    if classes and found[0] not in (None, zdim + classes):
+        raise KeywordError(
+            f"with classes={classes} the decoder takes a code and a one-hot label, joined, {zdim} + "
+            f"{classes} = {zdim + classes} numbers, and this one takes {_of_rows(found)}."
+        )
+    if not classes and found[0] not in (None, zdim):
         raise KeywordError(
             f"codes are of zdim={zdim}, and the decoder takes {_of_rows(found)}: both must be the same."
         )
-    made = _made("decoder", decoder, (zdim,))
+    made = _made("decoder", decoder, (zdim + classes,))
     of_data = _shape_of(made)
     sizes = tuple(size for size in (of_data or ())[1:] if size is not None)
     if of_data is None or not sizes or len(sizes) < len(of_data) - 1:

@@ -138,7 +138,9 @@ def _read(
         fields |= _of_noise(parts, stated)
     if decoder is not None:
         wanted = fields.get("zdim", stated.get("zdim"))
-        shape, fields["zdim"] = shapes.of_decoder(decoder, shape, wanted)
+        classes = stated.get("classes", 0)
+        classes = classes if isinstance(classes, int) else 0  # Settings says what is wrong
+        shape, fields["zdim"] = shapes.of_decoder(decoder, shape, wanted, classes)
     if shape is None:
         raise KeywordError(
             "image_shape is missing, and no network says it; accepted: (height, width, channels), "

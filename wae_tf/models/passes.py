@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from wae_tf import streams
 from wae_tf.console import interruption
+from wae_tf.models import labels as labels_module
 from wae_tf.models.wae import Wae
 from wae_tf.objective import priors
 
@@ -26,14 +27,18 @@ def slices(array: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         yield np.asarray(array[start : start + batch_size])
 
 
-def compiled(model: Wae, function: Callable, rows: np.ndarray, indexed: bool = False) -> Callable:
-    """A function of rows (and of the batch's index) as a tf.function, traced once a model."""
+def compiled(
+    model: Wae, function: Callable, rows: np.ndarray, indexed: bool = False, labelled: bool = False
+) -> Callable:
+    """A function of rows (of the batch's index, of labels) as a tf.function, traced once a model."""
     functions = model.__dict__.setdefault("_evaluation_functions", {})
     name = (function.__name__, rows.shape[1:], str(rows.dtype))
     if name not in functions:
         signature = [tf.TensorSpec([None, *rows.shape[1:]], rows.dtype)]
         if indexed:
             signature.append(tf.TensorSpec([], tf.int64))
+        if labelled:
+            signature.append(tf.TensorSpec([None], tf.int64))
         functions[name] = tf.function(function, input_signature=signature)
     return functions[name]
 
@@ -54,19 +59,43 @@ def codes(model: Wae, images: np.ndarray, batch_size: int = 100) -> np.ndarray:
     return np.concatenate([function(b, tf.constant(i, tf.int64)).numpy() for i, b in batches])
 
 
-def reconstructions(model: Wae, images: np.ndarray, batch_size: int = 100) -> np.ndarray:
-    """float32 [n, H, W, C] in the model's pixel range, decoded from `codes`."""
-    return decoded(model, codes(model, images, batch_size), batch_size)
+def reconstructions(
+    model: Wae, images: np.ndarray, batch_size: int = 100, labels: np.ndarray | None = None
+) -> np.ndarray:
+    """float32 [n, H, W, C] in the model's pixel range, decoded from `codes`; labels [n], of classes."""
+    return decoded(model, joined(model, codes(model, images, batch_size), labels), batch_size)
 
 
-def samples(model: Wae, count: int, batch_size: int = 100, *, seed: int) -> np.ndarray:
-    """float32 [count, H, W, C] decoded from a prior sample that follows from the seed."""
-    prior_sample = model.sample_prior(count, streams.key(seed, "sample", 0))
-    return decoded(model, prior_sample.numpy(), batch_size)
+def samples(
+    model: Wae,
+    count: int,
+    batch_size: int = 100,
+    *,
+    seed: int,
+    labels: np.ndarray | None = None,
+) -> np.ndarray:
+    """float32 [count, H, W, C] decoded from a prior sample that follows from the seed.
+
+    Of a model with classes by labels [count]; None: every class in turn.
+    """
+    prior_sample = model.sample_prior(count, streams.key(seed, "sample", 0)).numpy()
+    if labels is None:
+        labels = labels_module.in_turn(model, count)
+    return decoded(model, joined(model, prior_sample, labels), batch_size)
+
+
+def joined(model: Wae, codes: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    """What the decoder takes: of a model with classes codes and labels, float32 [n, z + classes].
+
+    Of a model without, the codes, whatever the labels: those of its data.
+    """
+    if not model.settings.classes:
+        return codes
+    return labels_module.joined(model, codes, labels).numpy()
 
 
 def decoded(model: Wae, codes: np.ndarray, batch_size: int = 100) -> np.ndarray:
-    """float32 [n, H, W, C] of codes [n, z]."""
+    """float32 [n, H, W, C] of codes [n, z], `joined` where there are classes."""
     return in_batches(compiled(model, model.decode, codes), codes, batch_size)
 
 

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from wae_tf import streams
-from wae_tf.models import inputs
+from wae_tf.models import inputs, labels
 from wae_tf.models.encoding import Encoding, Noise
 from wae_tf.models.inputs import TO_IMAGES, Aim
 from wae_tf.models.loop import Loop
@@ -58,6 +58,8 @@ class Wae(Loop):
         )
         #: What makes images of a batch's first part, if not `as_pixels`: `training.feeding` sets it.
         self.batch_to_images: Callable[[tf.Tensor], tf.Tensor] | None = None
+        #: Likewise labels of it, of a model with classes.
+        self.batch_to_labels: Callable[[tf.Tensor], tf.Tensor] | None = None
 
     # The objective: equation 4 of the paper.
 
@@ -119,7 +121,8 @@ class Wae(Loop):
     ) -> tuple[dict[str, tf.Tensor], Encoding]:
         """`losses`, and the encoding that the penalty saw."""
         encoding = self.encoding(images, noise.of_own_rows(), training)
-        logits = self.logits(encoding.codes, training=training)
+        joined = labels.joined(self, encoding.codes, aim.labels, "y, the labels,")
+        logits = self.logits(joined, training=training)
         targets = images if aim.targets is None else aim.targets
         cost = self.cost(targets, self.squash(logits), self.unsquashed(logits), aim.weights)
         reconstruction = replicas.mean(cost)
@@ -130,14 +133,16 @@ class Wae(Loop):
         penalty = self.penalty(encoding, prior_sample, noise)
         loss = reconstruction + tf.convert_to_tensor(self.wae_lambda) * penalty
         if self.settings.fixed_point_weight:
-            cost = self.fixed_point_cost(replicas.own_rows(prior_sample), training)
+            cost = self.fixed_point_cost(replicas.own_rows(prior_sample), training, aim.labels)
             loss += self.settings.fixed_point_weight * replicas.mean(cost)
         width = tf.sqrt(tf.reduce_mean(tf.square(encoding.codes)))
         width /= priors.unit(self.settings.prior_scale)
         terms = {"loss": loss, "reconstruction": reconstruction, "penalty": penalty}
         return terms | {"code_width": width}, encoding
 
-    def fixed_point_cost(self, prior_sample: tf.Tensor, training: bool) -> tf.Tensor:
+    def fixed_point_cost(
+        self, prior_sample: tf.Tensor, training: bool, own: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Cost of sampled images that are not their own reconstruction (official improved_wae.py:135-172).
 
         Its value is c(G(z), G(E(G(z)))); its gradient is that through the first G(z) alone, so the
@@ -147,10 +152,11 @@ class Wae(Loop):
 
         def cycle(images: tf.Tensor) -> tf.Tensor:
             codes = self.encoding(images, Noise(), training).codes
-            logits = self.logits(codes, training=training)
+            logits = self.logits(labels.joined(self, codes, own), training=training)
             return self.cost(images, self.squash(logits), self.unsquashed(logits))
 
-        generated = self.squash(self.logits(prior_sample, training=training))
+        joined = labels.joined(self, prior_sample, own)
+        generated = self.squash(self.logits(joined, training=training))
         whole = cycle(generated)
         return tf.stop_gradient(whole) + whole - cycle(tf.stop_gradient(generated))
 

@@ -64,7 +64,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             or len(inputs.shape) != 4
             or mask is not None
             or self.synchronized
-            or self.renorm
+            or getattr(self, "renorm", False)  # Keras has none before 3.14
             or not (self.scale and self.center)
             or self.axis not in (-1, 3)
             or self.variable_dtype != "float32"

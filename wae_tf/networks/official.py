@@ -220,7 +220,7 @@ def _dcgan_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
 )
 def _ali_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     filters = net.settings.decoder_filters
-    x = layers.Reshape((1, 1, net.settings.zdim), dtype=net.policy)(x)
+    x = layers.Reshape((1, 1, net.settings.decoder_width), dtype=net.policy)(x)
     table = [(4, 1, filters), (4, 2, filters // 2), (4, 1, filters // 4)]
     table += [(4, 2, filters // 8), (5, 1, filters // 8)]
     for i, (size, stride, units) in enumerate(table):
@@ -309,14 +309,15 @@ def build_decoder(settings: Settings, image_shape: tuple[int, int, int], **kwarg
         **kwargs: of `Builder`: synchronized, batch norm over all replicas.
 
     Returns:
-        codes [n, z] -> float32 logits [n, H, W, C]; tanh or sigmoid makes images of them.
+        codes [n, z], with classes [n, z + classes] -> float32 logits [n, H, W, C]; tanh or sigmoid
+        makes images of them.
 
     Raises:
         FlagError: the architecture does not fit the images.
     """
     check(settings, image_shape)
     net = Builder(settings, "decoder", **kwargs)
-    codes = keras.Input((settings.zdim,), name="codes", dtype=net.full_dtype)
+    codes = keras.Input((settings.decoder_width,), name="codes", dtype=net.full_dtype)
     arch = registry.get("decoder", settings.decoder_arch)
     sizes.check(net, lambda counted: arch(counted, codes, image_shape))
     logits = arch(net, codes, image_shape)

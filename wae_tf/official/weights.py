@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf.errors import DataError
+from wae_tf.errors import DataError, RunError
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints
 
@@ -157,8 +157,15 @@ def write_checkpoint(model: Wae, prefix: str, *, pretrained: bool = True) -> Non
         model: the model.
         prefix: where PREFIX.index and PREFIX.data-00000-of-00001 go.
         pretrained: whether the official options have a pretraining, whose optimizer has slots too.
+
+    Raises:
+        RunError: a model with classes, which the official code does not have.
     """
     settings = model.settings
+    if settings.classes:
+        raise RunError(
+            "the official decoder takes no labels, so a model with classes is not written."
+        )
     arrays = {name: np.asarray(v) for name, v in official_variables(model).items()}
     trained = {n: a for n, a in arrays.items() if n.rsplit("/", 1)[1][:7] != "moving_"}
     sets = [{n: a for n, a in trained.items() if not n.startswith("z_adversary/")}]

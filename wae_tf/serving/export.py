@@ -128,11 +128,15 @@ def export(
         folder/<version>, the highest version there plus one.
 
     Raises:
-        FlagError: an unknown format.
+        FlagError: an unknown format, or one that has no labels.
         RunError: the run has diverged, the folder cannot be written to, a converter is missing, or
             the model that was read back gives other numbers.
     """
     check_formats(formats)
+    if model.settings.classes and set(formats) - {"savedmodel"}:
+        raise FlagError(
+            "--export_formats=litert and onnx are of models without classes; accepted: savedmodel."
+        )
     served = signatures.served_model(model)
     folder = Path(folder)
     temporary = folder / f".{time.time_ns()}.new"  # no number: a server does not see it

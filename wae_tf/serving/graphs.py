@@ -31,7 +31,7 @@ class Graphs:
             graph_checks.numbers_of(model.image_shape, model.settings.zdim)
         )
         images = tf.TensorSpec([None, *model.image_shape], tf.float32)
-        codes = tf.TensorSpec([None, model.settings.zdim], tf.float32)
+        codes = tf.TensorSpec([None, model.settings.decoder_width], tf.float32)
         # The networks alone: XLA knows neither assertions nor picture files.
         self._encoding_at_once = tf.function(
             self._encoding, input_signature=[images], jit_compile=jit_compile or None
@@ -87,6 +87,34 @@ class Graphs:
         with tf.control_dependencies([guard]):
             return tf.identity(codes)
 
+    def joined(self, codes: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
+        """Codes and their checked labels, as the decoder takes them."""
+        if labels is None:
+            return codes
+        return tf.concat([codes, tf.one_hot(labels, self.model.settings.classes)], axis=1)
+
+    def checked_labels(self, labels: tf.Tensor | None, *rows: tf.Tensor) -> tf.Tensor | None:
+        """Labels [n], once they are seen to be the model's classes, one of each row."""
+        classes = self.model.settings.classes
+        if labels is None:
+            return None
+        labels = graph_checks.sized(labels, "labels", (), self.most)
+        guards = [
+            graph_checks.check(
+                tf.reduce_all((labels >= 0) & (labels < classes)),
+                f"labels: 0 to {classes - 1} are accepted, not",
+                labels,
+            ),
+            graph_checks.check(
+                tf.reduce_all([tf.shape(row)[0] == tf.shape(labels)[0] for row in rows]),
+                "labels: every input needs the same number of rows; found",
+                tf.shape(labels)[0],
+                *(tf.shape(row)[0] for row in rows),
+            ),
+        ]
+        with tf.control_dependencies(guards):
+            return tf.identity(labels)
+
     def checked_lengths(self, lengths: tf.Tensor, name: str, least: int, *rows: tf.Tensor):
         """Lengths [n] as int32, once all inputs have n rows and the answer is seen to be small."""
         lengths = graph_checks.sized(lengths, name, (), self.most)
@@ -139,25 +167,35 @@ class Graphs:
         """Codes of images."""
         return self.encoding(self.checked_images(images, "images"))
 
-    def decode(self, codes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Images of codes."""
-        return {"images": self.decoded(self.checked_codes(codes))}
+    def decode(self, codes: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Images of codes, and of labels where the model has classes."""
+        codes = self.checked_codes(codes)
+        return {"images": self.decoded(self.joined(codes, self.checked_labels(labels, codes)))}
 
-    def reconstruct(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Reconstructions of images."""
-        return {"images": self.decoded(self.encode(images)["codes"])}
+    def reconstruct(
+        self, images: tf.Tensor, labels: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Reconstructions of images, by their labels where the model has classes."""
+        codes = self.encode(images)["codes"]
+        return {"images": self.decoded(self.joined(codes, self.checked_labels(labels, codes)))}
 
     def encode_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Codes of JPEG or PNG files."""
         return self.encoding(self.pictures(image_bytes))
 
-    def reconstruct_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+    def reconstruct_bytes(
+        self, image_bytes: tf.Tensor, labels: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
         """Reconstructions of JPEG or PNG files."""
-        return {"images": self.decoded(self.encode_bytes(image_bytes)["codes"])}
+        codes = self.encode_bytes(image_bytes)["codes"]
+        return {"images": self.decoded(self.joined(codes, self.checked_labels(labels, codes)))}
 
-    def sample(self, count: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """New images, `count` a row; a negative seed is a fresh one."""
+    def sample(
+        self, count: tf.Tensor, seed: tf.Tensor, labels: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        """New images, `count` a row, of the row's label; a negative seed is a fresh one."""
         seed = graph_checks.sized(seed, "seed", (), self.most)
+        labels = self.checked_labels(labels, seed)
         count = self.checked_lengths(count, "count", 1, seed)
         keys = tf.where(
             seed[:, None] < 0,
@@ -169,17 +207,26 @@ class Graphs:
             tf.shape(count)[0],
             [(self.model.settings.zdim,)],
         )
+        if labels is not None:
+            codes = self.joined(codes, tf.repeat(labels, count))
         return {"images": self.decoded_rows(codes, count)}
 
     def interpolate(
-        self, first: tf.Tensor, last: tf.Tensor, steps: tf.Tensor
+        self,
+        first: tf.Tensor,
+        last: tf.Tensor,
+        steps: tf.Tensor,
+        labels: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
         """Images along the line between the codes of two images."""
         first, last = self.checked_images(first, "first"), self.checked_images(last, "last")
         steps = self.checked_lengths(steps, "steps", 2, first, last)
+        labels = self.checked_labels(labels, steps)
         row = tf.repeat(tf.range(tf.shape(steps)[0]), steps)
         place = tf.range(tf.size(row)) - tf.gather(tf.cumsum(steps, exclusive=True), row)
         share = tf.cast(place / (tf.gather(steps, row) - 1), tf.float32)[:, None]
         one, other = (tf.gather(self.encoding(images)["codes"], row) for images in (first, last))
         codes = priors.between(self.model.settings.prior, one, other, share)
+        if labels is not None:
+            codes = self.joined(codes, tf.repeat(labels, steps))
         return {"images": self.decoded_rows(codes, steps)}

@@ -16,6 +16,8 @@ from wae_tf.pixels import to_unit
 from wae_tf.serving.graph_checks import MOST_IMAGES
 from wae_tf.serving.graphs import Graphs
 
+#: Signatures that decode nothing.
+UNLABELLED = ("encode", "encode_bytes")
 #: Ends the names of the signatures that take int32 where others take int64.
 INT32 = "_int32"
 
@@ -137,6 +139,13 @@ def signatures(
         wanted["encode_bytes"] = ("picture files to their codes", (picture,), tuple(encoded))
         wanted["reconstruct_bytes"] = ("picture files to reconstructions", (picture,), (decoded,))
     made = {}
+    if settings.classes:
+        told = f"the class of each row, 0 to {settings.classes - 1}"
+        labels = Port("labels", tf.int64, (None,), told)
+        wanted = {
+            name: (meaning, inputs if name in UNLABELLED else (*inputs, labels), outputs)
+            for name, (meaning, inputs, outputs) in wanted.items()
+        }
     for name, (meaning, inputs, outputs) in wanted.items():
         function = tf.function(
             getattr(graphs, name), input_signature=[port.spec for port in inputs]
@@ -190,6 +199,7 @@ def example_inputs(model: Wae, config: Config | None = None) -> dict[str, dict[s
     """A small request for each signature: for warming up, and to check what was written."""
     images = model.sample(2, seed=0).numpy()
     codes = model.encode(images).numpy()
+    classes = model.settings.classes
     one = np.ones(1, np.int64)
     examples = {
         "reconstruct": {"images": images[:1]},
@@ -206,6 +216,10 @@ def example_inputs(model: Wae, config: Config | None = None) -> dict[str, dict[s
         files = [tf.io.encode_jpeg(pixels).numpy(), tf.io.encode_png(pixels).numpy()]
         for name in ("encode_bytes", "reconstruct_bytes"):
             examples[name] = {"image_bytes": np.array(files, object)}
+    if classes:
+        for name, inputs in examples.items():
+            if name not in UNLABELLED:
+                inputs["labels"] = np.arange(len(next(iter(inputs.values())))) % classes
     for name in ("sample", "interpolate"):
         examples[name + INT32] = {
             key: value.astype(np.int32) if value.dtype == np.int64 else value

@@ -26,6 +26,8 @@ MMD_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 #: Layers of a network, and width of its convolutions: far above what trains, below what aborts
 #: TensorFlow or takes Python hours to build.
 MOST_LAYERS, MOST_FILTER_SIZE = 100, 64
+#: Above any data set's number of labels.
+MOST_CLASSES = 100_000
 
 
 def field(
@@ -173,6 +175,13 @@ class Settings:
     zdim: int = field(8, "dimensions of the code", minimum=1)
     prior: str = field("normal", "P_Z", choices=PRIORS)
     prior_scale: float = field(1.0, "factor of the prior's samples")
+    classes: int = field(
+        0,
+        "labels are joined to the decoder's input, one-hot, of so many classes; 0: none. --conditional "
+        "finds the number",
+        minimum=0,
+        maximum=MOST_CLASSES,
+    )
     encoder_noise: str = field(
         "deterministic",
         "deterministic; add_noise (truncated normal, std 0.01, on training images); gaussian; "
@@ -284,6 +293,8 @@ class Settings:
                 f"--gan_trick={self.gan_trick} goes with --prior=normal only, not {self.prior}."
             )
         check_report_options(self)
+        if self.classes == 1:
+            raise FlagError("--classes=1 tells nothing apart; accepted: 2 up, or 0 for no labels.")
         for field in dataclasses.fields(self):
             if field.metadata["kind"]:
                 self._check_needs(field.name, field.metadata["kind"])
@@ -312,6 +323,11 @@ class Settings:
         if self.decoder_output != "auto":
             return self.decoder_output
         return {"unit": "sigmoid", "any": "linear"}.get(self.pixel_range_of_data, "tanh")
+
+    @property
+    def decoder_width(self) -> int:
+        """Numbers that the decoder takes of a row: the code, and the label if there are classes."""
+        return self.zdim + self.classes
 
     @property
     def full_precision(self) -> str:

@@ -170,9 +170,10 @@ class Report(keras.callbacks.Callback):
         model: Wae = self.model
         config = self.config
         test = self.images.test[: config.epoch_test_size]
-        measured = brief.test_terms(model, test, min(config.batch_size, len(test)))
-        count = min(config.pictures, 100)
-        samples = passes.samples(model, count, seed=config.seed)
+        labels = brief.first(self.images.test_labels, len(test))
+        batch_size = min(config.batch_size, len(test))
+        measured = brief.test_terms(model, test, batch_size, labels)
+        samples = passes.samples(model, min(config.pictures, 100), seed=config.seed)
         sharpness = brief.least_sharpness(model, samples)
         step = int(model.step.numpy())
         logs = {} if logs is None else logs
@@ -191,7 +192,7 @@ class Report(keras.callbacks.Callback):
         logs["images_per_second"] = self.speed.of_epoch
         self.run.append_history(self.row)
         if config.test_line:
-            line = brief.test_line(model, test, min(config.batch_size, len(test)))
+            line = brief.test_line(model, test, batch_size, labels)
             test_line.append(self.run.test_line, epoch + 1, line)
         self.curves.data["sharpness_step"].append(step)
         self.curves.data["sharpness"].append(sharpness)
@@ -249,11 +250,11 @@ class Figures(keras.callbacks.Callback):
         model: Wae = self.model
         config, folder = self.config, self.run.figures
         step = int(model.step.numpy())
-        train, test = self.images.train, self.images.test
+        train, test, labels = self.images.train, self.images.test, self.images.test_labels
         title = f"{config.dataset} {config.model}, epoch {epoch}, step {step}"
         if not model.of_pictures:
             curves, history = self.report.curves.data, self.run.read_history()
-            of_vectors.draw(model, folder, train, test, curves, history, title, epoch)
+            of_vectors.draw(model, folder, train, test, curves, history, title, epoch, labels)
             gc.collect()
             return
         of_model.draw_progress(
@@ -265,9 +266,13 @@ class Figures(keras.callbacks.Callback):
             title,
             pictures=config.pictures,
             columns=config.picture_columns,
+            train_labels=self.images.train_labels,
+            test_labels=labels,
         )
-        of_model.draw_interpolations(model, folder / "interpolations.png", test)
-        of_model.draw_traversals(model, folder / "traversals.png", test)
+        of_model.draw_interpolations(model, folder / "interpolations.png", test, labels)
+        of_model.draw_traversals(model, folder / "traversals.png", test, labels)
+        if model.settings.classes:
+            of_model.draw_classes(model, folder / "classes.png", config.seed)
         samples = passes.samples(model, config.pictures, seed=config.seed)
         of_model.draw_samples(
             model, folder / "samples.png", samples, config.pictures, config.picture_columns
@@ -278,7 +283,7 @@ class Figures(keras.callbacks.Callback):
             folder / "curves.png", self.run.read_history(), sharpness_data=float(data.min())
         )
         pixel_range = config.pixel_range_of_data
-        reconstructed = passes.reconstructions(model, test[:8])
+        reconstructed = passes.reconstructions(model, test[:8], labels=brief.first(labels, 8))
         with self.report.writer.as_default(step=step):
             for name, images in (("samples", samples[:8]), ("test reconstructions", reconstructed)):
                 pictures = to_unit(images, pixel_range)

@@ -153,10 +153,13 @@ def distributed_dataset(
         local = replicas // context.num_input_pipelines
         rows = local * batch_size // replicas
         first = context.input_pipeline_id * rows
+
         # An element a local replica, in turn.
-        part = make((first, first + rows)).map(
-            lambda batch: tf.reshape(batch, [local, rows // local, *batch.shape[1:]])
-        )
+        def shared(*parts: tf.Tensor) -> Any:
+            several = [tf.reshape(p, [local, rows // local, *p.shape[1:]]) for p in parts]
+            return tuple(several) if len(several) > 1 else several[0]
+
+        part = make((first, first + rows)).map(shared)
         return part.unbatch().prefetch(local)
 
     return strategy.distribute_datasets_from_function(of_pipeline)

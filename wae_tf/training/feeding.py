@@ -28,12 +28,13 @@ def device_can_hold(images: np.ndarray, one_program: bool) -> bool:
     return one_program and batches.fits_in_memory(images)
 
 
-def keep_on_device(model: Wae, images_uint8: np.ndarray) -> None:
+def keep_on_device(model: Wae, images_uint8: np.ndarray, labels: np.ndarray | None = None) -> None:
     """Keeps images on the model's device, so that batches can be indices (`index_batches`).
 
     Args:
         model: whose `batch_to_images` is set; floats are taken as before.
         images_uint8: uint8 [N, H, W, C]; on many devices each gets them all.
+        labels: int64 [N], of a model with classes.
     """
     with model.distribute_strategy.scope():
         image_tensor = tf.Variable(images_uint8, trainable=False, name="images")
@@ -44,6 +45,10 @@ def keep_on_device(model: Wae, images_uint8: np.ndarray) -> None:
             return model.as_pixels(batch)
         return model.as_pixels(to_float_by_table(tf.gather(image_tensor, batch), pixel_range))
 
+    if labels is not None:
+        with model.distribute_strategy.scope():
+            label_tensor = tf.Variable(labels, trainable=False, name="labels")
+        model.batch_to_labels = lambda batch: tf.gather(label_tensor, batch)
     model.batch_to_images = gather  # a function: checkpoints hold no variable of its
 
 
@@ -54,19 +59,27 @@ class Feed:
         model: whose device may keep the images.
         images: uint8 [N, H, W, C].
         config: batch_size and seed.
+        labels: int64 [N], of a model with classes.
         steps_per_call: so many batches in an element, for a program that takes them together;
             None: one.
     """
 
-    def __init__(self, model: Wae, images: np.ndarray, config: Config, steps_per_call: int | None):
+    def __init__(
+        self,
+        model: Wae,
+        images: np.ndarray,
+        config: Config,
+        steps_per_call: int | None,
+        labels: np.ndarray | None = None,
+    ):
         self.config, self.steps_per_call = config, steps_per_call
         self.strategy = model.distribute_strategy
         model.trusts_batches = True
         self.count = len(images)
-        self.images = None
+        self.images, self.labels = None, labels
         drawn = config.batch_order == "random"  # indices of equal batches
         if drawn and device_can_hold(images, one_program=steps_per_call is not None):
-            keep_on_device(model, images)
+            keep_on_device(model, images, labels)
         else:
             self.images = batches.in_memory(images)
 
@@ -86,6 +99,7 @@ class Feed:
                 self.images,
                 pixel_range=self.config.pixel_range_of_data,
                 order=self.config.batch_order,
+                labels=self.labels,
                 **common,
             )
             steps = self.steps_per_call

@@ -109,9 +109,9 @@ def make_one_program(model: Wae, most: int) -> None:
     """
 
     @tf.function(jit_compile=True)
-    def steps(batches: tf.Tensor, count: tf.Tensor) -> dict[str, tf.Tensor]:
+    def steps(batches: Any, count: tf.Tensor) -> dict[str, tf.Tensor]:
         def step(number: tf.Tensor) -> tf.Tensor:
-            model.train_step(batches[number])
+            model.train_step(tf.nest.map_structure(lambda part: part[number], batches))
             return number + 1
 
         tf.while_loop(lambda number: number < count, step, [0], parallel_iterations=1)
@@ -120,10 +120,14 @@ def make_one_program(model: Wae, most: int) -> None:
     @tf.function
     def call(iterator: Any) -> dict[str, tf.Tensor]:
         batches = next(iterator)
-        count = tf.shape(batches)[0]
-        rest = [[0, 0]] * (len(batches.shape) - 1)
-        batches = tf.pad(batches, [[0, most - count], *rest])
-        return steps(tf.ensure_shape(batches, [most, *batches.shape[1:]]), count)
+        count = tf.shape(tf.nest.flatten(batches)[0])[0]
+
+        def filled(part: tf.Tensor) -> tf.Tensor:
+            rest = [[0, 0]] * (len(part.shape) - 1)
+            part = tf.pad(part, [[0, most - count], *rest])
+            return tf.ensure_shape(part, [most, *part.shape[1:]])
+
+        return steps(tf.nest.map_structure(filled, batches), count)
 
     program: Callable[[Any], dict[str, tf.Tensor]] = call
     model.program = program

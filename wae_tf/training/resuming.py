@@ -12,6 +12,7 @@ from wae_tf.models import by_name
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
+from wae_tf.settings import shapes
 from wae_tf.training import best, distribution, setup
 from wae_tf.training.callbacks import BadStep
 from wae_tf.training.programs import Length
@@ -35,7 +36,7 @@ def begin(run: RunFolder, config: Config, images: ImageSet, length: Length, over
             f"--work_dir={run.folder} holds a run on {known['train_images']} training images, and "
             f"there are {len(images.train)} now; give the same data, or --overwrite to start anew."
         )
-    facts = setup.facts_of(images)
+    facts = setup.facts_of(config, images)
     if known.get("train_sum", facts["train_sum"]) != facts["train_sum"]:
         raise DataError(
             f"--work_dir={run.folder} holds a run on other images than {images.source} has now; give "
@@ -112,6 +113,7 @@ def restore(config: Config, images: ImageSet | None = None) -> tuple[Wae, ImageS
     """
     RunFolder(config.folder).require()
     images = images or setup.load_images(config)
+    config = setup.with_classes(config, images)
     return _restored(config, setup.build(config, images)), images
 
 
@@ -124,8 +126,8 @@ def restore_model(config: Config) -> Wae:
     run = RunFolder(config.folder)
     run.require()
     known = run.read_metrics()
-    for of_shape in setup.SHAPE_NAMES.values():
-        names = (*of_shape, "train_images")
+    for kind in shapes.KINDS.values():
+        names = (*kind.sizes, "train_images")
         noted = [int(known[name] or 0) for name in names if isinstance(known.get(name), int)]
         if len(noted) == len(names) and min(noted) > 0:
             *shape, data_size = noted

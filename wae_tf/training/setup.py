@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import zlib
@@ -22,10 +23,7 @@ from wae_tf.networks import official as networks
 from wae_tf.official import weights
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
-from wae_tf.settings import memory
-
-#: What a run notes of its data's shape, by rank.
-SHAPE_NAMES = {3: ("image_height", "image_width", "image_channels"), 1: ("vector_size",)}
+from wae_tf.settings import memory, shapes
 
 
 def load_images(config: Config, *, of_model: bool = True) -> ImageSet:
@@ -56,9 +54,9 @@ def load_images(config: Config, *, of_model: bool = True) -> ImageSet:
             f"images of {config.dataset}; accepted: 2 to {len(images.train)}."
         )
     shape = "x".join(map(str, images.image_shape))
-    what = "images" if images.of_pictures else "vectors"
+    kind = shapes.kind_of(images.image_shape)
     progress(
-        f"{images.name}: {len(images.train)} training and {len(images.test)} test {what} of {shape}"
+        f"{images.name}: {len(images.train)} training and {len(images.test)} test {kind.many} of {shape}"
         f"; {images.split}; from {images.source}"
     )
     if images.skipped:
@@ -66,6 +64,32 @@ def load_images(config: Config, *, of_model: bool = True) -> ImageSet:
     if images.left_out:
         progress(f"left out {images.left_out}")
     return images
+
+
+def with_classes(config: Config, images: ImageSet) -> Config:
+    """The config, which knows how many classes these images have where it is conditional.
+
+    Raises:
+        FlagError: they have no labels, or others than the config's.
+    """
+    if not (config.conditional or config.classes):
+        return config
+    if images.train_labels is None or images.test_labels is None:
+        raise FlagError(
+            f"--conditional needs labels, and there are none ({images.source}); accepted: digits, mnist, "
+            "fashion_mnist, cifar10, and folder with a sub-folder of pictures for each class."
+        )
+    if config.init_from_official:
+        raise FlagError(
+            "--conditional goes without --init_from_official: the official decoder takes no labels."
+        )
+    classes = max(2, 1 + max(int(images.train_labels.max()), int(images.test_labels.max())))
+    if config.classes and config.classes < classes:
+        raise FlagError(
+            f"--classes={config.classes} is fewer than the {classes} classes of {images.name}; leave it "
+            "out, and --conditional finds them."
+        )
+    return dataclasses.replace(config, conditional=True, classes=config.classes or classes)
 
 
 def _check_shape(config: Config, image_shape: tuple[int, ...]) -> None:
@@ -151,6 +175,7 @@ def adopt(config: Config, prefix: str) -> None:
     """
     run = RunFolder(config.folder)
     images = load_images(config)
+    config = with_classes(config, images)
     model = build(config, images)
     read_official(model, prefix)
     create(run, config, images)
@@ -161,17 +186,23 @@ def adopt(config: Config, prefix: str) -> None:
 def create(run: RunFolder, config: Config, images: ImageSet, overwrite: bool = False) -> None:
     """Makes the run's folder, and notes there what the model is built for."""
     run.create(config, overwrite)
-    run.update_metrics(facts_of(images))
+    run.update_metrics(facts_of(config, images))
 
 
-def facts_of(images: ImageSet) -> dict[str, int]:
-    """What a run notes of its images: their shape and number, and a sum over a thousand of them."""
-    shape = dict(zip(SHAPE_NAMES[len(images.image_shape)], images.image_shape, strict=True))
+def facts_of(config: Config, images: ImageSet) -> dict[str, int]:
+    """What a run notes of its images: their shape and number, and a sum over a thousand of them.
+
+    With classes the labels are in the sum too.
+    """
+    shape = dict(zip(shapes.kind_of(images.image_shape).sizes, images.image_shape, strict=True))
     # By position: touching a mapped file's pages would map much of it.
     read = batches.row_reader(images.train)
     some = read(np.arange(0, len(images.train), max(1, len(images.train) // 1000)))
+    labels = 0
+    if config.classes and images.train_labels is not None:
+        labels = zlib.crc32(images.train_labels.tobytes())
     return {
         **shape,
         "train_images": len(images.train),
-        "train_sum": zlib.crc32(np.ascontiguousarray(some).data),
+        "train_sum": zlib.crc32(np.ascontiguousarray(some).data, labels),
     }

@@ -21,6 +21,7 @@ from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
+from wae_tf.settings import shapes
 from wae_tf.training import (
     distribution,
     expectation,
@@ -97,6 +98,7 @@ def _train(
     chief = distribution.is_chief(strategy)
     began = console.began()
     images = setup.load_images(config)
+    config = setup.with_classes(config, images)
     stop.check()
     length = Length.of(config, len(images.train))
     with strategy.scope():
@@ -133,7 +135,10 @@ def _train(
     one_program = one_program and config.batch_order == "random"
     if one_program:
         programs.make_one_program(model, most)
-    feed = feeding.Feed(model, images.train, config, steps_per_call if one_program else None)
+    labels = images.train_labels if config.classes else None
+    feed = feeding.Feed(
+        model, images.train, config, steps_per_call if one_program else None, labels
+    )
     metrics = fitting.fit(model, config, images, feed, run, length, stop, state, callbacks)
     if not chief:
         progress("done; the chief evaluates")
@@ -173,8 +178,10 @@ def _evaluate(
 ) -> dict[str, float | None]:
     if skipped := metrics.get("skipped_steps"):
         progress(f"{skipped} updates were left out: their gradients overflowed half precision")
-    progress(f"evaluating on all test {'images' if model.of_pictures else 'vectors'}")
-    metrics |= brief.evaluate(model, images.test, batch_size=config.batch_size)
+    progress(f"evaluating on all test {shapes.kind_of(model.image_shape).many}")
+    metrics |= brief.evaluate(
+        model, images.test, batch_size=config.batch_size, labels=images.test_labels
+    )
     metrics = run.update_metrics(metrics)
     sharp = ""
     if model.of_pictures:
