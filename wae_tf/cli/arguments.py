@@ -217,7 +217,7 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     """
     from_files, given = _unpacked(arguments)
     values = parse_one([*from_files, *given])
-    of_run = registry.fact("mode", values.mode, "of_run", True)
+    of_run = mode_flags.of_run(values)
     noted = None
     # Names are checked before the preset is looked for, so that the sentence is about them.
     for kind in ("dataset", "model"):
