@@ -113,6 +113,11 @@ def draw_samples(model: Wae, path: Path, images: np.ndarray, pictures: int, colu
     panels.samples(path, _pictures(model, images[:count]), columns)
 
 
+def draw_data(model: Wae, path: Path, images: np.ndarray, pictures: int, columns: int) -> None:
+    """A grid of at most `pictures` images of the data [n, H, W, C], as the networks see them."""
+    draw_samples(model, path, _shown(model, images[:pictures]), pictures, columns)
+
+
 def draw_interpolations(model: Wae, path: Path, test: np.ndarray) -> None:
     """Decoded straight lines between the codes of pairs of test images, on the prior's support."""
     rows = min(INTERPOLATION_ROWS, len(test) // 2)
