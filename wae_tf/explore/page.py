@@ -134,14 +134,11 @@ class Page:
 
     def _image(self, label: str, name: str, code: np.ndarray) -> Any:
         (picture,) = self._pictures(self.explorer.decode(code[None]), _LARGE)
+        gr.Markdown(label)
         return gr.Image(
-            picture,
-            label=label,
-            elem_id=name,
-            format="png",
-            interactive=False,
+            picture, show_label=False, elem_id=name, format="png", interactive=False, height=_LARGE,
             buttons=["download"],
-        )
+        )  # fmt: skip
 
     def _gallery(self, label: str, name: str, columns: int = 8, height: int = 360) -> Any:
         gr.Markdown(label)
