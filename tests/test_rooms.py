@@ -31,7 +31,7 @@ def test_the_page_on_architecture_says_what_the_rooms_say():
 
 def test_rooms_are_few_and_files_short():
     names = {path.stem for path in (ROOT / "wae_tf").iterdir()} - {"py", "flags", "__pycache__"}
-    assert len(names) <= 24, sorted(names)
+    assert len(names) <= 25, sorted(names)
     for path in (ROOT / "wae_tf").rglob("*.py"):
         lines = len(path.read_text(encoding="utf-8").splitlines())
         where = path.relative_to(ROOT).as_posix()

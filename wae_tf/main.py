@@ -35,7 +35,9 @@ def _run(arguments: Sequence[str]) -> None:
     if version.asked(arguments):
         print(version.text())
         return
-    text = cli_arguments.help_text(arguments)
+    text = cli_arguments.completion_text(arguments)
+    if text is None:
+        text = cli_arguments.help_text(arguments)
     if text is not None:
         print(text)
         return

@@ -174,6 +174,7 @@ def test_a_run_leaves_what_it_promises(model, tmp_path, capsys):
         assert np.isfinite(metrics[name])
     figures = {path.name for path in (folder / "figures").iterdir()}
     assert figures == {
+        "data.png",
         "progress_0001.png",
         "progress_0002.png",
         "progress_0003.png",

@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 
 from wae_tf import registry
-from wae_tf.cli import flagfiles, help, mistakes, mode_flags, presets
+from wae_tf.cli import completion, flagfiles, help, mistakes, mode_flags, presets
 from wae_tf.config import Config
 from wae_tf.console import quiet
 from wae_tf.errors import FlagError, UserError
@@ -55,6 +55,12 @@ def define(values: flags.FlagValues) -> None:
     )
     flags.DEFINE_boolean(
         "version", False, "print the versions of this and what it stands on", flag_values=values
+    )
+    flags.DEFINE_string(
+        "completion",
+        None,
+        'print what completes flags in a shell: eval "$(wae_tf --completion=bash)"',
+        flag_values=values,
     )
     flags.DEFINE_integer(
         "verbosity",
@@ -165,6 +171,19 @@ def _check_of_modes(values: flags.FlagValues) -> None:
             raise FlagError(f"--{name}= is empty; accepted: a path, or leave the flag out.")
 
 
+def completion_text(arguments: Sequence[str]) -> str | None:
+    """The script that completes flags in a shell, if a command line asks for it.
+
+    Raises:
+        FlagError: for a shell that there is none for.
+    """
+    if completion.asked(arguments) is None:
+        return None
+    values = flags.FlagValues()
+    define(values)
+    return completion.script(values)
+
+
 def verbosity(arguments: Sequence[str]) -> int:
     """What --verbosity asks for, before anything is checked."""
     try:
@@ -217,7 +236,7 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     """
     from_files, given = _unpacked(arguments)
     values = parse_one([*from_files, *given])
-    of_run = registry.fact("mode", values.mode, "of_run", True)
+    of_run = mode_flags.of_run(values)
     noted = None
     # Names are checked before the preset is looked for, so that the sentence is about them.
     for kind in ("dataset", "model"):

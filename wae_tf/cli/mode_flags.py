@@ -28,6 +28,7 @@ _SETTINGS = {
     "export": _COMPUTES,
     "export_official": _COMPUTES,
     "classifier": ("seed", *_IMAGES),
+    "explore": (*_COMPUTES, *_IMAGES),
 }
 #: The flags that are no settings of a run, and their modes.
 _MODES = {
@@ -48,6 +49,14 @@ _MODES = {
     "classifier": ("evaluate",),
     "classifier_steps": ("classifier",),
 }
+
+
+def of_run(values: flags.FlagValues) -> bool:
+    """Whether a command line works on a run that is there: the mode does, and is given nothing instead."""
+    instead = registry.fact("mode", values.mode, "instead_of_run", "")
+    if instead and values[instead].value:
+        return False
+    return registry.fact("mode", values.mode, "of_run", True)
 
 
 def modes_of(name: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from absl import flags
 
 from wae_tf import registry
+from wae_tf.cli import mode_flags
 from wae_tf.config import Config
 from wae_tf.errors import FlagError
 from wae_tf.registry import register
@@ -163,6 +164,50 @@ def _interpolate(config: Config, values: flags.FlagValues) -> None:
     print(f"wrote {folder / 'interpolations.png'} and {folder / 'traversals.png'}")
 
 
+@register(
+    "mode",
+    "explore",
+    help="opens a page on which codes are moved by hand, on this machine alone",
+    instead_of_run="keras_file",
+    flags={
+        "keras_file": (
+            "",
+            "a saved model to explore instead of a run; neighbours are of --dataset",
+        ),
+        "port": (7860, "of the page on 127.0.0.1; 0: any that is free"),
+        "explore_rows": (
+            1000,
+            "training data, at most, among which neighbours are sought; 0: none",
+        ),
+    },
+)
+def _explore(config: Config, values: flags.FlagValues) -> None:
+    from wae_tf.console import progress
+    from wae_tf.errors import DataError
+    from wae_tf.explore import opening
+
+    opening.check(values.port, values.explore_rows)
+    from wae_tf.training import loading, resuming, setup
+
+    file = values.keras_file
+    model = loading.load(file) if file else resuming.restore_model(config)
+    data = None
+    if values.explore_rows:
+        try:
+            images = setup.load_images(config, of_model=False)
+            data = images.train if images.image_shape == model.image_shape else None
+            why = (
+                f"{config.dataset} has rows of {images.image_shape}, the model {model.image_shape}"
+            )
+        except DataError as error:  # a model whose data are elsewhere can be looked at all the same
+            why = str(error)
+        if data is None:
+            progress(f"without neighbours: {why}")
+    opening.explore(
+        model, f"explore {file or config.folder}", data, values.port, values.explore_rows
+    )
+
+
 @register("mode", "export", help="writes a SavedModel for TF Serving")
 def _export(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.console import progress
@@ -235,7 +280,7 @@ def run(config: Config, values: flags.FlagValues) -> None:
     Raises:
         UserError: whatever the mode cannot do, as a sentence.
     """
-    of_run = registry.fact("mode", values.mode, "of_run", True)
+    of_run = mode_flags.of_run(values)
     adopts = config.init_from_official if of_run else None
     if adopts or registry.fact("mode", values.mode, "images", False):
         _check_images(config)

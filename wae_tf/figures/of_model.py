@@ -123,6 +123,11 @@ def draw_samples(model: Wae, path: Path, images: np.ndarray, pictures: int, colu
     panels.samples(path, _pictures(model, images[:count]), columns)
 
 
+def draw_data(model: Wae, path: Path, images: np.ndarray, pictures: int, columns: int) -> None:
+    """A grid of at most `pictures` images of the data [n, H, W, C], as the networks see them."""
+    draw_samples(model, path, _shown(model, images[:pictures]), pictures, columns)
+
+
 def draw_classes(model: Wae, path: Path, seed: int) -> None:
     """Samples of a model with classes: a class a row, the same codes in each; of at most CLASS_ROWS."""
     classes = min(model.settings.classes, CLASS_ROWS)

@@ -17,6 +17,7 @@ from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import FlagError, RunError, of_a_file
 from wae_tf.evaluation import brief, off_prior
+from wae_tf.figures import of_model
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
@@ -111,6 +112,12 @@ def _train(
     if chief and console.shown():
         for line in expectation.lines(model, config, length, max(start, 0)):
             progress(line)
+
+    if chief and start < 0 and config.figure_every and images.of_pictures:
+        # Seconds after the start there is something to look at: whether the data are read right.
+        file = run.figures / "data.png"
+        of_model.draw_data(model, file, images.train, config.pictures, config.picture_columns)
+        progress(f"{file} shows training images as the networks see them")
 
     steps_per_call, most = programs.steps_per_call(model, config, length, max(start, 0))
     with strategy.scope():  # not around the rest: what the chief makes alone is its own

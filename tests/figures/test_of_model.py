@@ -1,0 +1,15 @@
+"""Figures that a model is run for."""
+
+import numpy as np
+
+from tests.factory import tiny_model
+from wae_tf.figures import of_model, panels
+
+
+def test_the_data_are_drawn_as_the_networks_see_them(tmp_path, rng):
+    images = rng.randint(0, 256, (9, 6, 6, 1)).astype(np.uint8)
+    for pixel_range in ("unit", "symmetric"):
+        model = tiny_model(pixel_range=pixel_range, compiled=False)
+        of_model.draw_data(model, tmp_path / "data.png", images, 8, 4)
+        panels.samples(tmp_path / "same.png", (images[:8] / 255).astype(np.float32), 4)
+        assert (tmp_path / "data.png").read_bytes() == (tmp_path / "same.png").read_bytes()

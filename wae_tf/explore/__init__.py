@@ -1,0 +1,1 @@
+"""A page in a browser on which codes are moved by hand; only `page` and `server` know of Gradio."""
