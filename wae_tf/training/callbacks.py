@@ -1,11 +1,9 @@
-"""Keras callbacks of a run: stop on trouble, speed, a line and a row an epoch, figures, checkpoints."""
+"""Keras callbacks of a run: stop on trouble, speed, a line and a row an epoch, checkpoints."""
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -17,12 +15,9 @@ from wae_tf.console import progress
 from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief
-from wae_tf.figures import of_model, of_vectors
-from wae_tf.figures.curves import training_curves
 from wae_tf.models import passes
 from wae_tf.models.step.guard import finite
 from wae_tf.models.wae import Wae
-from wae_tf.pixels import to_unit
 from wae_tf.runs import checkpoints, measures, remote, test_line
 from wae_tf.runs.folder import RunFolder
 from wae_tf.training import hparams, lines
@@ -210,86 +205,6 @@ class Report(keras.callbacks.Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         """Flushes the events."""
         self.writer.flush()
-
-
-class Figures(keras.callbacks.Callback):
-    """Draws the six-panel figure, curves, interpolations and traversals after the first epoch and every N.
-
-    A signal does not wait for them: the run that goes on draws them first.
-    """
-
-    def __init__(
-        self, config: Config, run: RunFolder, images: ImageSet, report: Report, stop: Stop
-    ):
-        super().__init__()
-        self.config, self.run, self.images, self.report = config, run, images, report
-        self.stop = stop
-        self.drawn = 0  # the last epoch that was
-
-    def due(self, epoch: int) -> bool:
-        """Whether it is an epoch's turn, counted from 1."""
-        every = self.config.figure_every
-        return bool(every) and (epoch == 1 or epoch % every == 0)  # the first: something to look at
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Draws if it is this epoch's turn."""
-        if self.due(epoch + 1) and self.stop.number is None:
-            self.draw(epoch + 1)
-
-    def catch_up(self, epoch: int) -> None:
-        """Draws those of the epoch that a run goes on from, if a signal came before them."""
-        if epoch and self.due(epoch) and not self._six_panel(epoch).exists():
-            self.draw(epoch)
-
-    def _six_panel(self, epoch: int) -> Path:
-        return self.run.figures / f"progress_{epoch:04d}.png"
-
-    def draw(self, epoch: int) -> None:
-        """Draws everything, named by the epoch where it is worth keeping."""
-        self.drawn = epoch
-        model: Wae = self.model
-        config, folder = self.config, self.run.figures
-        step = int(model.step.numpy())
-        train, test, labels = self.images.train, self.images.test, self.images.test_labels
-        title = f"{config.dataset} {config.model}, epoch {epoch}, step {step}"
-        if not model.of_pictures:
-            curves, history = self.report.curves.data, self.run.read_history()
-            of_vectors.draw(model, folder, train, test, curves, history, title, epoch, labels)
-            gc.collect()
-            return
-        of_model.draw_progress(
-            model,
-            self._six_panel(epoch),
-            train,
-            test,
-            self.report.curves.data,
-            title,
-            pictures=config.pictures,
-            columns=config.picture_columns,
-            train_labels=self.images.train_labels,
-            test_labels=labels,
-        )
-        of_model.draw_interpolations(model, folder / "interpolations.png", test, labels)
-        of_model.draw_traversals(model, folder / "traversals.png", test, labels)
-        if model.settings.classes:
-            of_model.draw_classes(model, folder / "classes.png", config.seed)
-        samples = passes.samples(model, config.pictures, seed=config.seed)
-        of_model.draw_samples(
-            model, folder / "samples.png", samples, config.pictures, config.picture_columns
-        )
-        count = min(len(test), 500)
-        data = brief.sharpness(passes.in_batches(model.as_pixels, test[:count]))
-        training_curves(
-            folder / "curves.png", self.run.read_history(), sharpness_data=float(data.min())
-        )
-        pixel_range = config.pixel_range_of_data
-        reconstructed = passes.reconstructions(model, test[:8], labels=brief.first(labels, 8))
-        with self.report.writer.as_default(step=step):
-            for name, images in (("samples", samples[:8]), ("test reconstructions", reconstructed)):
-                pictures = to_unit(images, pixel_range)
-                if pictures.shape[-1] in (1, 3):
-                    tf.summary.image(name, pictures, max_outputs=8)
-        gc.collect()  # figures hold each other in cycles, some 20 MB a drawing
 
 
 class Checkpoints(keras.callbacks.Callback):

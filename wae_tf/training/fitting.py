@@ -20,6 +20,7 @@ from wae_tf.runs.folder import RunFolder
 from wae_tf.training import callbacks, distribution, lines, resuming
 from wae_tf.training.best import Best
 from wae_tf.training.callbacks import BadStep
+from wae_tf.training.drawing import Figures
 from wae_tf.training.feeding import Feed
 from wae_tf.training.own_callbacks import EndTogether, OwnCallbacks
 from wae_tf.training.programs import Length
@@ -64,7 +65,7 @@ class _Watchers:
         samples = min(config.pictures, 100) if model.of_pictures else 0
         table = lines.Table(length, "adversary_loss" in model.terms, tested, samples)
         self.report = callbacks.Report(config, run, images, self.curves, self.speed, table)
-        self.figures = callbacks.Figures(config, run, images, self.report, stop)
+        self.figures = Figures(config, run, images, self.report, stop)
         self.checkpoints = callbacks.Checkpoints(
             config,
             run,
