@@ -21,7 +21,7 @@ import common
 
 from wae_tf.config import Config
 from wae_tf.networks import official
-from wae_tf.objective import penalties
+from wae_tf.objective import mmdpp, penalties
 from wae_tf.settings import MMD_SCALES
 
 PENALTIES = ("imq, 7 scales", "rbf", "gan", "mmdpp")
@@ -45,7 +45,7 @@ def measure(name: str, batch: int, zdim: int) -> dict[str, float]:
             if name == "gan":
                 value = penalties.gan(adversary(z))
             elif name == "mmdpp":
-                value = penalties.mmdpp(z, prior, data_size=60_000, kernel="imq", width=width)
+                value = mmdpp.mmdpp(z, prior, data_size=60_000, kernel="imq", width=width)
             else:
                 kernel = "rbf" if name == "rbf" else "imq"
                 value = penalties.mmd(z, prior, kernel=kernel, width=width, scales=MMD_SCALES)

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import wae_tf
 from tests.factory import tiny_model
-from wae_tf.objective import penalties
+from wae_tf.objective import mmdpp, penalties
 
 ROOT = Path(__file__).parents[2]
 MODELS = [wae_tf.WaeMmd, wae_tf.WaeGan, wae_tf.WaeMmdpp, wae_tf.WaeMmdppp, wae_tf.Vae]
@@ -38,7 +38,7 @@ def test_the_penalty_of_one_code_is_zero_and_so_is_its_gradient(kernel):
                     if name == "mmd":
                         value = penalties.mmd(codes, prior, kernel=kernel, width=4.0)
                     else:
-                        value = penalties.mmdpp(
+                        value = mmdpp.mmdpp(
                             codes, prior, data_size=9, kernel=kernel, width=4.0,
                             coordinates=name == "mmdppp",
                         )  # fmt: skip

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from wae_tf.models.encoding import Encoding, Noise
 from wae_tf.models.wae import Wae
-from wae_tf.objective import penalties, priors
+from wae_tf.objective import mmdpp, priors
 from wae_tf.registry import register
 
 
@@ -19,7 +19,7 @@ class WaeMmdpp(Wae):
     """WAE with MMD++ (official improved_wae.py:237-360): ten codes an image, and N is known to be finite."""
 
     defaults = {"model": "wae_mmdpp", "encoder_noise": "gaussian"}  # noqa: RUF012
-    codes_per_image = penalties.CODES_AN_IMAGE
+    codes_per_image = mmdpp.CODES_AN_IMAGE
     least_codes = 2
     coordinates = False
     data_size: int
@@ -32,10 +32,10 @@ class WaeMmdpp(Wae):
             )
 
     def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
-        """See `penalties.mmdpp`."""
+        """See `mmdpp.mmdpp`."""
         settings = self.settings
-        return penalties.mmdpp(
-            penalties.many_codes(encoding.mean, encoding.logvar, noise.codes_per_image),
+        return mmdpp.mmdpp(
+            mmdpp.many_codes(encoding.mean, encoding.logvar, noise.codes_per_image),
             prior_sample,
             data_size=self.data_size,
             kernel=settings.mmd_kernel,
