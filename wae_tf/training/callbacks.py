@@ -170,8 +170,7 @@ class Report(keras.callbacks.Callback):
         measured = brief.test_terms(model, test, batch_size, labels)
         samples = passes.samples(model, min(config.pictures, 100), seed=config.seed)
         sharpness = brief.least_sharpness(model, samples)
-        step = int(model.step.numpy())
-        logs = {} if logs is None else logs
+        step, logs = int(model.step.numpy()), {} if logs is None else logs
         self.row = {
             "epoch": epoch + 1,
             "step": step,
