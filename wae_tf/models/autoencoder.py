@@ -149,6 +149,10 @@ class Autoencoder(KerasWays):
 
         return batching.over(codes, x, 1 + len(self.image_shape), batch_size)
 
+    @property
+    def _labelled(self) -> bool:
+        return bool(self.settings.classes)
+
     def decode(self, codes: Any, labels: Any = None, batch_size: int | None = None) -> tf.Tensor:
         """Data float32 [n, ...], in the model's pixel range, of codes [n, z].
 
@@ -161,7 +165,7 @@ class Autoencoder(KerasWays):
         def made(rows: Any, own: Any) -> tf.Tensor:
             return self._decoded(rows, own, "labels of decode")
 
-        return batching.over_labelled(made, codes, labels, 2, batch_size)
+        return batching.over_labelled(made, codes, labels, 2, batch_size, self._labelled)
 
     def reconstruct(self, x: Any, batch_size: int | None = None, labels: Any = None) -> tf.Tensor:
         """decode(encode(x)), `batch_size` rows at once: float32 [n, ...].
@@ -176,7 +180,9 @@ class Autoencoder(KerasWays):
             data = inputs.shown_images(self, rows, "reconstruct")
             return self._reconstructed(data, own, "labels of reconstruct")
 
-        return batching.over_labelled(made, x, labels, 1 + len(self.image_shape), batch_size)
+        return batching.over_labelled(
+            made, x, labels, 1 + len(self.image_shape), batch_size, self._labelled
+        )
 
     def sample(
         self,
@@ -255,7 +261,9 @@ class Autoencoder(KerasWays):
             made, logits = self.squash(logits), self.unsquashed(logits)
             return costs.each(settings.cost, data, made, logits, settings.scale_of_cost)
 
-        return batching.over_labelled(scores, x, labels, 1 + len(self.image_shape), batch_size)
+        return batching.over_labelled(
+            scores, x, labels, 1 + len(self.image_shape), batch_size, self._labelled
+        )
 
     def call(self, images: Any, training: bool = False, labels: Any = None) -> tf.Tensor:
         """The reconstructions, so that `predict` gives them; of a model with classes by their labels."""

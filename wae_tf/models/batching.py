@@ -54,6 +54,7 @@ def over_labelled(
     labels: Any,
     rank: int,
     batch_size: int | None,
+    labelled: bool = True,
 ) -> tf.Tensor:
     """As `over`, of rows and their labels: a function of both.
 
@@ -63,6 +64,7 @@ def over_labelled(
         labels: [N] or [N, k], or one for all rows; None: those of a data set.
         rank: of a batch of rows.
         batch_size: as for `over`.
+        labelled: whether the model has classes; else y of a data set is no label and is left.
 
     Raises:
         ValueError: as `over`, or not as many labels as rows.
@@ -70,7 +72,7 @@ def over_labelled(
     if not tf.executing_eagerly():
         return function(tf.convert_to_tensor(data), labels)
     if labels is None:
-        if not isinstance(data, tf.data.Dataset):
+        if not (labelled and isinstance(data, tf.data.Dataset)):
             return over(lambda rows: function(rows, None), data, rank, batch_size)
         data, labels = _both(data, rank, batch_size)
     labels = labels.numpy() if tf.is_tensor(labels) else np.asarray(labels)

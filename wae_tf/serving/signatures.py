@@ -172,7 +172,8 @@ def widened(signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
 
     @functools.wraps(named)  # for the names of its arguments
     def call(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        pairs = zip(tensors, signature.inputs, strict=True)
+        # Without classes the function's own default for labels comes along.
+        pairs = zip(tensors[: len(signature.inputs)], signature.inputs, strict=True)
         return signature.function(*(tf.cast(tensor, port.dtype) for tensor, port in pairs))
 
     return call
