@@ -1,8 +1,9 @@
-"""Tiny models and the flags of tiny runs, one way to make each."""
+"""Tiny models, the flags of tiny runs, and a command line: one way to make each."""
 
 from typing import Any
 
 import wae_tf
+from wae_tf import main
 
 #: Dense networks of a layer or two: a step takes microseconds and a model a tenth of a second to make.
 TINY: dict[str, Any] = {
@@ -60,3 +61,11 @@ def tiny_run(**fields: Any) -> list[str]:
     """The flags of a tiny run; `fields` replace single ones, None leaves one out."""
     merged = {**TINY, **SHORT, **fields}
     return flags(**{name: value for name, value in merged.items() if value is not None})
+
+
+def said(capsys: Any, *given: str, status: int = 0) -> str:
+    """What a command line printed on both streams; it has to end with the status."""
+    ended = main.main(list(given))
+    captured = capsys.readouterr()
+    assert ended == status, captured.err
+    return captured.out + captured.err

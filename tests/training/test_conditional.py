@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import wae_tf
-from tests.factory import tiny_run
-from wae_tf import main
+from tests.factory import said, tiny_run
 from wae_tf.cli import arguments
 from wae_tf.data import load
 
@@ -18,13 +17,6 @@ def run(tmp_path_factory):
     given = tiny_run(work_dir=str(folder), conditional=True, epochs=2, test_line=True)
     wae_tf.train(arguments.parse(given)[1])
     return folder
-
-
-def said(capsys, *given, status=0):
-    ended = main.main(list(given))
-    captured = capsys.readouterr()
-    assert ended == status, captured.err
-    return captured.out + captured.err
 
 
 def test_a_run_finds_its_classes_and_shows_them(run):

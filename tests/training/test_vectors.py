@@ -7,8 +7,7 @@ import pytest
 import tensorflow as tf
 
 import wae_tf
-from tests.factory import flags
-from wae_tf import main
+from tests.factory import flags, said
 from wae_tf.cli import arguments
 from wae_tf.data import load, vectors
 from wae_tf.evaluation.of_vectors import frechet, nearest
@@ -27,13 +26,6 @@ def table(tmp_path_factory):
     rows = np.random.default_rng(0).normal(size=(150, 5))
     np.savetxt(path, rows, delimiter=",", header="a,b,c,d,e", comments="")
     return path
-
-
-def said(capsys, *given, status=0):
-    ended = main.main(list(given))
-    captured = capsys.readouterr()
-    assert ended == status, captured.err
-    return captured.out + captured.err
 
 
 @pytest.fixture(scope="module")

@@ -131,10 +131,9 @@ def groups(values: flags.FlagValues) -> Iterator[tuple[str, list[str]]]:
         title = begins.get(field.name, title)
         settings[title].append(field.name)
     yield from settings.items()
-    fields = {field.name for field in dataclasses.fields(Config)}
     own: dict[tuple[str, ...], list[str]] = {}
     for name in values:
-        if name not in fields:
+        if name not in mode_flags.OF_CONFIG:
             own.setdefault(mode_flags.modes_of(name), []).append(name)
     for modes, names in sorted(own.items(), key=lambda item: item[0]):
         yield " and ".join(f"--mode={mode}" for mode in modes) or "Every mode", names
@@ -156,7 +155,7 @@ def _in_short(name: str, values: flags.FlagValues) -> str:
     first = str(values[name].help).split("; ")[0]
     if (default := values[name].default) is not None and "(default: " in first:
         first = first.split(" (default: ")[0]
-    if name not in {field.name for field in dataclasses.fields(Config)} and len(first) > 51:
+    if name not in mode_flags.OF_CONFIG and len(first) > 51:
         first = first.split(": ")[0]  # of a mode: --help=MODE says the rest
     return first if default is not None or len(first) < 100 else first.split(" (")[0]
 

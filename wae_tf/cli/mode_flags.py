@@ -12,7 +12,7 @@ from wae_tf.config import Config
 from wae_tf.errors import FlagError
 from wae_tf.settings.checks import shown
 
-_OF_CONFIG = tuple(field.name for field in dataclasses.fields(Config))
+OF_CONFIG = tuple(field.name for field in dataclasses.fields(Config))
 #: Where a run and its images are: of every mode.
 _PLACES = ("plugins", "dataset", "model", "work_dir", "data_dir", "cache_dir", "skip_bad_images")
 #: What may be other than the run's without changing its model.
@@ -64,7 +64,7 @@ def modes_of(name: str) -> tuple[str, ...]:
     own = tuple(
         mode
         for mode in registry.names("mode")
-        if name in registry.fact("mode", mode, "flags", {}) and name not in _OF_CONFIG
+        if name in registry.fact("mode", mode, "flags", {}) and name not in OF_CONFIG
     )
     return own or _MODES.get(name, ())
 
@@ -74,7 +74,7 @@ def uses(mode: str, name: str) -> bool:
 
     A mode of a plugin's may use all settings.
     """
-    if name in _OF_CONFIG:
+    if name in OF_CONFIG:
         settings = registry.fact("mode", mode, "settings")
         if settings is not None:
             return name in settings
@@ -118,7 +118,7 @@ def check(
                 f"--{name} is not used by --mode={mode}; it goes with "
                 f"{' or '.join(f'--mode={other}' for other in modes)}."
             )
-        if name not in _OF_CONFIG:
+        if name not in OF_CONFIG:
             continue
         if of_run is None:
             if not uses(mode, name):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from wae_tf.errors import DataError, first_line
+from wae_tf.errors import DataError
 from wae_tf.evaluation import network_files, network_formats, preprocessing
 from wae_tf.evaluation.distances import FeatureNetwork
 from wae_tf.evaluation.network_formats import Opened, Shape
@@ -120,15 +120,9 @@ def embedded(opened: Opened, images: np.ndarray, wanted: Preprocessing) -> np.nd
 
 
 def _check(apply: Any, source: str, image_shape: tuple[int, ...]) -> None:
-    try:
+    wants = "--features_input says what it wants: size, channels, layout, range"
+    with network_formats.trying(source, wants):
         rows, _ = apply(np.full((2, *image_shape), 128, np.uint8))
-    except DataError:
-        raise
-    except Exception as error:  # TensorFlow's, Keras's and ONNX Runtime's own
-        raise DataError(
-            f"{source} cannot take these pictures ({first_line(error)}); --features_input says what "
-            "it wants: size, channels, layout, range."
-        ) from error
     if len(rows) != 2 or not 1 <= rows.shape[1] <= WIDEST:
         raise DataError(
             f"{source} gives {list(rows.shape)} numbers for 2 pictures; accepted: 1 to {WIDEST:,} for "

@@ -119,16 +119,11 @@ def sharpnesses(
     return {
         **sharpness_of(samples, "samples"),
         **sharpness_of(
-            passes.reconstructions(model, some, batch_size, first(labels, sample_count)),
+            passes.reconstructions(model, some, batch_size, passes.first(labels, sample_count)),
             "reconstructions",
         ),
         **sharpness_of(passes.in_batches(model.as_pixels, some, batch_size), "data"),
     }
-
-
-def first(labels: np.ndarray | None, count: int) -> np.ndarray | None:
-    """The first so many of labels, where there are some."""
-    return None if labels is None else labels[:count]
 
 
 def test_line(

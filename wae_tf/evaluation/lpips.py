@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from wae_tf.errors import DataError, first_line
+from wae_tf.errors import DataError
 from wae_tf.evaluation import any_network, network_formats
 from wae_tf.evaluation.prepared import prepared
 from wae_tf.evaluation.preprocessing import Preprocessing
@@ -70,15 +70,9 @@ def load(source: str, image_shape: tuple[int, ...]) -> Lpips:
         return np.concatenate(rows)
 
     grey = np.full((2, *image_shape), 128, np.uint8)
-    try:
+    wants = "accepted: a network of two inputs [n, H, W, 3] or [n, 3, H, W]"
+    with network_formats.trying(opened.source, wants):
         found = distances(grey, grey)
-    except DataError:
-        raise
-    except Exception as error:  # TensorFlow's, Keras's and ONNX Runtime's own
-        raise DataError(
-            f"{opened.source} cannot take these pictures ({first_line(error)}); accepted: a network "
-            "of two inputs [n, H, W, 3] or [n, 3, H, W]."
-        ) from error
     if not np.abs(found).max() < 1e-3:
         raise DataError(f"{opened.source} sets a picture {found[0]:.4g} apart from itself, not 0.")
     assert wanted.size

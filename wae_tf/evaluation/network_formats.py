@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,27 @@ class Opened:
     identity: str
     shapes: list[Shape]
     call: Callable[..., dict[str, Any]]
+
+
+@contextlib.contextmanager
+def trying(source: str, wants: str) -> Iterator[None]:
+    """Within, pictures go through a network for the first time.
+
+    Args:
+        source: of the network, as the user named it.
+        wants: what it takes, as a clause, for the sentence.
+
+    Raises:
+        DataError: it cannot take them.
+    """
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:  # TensorFlow's, Keras's and ONNX Runtime's own
+        raise DataError(
+            f"{source} cannot take these pictures ({first_line(error)}); {wants}."
+        ) from error
 
 
 def opened(source: str, flag: str, signature: str | None = None) -> Opened:

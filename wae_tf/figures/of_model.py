@@ -96,7 +96,7 @@ def draw_progress(
     train, test = _shown(model, train[:count]), _shown(model, test[:count])
     prior_codes, codes_train, codes_test = codes_in_plane(model, train, test)
     made = [
-        passes.reconstructions(model, part, labels=None if labels is None else labels[:count])
+        passes.reconstructions(model, part, labels=passes.first(labels, count))
         for part, labels in ((train, train_labels), (test, test_labels))
     ]
     shown = six_panel.SixPanels(
@@ -176,7 +176,7 @@ def draw_traversals(
 ) -> None:
     """The first test image's code with one coordinate at a time moved over the prior's range."""
     grid = traversed(model, model.encode(_shown(model, test[:1])).numpy()[0])
-    first = None if labels is None else labels[:1]
+    first = passes.first(labels, 1)
     flat = grid.reshape(-1, model.settings.zdim)
     own = None if first is None else np.repeat(first, len(flat))
     decoded = passes.decoded(model, passes.joined(model, flat, own))

@@ -60,7 +60,7 @@ def draw_progress(
 ) -> None:
     """Four panels: reconstruction against truth, single rows, codes against the prior, loss curves."""
     train, test = np.asarray(train[:ROWS]), np.asarray(test[:ROWS])
-    own = None if labels is None else labels[:ROWS]
+    own = passes.first(labels, ROWS)
     made = passes.reconstructions(model, test, labels=own)
     figure = drawing.new_figure(12, 10)
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)

@@ -104,3 +104,8 @@ def prior_std(model: Wae) -> float:
     settings = model.settings
     shape = {"normal": 1.0, "sphere": settings.zdim**-0.5, "uniform": 3**-0.5}[settings.prior]
     return shape * priors.unit(settings.prior_scale)
+
+
+def first(labels: np.ndarray | None, count: int) -> np.ndarray | None:
+    """The first so many of labels, where there are some."""
+    return None if labels is None else labels[:count]

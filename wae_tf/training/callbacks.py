@@ -165,7 +165,7 @@ class Report(keras.callbacks.Callback):
         model: Wae = self.model
         config = self.config
         test = self.images.test[: config.epoch_test_size]
-        labels = brief.first(self.images.test_labels, len(test))
+        labels = passes.first(self.images.test_labels, len(test))
         batch_size = min(config.batch_size, len(test))
         measured = brief.test_terms(model, test, batch_size, labels)
         samples = passes.samples(model, min(config.pictures, 100), seed=config.seed)

@@ -92,7 +92,7 @@ class Figures(keras.callbacks.Callback):
             folder / "curves.png", self.run.read_history(), sharpness_data=float(data.min())
         )
         pixel_range = config.pixel_range_of_data
-        reconstructed = passes.reconstructions(model, test[:8], labels=brief.first(labels, 8))
+        reconstructed = passes.reconstructions(model, test[:8], labels=passes.first(labels, 8))
         with self.report.writer.as_default(step=step):
             for name, images in (("samples", samples[:8]), ("test reconstructions", reconstructed)):
                 pictures = to_unit(images, pixel_range)
