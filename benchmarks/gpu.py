@@ -1,0 +1,172 @@
+"""Milliseconds a step on a GPU: this project and PyTorch, eager and compiled, on one card in one run.
+
+    python benchmarks/gpu.py --out=OUT --data_dir=MNIST_DIR --celeba_dir=FOLDER_OF_JPEGS \
+        --torch_python=PY_WITH_TORCH
+
+Every contender is a process of its own and trains as speed.py says. All of a group start together, trace,
+compile and warm up beside each other, and wait; then each has the card to itself while it is timed.
+Times are of whole calls (20 steps) behind which the host waits. `float32` has TF32 off
+(NVIDIA_TF32_OVERRIDE=0), `tf32` is float32 as TensorFlow has it by default, `bf16` is
+--precision=mixed_bfloat16 and PyTorch's autocast. PyTorch has fused Adam, its images on the card,
+cudnn.benchmark, and channels_last where a network has convolutions. `of peak` is the part of the
+speed of 8192^3 products of the same precision, in the same process of ours, that the products which
+a step cannot avoid reach.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import common
+import speed
+
+#: Steps of every contender, a quarter of them to warm up.
+STEPS = {"mnist_small": 2000, "mnist": 400, "celebA": 240}
+#: Name: TF32 or not, and --precision.
+KINDS = {"float32": (False, "float32"), "tf32": (True, "float32"), "bf16": (True, "mixed_bfloat16")}
+
+
+def commands(work: str, options: argparse.Namespace) -> dict[str, tuple[list[str], dict[str, str]]]:
+    """Command and environment of each contender: (contender, kind)."""
+    found: dict[str, tuple[list[str], dict[str, str]]] = {}
+    experiment = speed.WORK[work][0]
+    options.steps = STEPS[experiment]
+    for kind in options.kinds.split(","):
+        tf32, options.precision = KINDS[kind]
+        environment = {} if tf32 else {"NVIDIA_TF32_OVERRIDE": "0"}
+        found[f"wae_tf {kind}"] = (speed.own_command(work, options), environment)
+        if not options.torch_python:
+            continue
+        described = subprocess.run(
+            speed.own_command(work, options, "--describe"),
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
+        )
+        settings = json.loads(described.stdout.strip().splitlines()[-1])
+        settings |= {"device": "cuda", "tf32": tf32}
+        settings["channels_last"] = settings["encoder_arch"] != "mlp"
+        script = str(Path(__file__).with_name("torch_speed.py").resolve())
+        for name, mode in (("PyTorch eager", None), ("PyTorch compiled", options.compile)):
+            command = [*shlex.split(options.torch_python), script]
+            found[f"{name} {kind}"] = (
+                [*command, json.dumps(settings | {"compile": mode})],
+                environment,
+            )
+    return found
+
+
+def group(works: list[str], options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Starts all contenders of some works, then times one after the other."""
+    gates = Path(options.out) / "gates"
+    gates.mkdir(exist_ok=True)
+    running: dict[str, tuple[subprocess.Popen, Path, Path]] = {}
+    for work in works:
+        for name, (command, more) in commands(work, options).items():
+            gate = gates / f"{work} {name}".replace(" ", "_")
+            for old in gates.glob(f"{gate.name}.*"):
+                old.unlink()
+            environment = os.environ | more
+            environment |= {
+                "SPEED_GATE": str(gate),
+                "SPEED_BEGAN": str(time.time()),
+                "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+                "PYTHONPATH": f"{speed.ROOT}:{os.environ.get('PYTHONPATH', '')}",
+            }
+            log = gate.with_name(gate.name + ".log")
+            with log.open("w") as file:
+                process = subprocess.Popen(
+                    command, stdout=file, stderr=subprocess.STDOUT, env=environment
+                )
+            running[f"{work} {name}"] = (process, gate, log)
+    warm = {name: gate.with_name(gate.name + ".warm") for name, (_, gate, _) in running.items()}
+    deadline = time.time() + options.patience
+    while time.time() < deadline and any(
+        process.poll() is None and not warm[name].exists()
+        for name, (process, *_) in running.items()
+    ):
+        time.sleep(0.2)
+    found: dict[str, dict[str, Any]] = {}
+    for name, (process, _, _) in running.items():
+        if process.poll() is None and not warm[name].exists():
+            print(f"{name}: not warm after {options.patience} s, left out", flush=True)
+            process.kill()
+    for name, (process, gate, log) in running.items():
+        gate.with_name(gate.name + ".go").touch()
+        process.wait()
+        lines = log.read_text().strip().splitlines()
+        if process.returncode:
+            print(f"{name} failed:", *lines[-12:], sep="\n", flush=True)
+            continue
+        found[name] = json.loads(lines[-1])
+        print(f"{name}: {1e3 * found[name]['seconds']:.4g} ms", flush=True)
+    return found
+
+
+def table(results: dict[str, dict[str, Any]], batch: int = 100) -> str:
+    """Markdown: a line a contender."""
+    rows = []
+    for name, run in results.items():
+        work, contender, kind = (
+            name.split(" ")[0],
+            " ".join(name.split(" ")[1:-1]),
+            name.split()[-1],
+        )
+        own = results.get(f"{work} wae_tf {kind}")
+        reached = own and own["gflop"] / own["matrix_gflops"] / run["seconds"]
+        rows.append(
+            (
+                work,
+                kind,
+                contender,
+                f"{1e3 * run['seconds']:.3g}",
+                f"{batch / run['seconds']:,.4g}",
+                "" if own in (None, run) else f"{run['seconds'] / own['seconds']:.2f}x",
+                f"{100 * reached:.0f}%" if reached else "",
+                f"{run['matrix_gflops'] / 1e3:,.0f}",
+                f"{run['peak_mb']:,.0f}",
+                f"{run['first']:.0f}",
+            )
+        )
+    head = [
+        "work", "kind", "contender", "ms a step", "images/s", "wae_tf is faster by", "of peak",
+        "matrix peak, TFLOP/s", "host memory, MB", "start to first step, s",
+    ]  # fmt: skip
+    return common.markdown(head, sorted(rows, key=lambda row: row[:2]))
+
+
+def main() -> None:
+    """Runs the groups and writes OUT/gpu.json and OUT/gpu.md."""
+    parser = common.parser(__doc__)
+    speed.add_arguments(parser)
+    parser.add_argument("--data_dir", help="folder of MNIST's idx files")
+    parser.add_argument("--torch_python", help="a Python with PyTorch, with what goes before it")
+    parser.add_argument("--work", default="mnist_small_mmd,mnist_mmd;celebA_mmd,celebA_gan",
+                        help="which; commas within a group, semicolons between")  # fmt: skip
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--compile", default="default", help="PyTorch's mode of torch.compile")
+    parser.add_argument(
+        "--patience", type=float, default=240, help="seconds for a group to warm up"
+    )
+    options = parser.parse_args()
+    out = Path(options.out).resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    options.out = str(out)
+    results: dict[str, dict[str, Any]] = {}
+    for works in options.work.split(";"):
+        results |= group(works.split(","), options)
+        (out / "gpu.json").write_text(json.dumps(results, indent=1) + "\n")
+        (out / "gpu.md").write_text(table(results) + "\n")
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
