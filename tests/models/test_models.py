@@ -461,3 +461,16 @@ def test_executions_in_one_program_are_the_steps_one_by_one():
     whole = trained(4, [(4, 4), (2, 2)])
     for one, two in zip(whole[1], trained(4, [(1, 6)])[1], strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("cls", [*CLASSES, wae_tf.WaeSwd])
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_no_variable_is_where_a_gpus_xla_cannot_reach_it(cls, precision):
+    # TensorFlow keeps int32 variables in the host's memory, and a program compiled by XLA for a GPU
+    # cannot have them; int64, uint32 and bool are on the GPU.
+    adaptive = {"lambda_schedule": "adaptive"} if cls is not wae_tf.Vae else {}
+    model = make(cls, data_size=40, precision=precision, lr_schedule="plateau", **adaptive)
+    model.compile()
+    optimizers = [model.optimizer, getattr(model, "adversary_optimizer", None)]
+    variables = [v for owner in (model, *filter(None, optimizers)) for v in owner.variables]
+    assert [v.path for v in variables if v.dtype == "int32"] == []

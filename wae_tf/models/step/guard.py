@@ -28,12 +28,12 @@ class Guard(State):
         super().__init__(name="guard")
         self.terms = terms
         self.bad_step = self.variable("bad_step", (), -1, "int64")  # -1: none
-        self.bad_terms = self.variable("bad_terms", (), 0, "int32")  # which terms, as bits
+        self.bad_terms = self.variable("bad_terms", (), 0, "int64")  # which terms, as bits
 
     def note(self, step: tf.Tensor, terms: dict[str, tf.Tensor]) -> None:
         """Takes a step (zero-based) into account; `terms` has `code_width` besides."""
-        bad = [tf.cast(~tf.math.is_finite(terms[term]), tf.int32) for term in self.terms]
-        bad.append(tf.cast(terms["code_width"] > CODES_EXPLODED, tf.int32))
+        bad = [tf.cast(~tf.math.is_finite(terms[term]), tf.int64) for term in self.terms]
+        bad.append(tf.cast(terms["code_width"] > CODES_EXPLODED, tf.int64))
         bits = tf.add_n([bit * 2**i for i, bit in enumerate(bad)])
         first = (tf.convert_to_tensor(self.bad_step) < 0) & (bits > 0)
         self.bad_terms.assign(tf.where(first, bits, self.bad_terms))
@@ -55,7 +55,7 @@ class AdversaryWatch(State):
     def __init__(self) -> None:
         super().__init__(name="adversary_watch")
         self.since = self.variable("since", (), -1, "int64")  # -1: it has not
-        self.fault = self.variable("fault", (), 0, "int32")  # 1: the loss, 2: the gradient
+        self.fault = self.variable("fault", (), 0, "int64")  # 1: the loss, 2: the gradient
 
     def note(
         self, step: tf.Tensor, loss: tf.Tensor, gradient: tf.Tensor, weight: tf.Tensor | float
@@ -73,7 +73,7 @@ class AdversaryWatch(State):
         )  # lambda may be negative, and the loss with it
         won = tf.abs(loss) < ADVERSARY_WON * balance
         dead = (balance > 0) & tf.reduce_all(tf.equal(gradient, 0))
-        fault = tf.where(won, 1, tf.where(dead, 2, 0))
+        fault = tf.cast(tf.where(won, 1, tf.where(dead, 2, 0)), tf.int64)
         same = tf.equal(fault, tf.convert_to_tensor(self.fault))
         since = tf.where(fault > 0, step, tf.constant(-1, tf.int64))
         self.since.assign(tf.where(same, self.since, since))
