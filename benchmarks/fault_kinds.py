@@ -54,6 +54,7 @@ PHASES = {
         "serving.export:_publish",
     ],
     "export_official": ["training.resuming:restore_model", "official.weights:write_checkpoint"],
+    "compare": ["evaluation.comparison:read", "evaluation.comparison_page:write"],
     "classifier": [
         "training.setup:load_images", "evaluation.classifier:build",
         "tensorflow:GradientTape.gradient", "evaluation.classifier:_outputs",
@@ -133,7 +134,8 @@ def unwritable(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
     """The run is another user's, who lets it be read: a sentence in each mode."""
     for mode in fault_runs.MODES:
         folder = runs.copy()
-        (folder.parent / "classifier").mkdir()
+        for beside in ("classifier", "compare"):
+            (folder.parent / beside).mkdir()
         for path in (folder.parent, folder, *folder.rglob("*")):
             path.chmod(0o555 if path.is_dir() else 0o444)
         ended = runs.command(mode, folder, before=_as_nobody)
@@ -170,8 +172,23 @@ def _as_nobody() -> None:
 
 
 def bits(runs: Runs, chance: random.Random) -> Iterator[tuple[str, Try]]:
-    """Flipped bits in each file: the same samples and the same end, or a sentence."""
+    """Flipped bits in each file: the same samples, the same end, the same table, or a sentence."""
+
+    def table_of(said: str, folder: Path) -> str:
+        return said.replace(f"/{folder.parent.name}/", "/N/")
+
+    whole = runs.copy()
+    table = table_of(runs.command("compare", whole).said, whole)
     for name in fault_runs.files(runs.whole):
+        if "/" not in name:
+            folder = runs.copy()
+            what = _flip(folder / name, chance)
+            ended = runs.command("compare", folder)
+            other = table_of(ended.said, folder) != table
+            told = ended.said + ended.error
+            silent = ended.status == 0 and other and not ("damaged" in told or "put right" in told)
+            lost = "another table in silence" if silent else ""
+            yield f"compare, {name}: {what}", ended.judged((0, 1, 2), lost)
         for turn in range(BITS):
             folder = runs.copy()
             if not (folder / name).stat().st_size:

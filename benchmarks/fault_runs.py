@@ -39,6 +39,7 @@ MODES = {
     "evaluate": ["--eval_samples=60"],
     "export": [],
     "export_official": [],
+    "compare": [],
     "classifier": ["--dataset=digits", "--train_size=300", "--classifier_steps=30"],
 }
 #: Seconds after which a process counts as hanging.
@@ -49,6 +50,7 @@ LASTING = ("flags.flags", "history.csv", "test_line.csv", "checkpoints")
 _IMPORTED = (
     "main", "training.train", "evaluation.full", "evaluation.report", "evaluation.classifier",
     "evaluation.samplers", "serving.export", "figures.of_model", "official.weights", "cli.modes",
+    "evaluation.comparison", "evaluation.comparison_page",
 )  # fmt: skip
 
 
@@ -230,8 +232,11 @@ class Runs:
         before: Callable[[], None] | None = None,
         fresh: bool = False,
     ) -> Process:
-        """A process of a mode on a run; the classifier has a folder beside."""
-        folder = folder.parent / "classifier" if mode == "classifier" else folder
+        """A process of a mode on a run; what is of no run has a folder beside."""
+        if mode == "compare":
+            flags = (f"--runs={folder},{self.whole}", *flags)
+        if mode in ("classifier", "compare"):
+            folder = folder.parent / mode
         arguments = [f"--mode={mode}", f"--work_dir={folder}", *MODES[mode], *flags]
         return Process(arguments, before, fresh)
 

@@ -5,8 +5,9 @@ Imports nothing of wae_tf; run by speed.py under a Python with PyTorch:
     PYTHON torch_speed.py '{"encoder_arch": "dcgan", ..., "steps": 6}'
 
 The uint8 images lie in memory, which spares PyTorch a decoder: random bytes, for speed does not depend
-on them. `compile` compiles the step with torch.compile; without it the loop is eager. On a `device` of
-"cuda" the images are kept there, Adam is fused, and `precision` mixed_bfloat16 means autocast.
+on them. `compile` is a mode of torch.compile for the losses, with fused Adam; without it the loop is
+eager. On a `device` of "cuda" the images are kept there and Adam is fused. `precision` mixed_bfloat16 means
+autocast.
 Convolutions of stride 2 pad evenly, as PyTorch users have it, where TensorFlow's SAME puts the odd pixel
 last: the same work, half a pixel apart. `trainer` "pythae" trains the same networks by pythae's WAE_MMD
 and its own trainer instead.
@@ -153,7 +154,7 @@ def plain(o, times):
     """Trains by a loop of its own, and notes the time after each step."""
     layout = torch.channels_last if o["channels_last"] else torch.contiguous_format
     device = o.get("device", "cpu")
-    fused = device == "cuda"
+    fused = device == "cuda" or bool(o.get("compile"))
 
     def ready(network):
         return initial(network, o["init_std"]).to(device, memory_format=layout)
