@@ -108,7 +108,7 @@ def make_one_program(model: Wae, most: int) -> None:
         most: the most steps that an element may have.
     """
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def steps(batches: Any, count: tf.Tensor) -> dict[str, tf.Tensor]:
         def step(number: tf.Tensor) -> tf.Tensor:
             model.train_step(tf.nest.map_structure(lambda part: part[number], batches))
