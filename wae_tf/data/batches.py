@@ -150,7 +150,7 @@ def image_batches(
     def floats(rows: tf.Tensor) -> tf.Tensor:
         return to_float(rows, pixel_range) if rows.dtype == tf.uint8 else tf.cast(rows, tf.float32)
 
-    @tf.autograph.experimental.do_not_convert
+    @tf.autograph.experimental.do_not_convert  # the conversion takes longer than all else here
     def batch(step: tf.Tensor) -> Any:
         if order == "in_order":
             rows_of_batch, count = rows_in_order(step, size, batch_size), None

@@ -117,9 +117,9 @@ def make_one_program(model: Wae, most: int) -> None:
         tf.while_loop(lambda number: number < count, step, [0], parallel_iterations=1)
         return model.running_means.results()
 
-    @tf.function
+    @tf.function(autograph=False)
     def call(iterator: Any) -> dict[str, tf.Tensor]:
-        batches = next(iterator)
+        batches = iterator.get_next()
         count = tf.shape(tf.nest.flatten(batches)[0])[0]
 
         def filled(part: tf.Tensor) -> tf.Tensor:
