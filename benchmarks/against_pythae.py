@@ -148,7 +148,8 @@ def main() -> int:
         raise SystemExit(f"--pythae_python={options.pythae_python} cannot import pythae.")
     common_settings = {
         "zdim": options.zdim, "batch_size": options.batch_size, "threads": options.threads, "lr": 1e-3,
-        "epsilon": 1e-12, "wae_lambda": options.wae_lambda, "recon_scale": 1.0, "scales": SCALES, "whole_epochs": False,
+        "epsilon": 1e-12, "wae_lambda": options.wae_lambda, "recon_scale": 1.0, "scales": SCALES,
+        "whole_epochs": False,
     }  # fmt: skip
     mine = [sys.executable, __file__, "--ours"]
     contenders = {
