@@ -1,7 +1,8 @@
-"""Milliseconds a step: this project, the official code untouched, PyTorch and pythae, side by side.
+"""Milliseconds a step: this project, the official code untouched, PyTorch, JAX and pythae, side by side.
 
     python benchmarks/speed.py --out=OUT --data_dir=MNIST_DIR --celeba_dir=FOLDER_OF_JPEGS \
-        --official_dir=CLONE --official_python=PY27 --torch_python=PY_WITH_TORCH
+        --official_dir=CLONE --official_python=PY27 --torch_python=PY_WITH_TORCH \
+        --jax_python=PY_WITH_JAX_FLAX_OPTAX
 
 Every contender is a process of its own that trains the official experiment as its users would: input,
 noise, adversary and optimizer included, without pretraining. Ours is `wae_tf.training.train`, which
@@ -198,12 +199,17 @@ def contenders(work: str, options: argparse.Namespace) -> dict[str, list[str]]:
     found = {"wae_tf": own_command(work, options)}
     if options.official_python:
         found["official"] = official_command(work, options)
-    if options.torch_python:
+    settings: dict[str, Any] = {}
+    if options.torch_python or options.jax_python:
         # In a process of its own: this one must not import TensorFlow.
         described = subprocess.run(
             own_command(work, options, "--describe"), capture_output=True, text=True, check=True
         )
         settings = json.loads(described.stdout.strip().splitlines()[-1])
+    if options.jax_python:
+        script = str(Path(__file__).with_name("jax_speed.py").resolve())
+        found["JAX"] = [options.jax_python, script, json.dumps(settings)]
+    if options.torch_python:
         script = str(Path(__file__).with_name("torch_speed.py").resolve())
         kinds: dict[str, dict[str, Any]] = {}
         layouts = (False, True) if settings["encoder_arch"] != "mlp" else (False,)
@@ -313,6 +319,7 @@ def main() -> None:
     add_arguments(parser)
     parser.add_argument("--data_dir", help="folder of MNIST's idx files, unzipped")
     parser.add_argument("--torch_python", help="a Python with PyTorch")
+    parser.add_argument("--jax_python", help="a Python with jax, flax and optax")
     parser.add_argument("--work", default=",".join(DEFAULT_WORK), help="which, with commas between")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument(

@@ -150,6 +150,7 @@ def image_batches(
     def floats(rows: tf.Tensor) -> tf.Tensor:
         return to_float(rows, pixel_range) if rows.dtype == tf.uint8 else tf.cast(rows, tf.float32)
 
+    @tf.autograph.experimental.do_not_convert  # the conversion takes longer than all else here
     def batch(step: tf.Tensor) -> Any:
         if order == "in_order":
             rows_of_batch, count = rows_in_order(step, size, batch_size), None
@@ -194,9 +195,11 @@ def index_batches(
     first, last = rows or (0, batch_size)
     _check_batch(size, batch_size)
 
+    @tf.autograph.experimental.do_not_convert
     def indices(step: tf.Tensor) -> tf.Tensor:
         return batch_indices(seed, step, size, batch_size)[first:last]
 
+    @tf.autograph.experimental.do_not_convert
     def several(step: tf.Tensor) -> tf.Tensor:
         return tf.stack([indices(step + number) for number in range(steps or 1)])
 

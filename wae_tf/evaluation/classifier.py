@@ -97,7 +97,7 @@ def train(
     label_tensor = tf.constant(labels, tf.int32)
     batch_size = min(BATCH, len(labels))
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(batch: tf.Tensor, expected: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             logits = model(batch, training=True)["logits"]
@@ -233,7 +233,9 @@ def load(folder: str | Path, config: Config, image_shape: tuple[int, ...]) -> Fe
         )
 
     @tf.function(
-        input_signature=[tf.TensorSpec([None, *image_shape], tf.uint8)], reduce_retracing=True
+        input_signature=[tf.TensorSpec([None, *image_shape], tf.uint8)],
+        reduce_retracing=True,
+        autograph=False,
     )
     def run(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         made = model(to_float(images, "unit"), training=False)

@@ -20,7 +20,7 @@ NULL_ROWS, NULL_REPEATS = 1000, 40
 MMD_CODES = 10_000
 
 
-@tf.function(reduce_retracing=True)
+@tf.function(reduce_retracing=True, autograph=False)
 def _kernel_sum(a: tf.Tensor, b: tf.Tensor, widths: tf.Tensor) -> tf.Tensor:
     distances = tf.maximum(penalties.squared_distances(a, b), 0.0)
     return tf.add_n([tf.reduce_sum(c / (c + distances)) for c in tf.unstack(widths)])

@@ -85,7 +85,7 @@ def load(source: str, resize: str = "tf1_bilinear") -> FeatureNetwork:
         raise DataError(f"--inception={source} holds no saved_model.pb. {HOW}")
     _check(function, source)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def preprocess(images: tf.Tensor) -> tf.Tensor:
         return resized(images, resize)
 

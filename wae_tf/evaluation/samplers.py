@@ -77,7 +77,8 @@ class Descent:
         self.free = keras.Variable(np.zeros(shape), dtype=model.full_dtype, name="free_codes")
         self.optimizer = keras.optimizers.Adam(model.settings.lr, beta_1=BETA1, epsilon=1e-8)
         self.optimizer.build([self.free])
-        self._compiled_step, self._compiled_look = tf.function(self._step), tf.function(self._look)
+        self._compiled_step = tf.function(self._step, autograph=False)
+        self._compiled_look = tf.function(self._look, autograph=False)
 
     def _noise(self, index: tf.Tensor) -> Noise:
         if self.fixed_noise is not None:

@@ -39,7 +39,7 @@ def compiled(
             signature.append(tf.TensorSpec([], tf.int64))
         if labelled:
             signature.append(tf.TensorSpec([None], tf.int64))
-        functions[name] = tf.function(function, input_signature=signature)
+        functions[name] = tf.function(function, input_signature=signature, autograph=False)
     return functions[name]
 
 

@@ -87,7 +87,7 @@ def from_chief(strategy: tf.distribute.Strategy, number: int) -> int:
     if is_single_process(strategy):
         return number
 
-    @tf.function
+    @tf.function(autograph=False)
     def agree() -> Any:
         def own() -> tf.Tensor:
             return summed(tf.where(index() == 0, tf.constant(number, tf.int64), 0))
@@ -102,7 +102,7 @@ def barrier(strategy: tf.distribute.Strategy) -> None:
     if strategy.cluster_resolver is None or strategy.cluster_resolver.task_type is None:
         return
 
-    @tf.function
+    @tf.function(autograph=False)
     def meet() -> Any:
         return strategy.run(lambda: gathered(tf.zeros([1, 1])))
 
@@ -155,6 +155,7 @@ def distributed_dataset(
         first = context.input_pipeline_id * rows
 
         # An element a local replica, in turn.
+        @tf.autograph.experimental.do_not_convert
         def shared(*parts: tf.Tensor) -> Any:
             several = [tf.reshape(p, [local, rows // local, *p.shape[1:]]) for p in parts]
             return tuple(several) if len(several) > 1 else several[0]

@@ -91,7 +91,7 @@ def pretrain(
             model, update, tf.cast(batch, model.full_dtype), prior_sample, noise
         )
 
-    @tf.function
+    @tf.function(autograph=False)
     def everywhere(batch: Any, index: tf.Tensor) -> tf.Tensor:
         loss = strategy.run(replica_step, args=(batch, index))
         return strategy.experimental_local_results(loss)[0]

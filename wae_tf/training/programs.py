@@ -108,7 +108,7 @@ def make_one_program(model: Wae, most: int) -> None:
         most: the most steps that an element may have.
     """
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def steps(batches: Any, count: tf.Tensor) -> dict[str, tf.Tensor]:
         def step(number: tf.Tensor) -> tf.Tensor:
             model.train_step(tf.nest.map_structure(lambda part: part[number], batches))
@@ -117,9 +117,9 @@ def make_one_program(model: Wae, most: int) -> None:
         tf.while_loop(lambda number: number < count, step, [0], parallel_iterations=1)
         return model.running_means.results()
 
-    @tf.function
+    @tf.function(autograph=False)
     def call(iterator: Any) -> dict[str, tf.Tensor]:
-        batches = next(iterator)
+        batches = iterator.get_next()
         count = tf.shape(tf.nest.flatten(batches)[0])[0]
 
         def filled(part: tf.Tensor) -> tf.Tensor:

@@ -101,7 +101,9 @@ def function(
             return step(batch)
 
     if not model.run_eagerly:
-        on_all, on_one = (tf.function(f, reduce_retracing=True) for f in (on_all, on_one))
+        on_all, on_one = (
+            tf.function(f, reduce_retracing=True, autograph=False) for f in (on_all, on_one)
+        )
     logs: dict[str, tf.Tensor] = {}
 
     def several(iterator: Any) -> dict[str, tf.Tensor]:
