@@ -131,6 +131,7 @@ def main() -> int:
     parser.add_argument("--pythae_python", required=True)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--wae_lambda", type=float, default=10.0, help="0: no penalty")
     parser.add_argument("--batch_size", type=int, default=100)
     parser.add_argument("--zdim", type=int, default=8)
     parser.add_argument(
@@ -147,7 +148,8 @@ def main() -> int:
         raise SystemExit(f"--pythae_python={options.pythae_python} cannot import pythae.")
     common_settings = {
         "zdim": options.zdim, "batch_size": options.batch_size, "threads": options.threads, "lr": 1e-3,
-        "epsilon": 1e-12, "wae_lambda": 10.0, "recon_scale": 1.0, "scales": SCALES, "whole_epochs": False,
+        "epsilon": 1e-12, "wae_lambda": options.wae_lambda, "recon_scale": 1.0, "scales": SCALES,
+        "whole_epochs": False,
     }  # fmt: skip
     mine = [sys.executable, __file__, "--ours"]
     contenders = {

@@ -23,6 +23,20 @@ def to_float_by_table(images_uint8: tf.Tensor, pixel_range: str) -> tf.Tensor:
     return tf.gather(tf.constant(_TABLES[pixel_range]), tf.cast(images_uint8, tf.int32))
 
 
+def black_and_white(images: Any, pixel_range: str) -> Any:
+    """Bools as the bytes 0 and 255, of the same shape and kind.
+
+    Images of another type are returned as they are, and so are those of `any` numbers.
+    """
+    if pixel_range == "any":
+        return images
+    if not tf.is_tensor(images):
+        return images.astype(np.uint8) * np.uint8(255) if images.dtype == bool else images
+    if images.dtype != tf.bool:
+        return images
+    return tf.cast(images, tf.uint8) * tf.constant(255, tf.uint8)
+
+
 def to_float(images_uint8: Any, pixel_range: str) -> Any:
     """Bytes to the floats that networks see (official datahandler.py:176, :272, :439), the same bits.
 

@@ -241,13 +241,16 @@ def test_a_signal_saves_and_says_how_to_go_on(
 def test_a_signal_does_not_wait_for_figures_which_the_next_run_draws(
     uninterrupted, tmp_path, monkeypatch
 ):
-    def at_step(self, batch, logs=None):
-        if int(self.model.step.numpy()) == 10:  # of the second epoch the last
+    append = RunFolder.append_history
+
+    def struck(self, row):
+        if row["step"] == 10:  # the second epoch's end
             os.kill(os.getpid(), signal.SIGTERM)
+        append(self, row)
 
     folder, name = tmp_path / "run", "progress_0002.png"
     with monkeypatch.context() as patch:
-        patch.setattr(StopOnBadStep, "on_train_batch_end", at_step)
+        patch.setattr(RunFolder, "append_history", struck)
         assert run(folder, *MODELS["wae_mmd"]) == 143
     assert len(history(folder)) == 2
     figures = folder / "figures"
@@ -257,6 +260,48 @@ def test_a_signal_does_not_wait_for_figures_which_the_next_run_draws(
     expected = uninterrupted("wae_mmd") / "figures"
     for path in sorted(expected.glob("progress_*.png")):
         assert (figures / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+BEST = ["--test_line", "--keep_best", "--early_stopping_patience=2", "--save_every=3"]
+
+
+@pytest.fixture(scope="module")
+def with_best(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("best") / "run"
+    assert run(folder, *MODELS["wae_mmd"], *BEST) == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "test_terms",
+        pytest.param("least_sharpness", marks=pytest.mark.slow),
+        pytest.param("test_line", marks=pytest.mark.slow),
+    ],
+)
+def test_a_signal_does_not_wait_for_an_epochs_test_which_the_next_run_makes_up_for(
+    place, with_best, tmp_path, monkeypatch, capsys
+):
+    whole, folder, more = with_best, tmp_path / "run", BEST
+    real, calls = getattr(brief, place), []
+
+    def struck(*args):
+        calls.append(None)
+        if len(calls) == 2:  # of the second epoch
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(brief, place, struck)
+        assert run(folder, *MODELS["wae_mmd"], *more) == 143
+    assert "step 10 is saved" in capsys.readouterr().err
+    owed = {"test_terms": 1, "least_sharpness": 1, "test_line": 2}[place]  # all is done by the last
+    assert len(history(folder)) == owed
+    assert run(folder, *MODELS["wae_mmd"], *more) == 0
+    assert_same(folder, whole)
+    assert (folder / "test_line.csv").read_bytes() == (whole / "test_line.csv").read_bytes()
+    assert checkpoints.steps(folder / "checkpoints") == checkpoints.steps(whole / "checkpoints")
 
 
 def test_a_signal_in_pretraining_says_that_nothing_is_saved(tmp_path, monkeypatch, capsys):

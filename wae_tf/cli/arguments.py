@@ -59,7 +59,7 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "completion",
         None,
-        'print what completes flags in a shell: eval "$(wae_tf --completion=bash)"',
+        'print what completes flags in a shell: eval "$(wae_tf --completion=bash)", or =zsh',
         flag_values=values,
     )
     flags.DEFINE_integer(
@@ -177,11 +177,11 @@ def completion_text(arguments: Sequence[str]) -> str | None:
     Raises:
         FlagError: for a shell that there is none for.
     """
-    if completion.asked(arguments) is None:
+    if (shell := completion.asked(arguments)) is None:
         return None
     values = flags.FlagValues()
     define(values)
-    return completion.script(values)
+    return completion.script(shell, values)
 
 
 def verbosity(arguments: Sequence[str]) -> int:

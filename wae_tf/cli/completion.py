@@ -1,4 +1,4 @@
-"""`--completion=bash`: a script that completes flags and their values, made of the settings."""
+"""`--completion=bash`, `=zsh`: a script that completes flags and their values, made of the settings."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from wae_tf.config import Config
 from wae_tf.errors import FlagError
 from wae_tf.evaluation.options import Options
 
-SHELLS = ("bash",)
+SHELLS = ("bash", "zsh")
 #: Endings of the names of flags whose values are paths.
 _PATHS = ("_dir", "_file", "flagfile", "classifier", "inception", "init_from_official")
 
-_SCRIPT = """\
+_BASH = """\
 # Completes wae_tf in this shell: eval "$(wae_tf --completion=bash)"
 _wae_tf() {
   local line=${COMP_LINE:0:COMP_POINT} before
@@ -24,7 +24,7 @@ _wae_tf() {
   COMPREPLY=()
   if [[ $word != *=* ]]; then
     compopt -o nospace
-    COMPREPLY=($(compgen -W "@FLAGS@" -- "$word"))
+    COMPREPLY=($(compgen -W "@SWITCHES@ @VALUED@" -- "$word"))
     # A switch is whole as it stands; a flag waits for its value behind the =.
     [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} != *= ]] && COMPREPLY[0]+=" "
     return
@@ -36,6 +36,25 @@ _wae_tf() {
   esac
 }
 complete -F _wae_tf wae_tf
+"""
+
+_ZSH = """\
+# Completes wae_tf in this shell: eval "$(wae_tf --completion=zsh)"
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }
+_wae_tf() {
+  local word=$PREFIX
+  if [[ $word != *=* ]]; then
+    compadd -- @SWITCHES@
+    # A flag waits for its value behind the =.
+    compadd -S '' -- @VALUED@
+    return
+  fi
+  compset -P '*='
+  case ${word%%=*} in
+@CASES@
+  esac
+}
+compdef _wae_tf wae_tf
 """
 
 
@@ -57,28 +76,41 @@ def asked(arguments: Sequence[str]) -> str | None:
     return None
 
 
-def script(values: flags.FlagValues) -> str:
-    """The script for bash.
+def script(shell: str, values: flags.FlagValues) -> str:
+    """The script for a shell.
 
     Args:
+        shell: of SHELLS.
         values: in which every flag is defined.
     """
-    names, cases = ["--help", "--help=", "--helpfull", "--flagfile="], []
-    known = {"help": (*registry.names("mode"), "full")} | _choices()
+    switches, valued = ["--help", "--helpfull"], ["--help=", "--flagfile="]
     for name in values:
-        boolean = values[name].boolean
-        names += [f"--{name}", f"--no{name}"] if boolean else [f"--{name}="]
-    for name, words in sorted(known.items()):
+        if values[name].boolean:
+            switches += [f"--{name}", f"--no{name}"]
+        else:
+            valued.append(f"--{name}=")
+    known = {"help": (*registry.names("mode"), "full")} | _choices()
+    words = {f"--{name}": " ".join(of) for name, of in sorted(known.items())}
+    of_paths = [f"--{name}" for name in ("flagfile", *values) if name.endswith(_PATHS)]
+    paths = "|".join(dict.fromkeys(of_paths))
+    if shell == "bash":
+        cases = [
+            f'    {flag}) COMPREPLY=($(compgen -P "$before" -W "{of}" -- "${{word#*=}}")) ;;'
+            for flag, of in words.items()
+        ]
         cases.append(
-            f'    --{name}) COMPREPLY=($(compgen -P "$before" -W "{" ".join(words)}" '
-            '-- "${word#*=}")) ;;'
+            f"    {paths}) compopt -o filenames; "
+            'mapfile -t COMPREPLY < <(compgen -P "$before" -f -- "${word#*=}") ;;'
         )
-    paths = [f"--{name}" for name in ("flagfile", *values) if name.endswith(_PATHS)]
-    cases.append(
-        f"    {'|'.join(dict.fromkeys(paths))}) compopt -o filenames; "
-        'mapfile -t COMPREPLY < <(compgen -P "$before" -f -- "${word#*=}") ;;'
+    else:
+        cases = [f"    {flag}) compadd -- {of} ;;" for flag, of in words.items()]
+        cases.append(f"    {paths}) _files ;;")
+    return (
+        {"bash": _BASH, "zsh": _ZSH}[shell]
+        .replace("@SWITCHES@", " ".join(switches))
+        .replace("@VALUED@", " ".join(valued))
+        .replace("@CASES@", "\n".join(cases))
     )
-    return _SCRIPT.replace("@FLAGS@", " ".join(names)).replace("@CASES@", "\n".join(cases))
 
 
 def _choices() -> dict[str, tuple[str, ...]]:

@@ -151,12 +151,12 @@ def _in_short(name: str, values: flags.FlagValues) -> str:
     """The first clause of a flag's help, or the names that it takes."""
     kinds = {flag: kind for kind, (flag, _) in registry.KINDS.items()}
     if name in kinds:
-        return ", ".join(n for n in registry.names(kinds[name]) if n != values[name].value)
+        return ", ".join(registry.names(kinds[name]))
     first = str(values[name].help).split("; ")[0]
     if (default := values[name].default) is not None and "(default: " in first:
         first = first.split(" (default: ")[0]
     if name not in mode_flags.OF_CONFIG and len(first) > 51:
-        first = first.split(": ")[0]  # of a mode: --help=MODE says the rest
+        first = first.split(" (default: ")[0].split(": ")[0]  # of a mode: --help=MODE says the rest
     return first if default is not None or len(first) < 100 else first.split(" (")[0]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.models import labels
+from wae_tf.pixels import black_and_white
 
 #: How far beyond the ends of the pixel range floats may lie: more than any rounding.
 TOLERANCE = 1e-4
@@ -133,11 +134,9 @@ def as_images(model: Any, x: Any, name: str) -> tf.Tensor:
         raise ValueError(f"{name} is a {type(x).__name__}: the images must be of one shape, dense.")
     if not tf.is_tensor(x):
         x = _tensor(x, name)
-    dtype = x.dtype
-    ranged = ends(model) is not None
-    if dtype == tf.bool and ranged:
-        x = tf.cast(x, tf.uint8) * tf.constant(255, tf.uint8)
-    elif not (dtype.is_floating or dtype == tf.uint8 or (not ranged and is_number(dtype))):
+    x = black_and_white(x, model.settings.pixel_range_of_data)
+    dtype, ranged = x.dtype, ends(model) is not None
+    if not (dtype.is_floating or dtype == tf.uint8 or (not ranged and is_number(dtype))):
         raise ValueError(f"{name} is of type {dtype.name}, and {wanted(model)}.{_of_bytes(x)}")
     # The shape first: what makes floats of bytes may go by the image.
     return model.as_pixels(_shaped(model, x, name))

@@ -95,7 +95,7 @@ def _of_any_int(name: str, made: Mapping[str, Signature]) -> Any:
     """The function of a signature; where it has one of int32, a function of either."""
     if name + signatures.INT32 not in made:
         return made[name].function
-    either = tf.function(signatures.widened(made[name]))
+    either = tf.function(signatures.widened(made[name]), autograph=False)
     for one in (name, name + signatures.INT32):
         either.get_concrete_function(*(port.spec for port in made[one].inputs))
     return either

@@ -34,10 +34,16 @@ class Graphs:
         codes = tf.TensorSpec([None, model.settings.decoder_width], tf.float32)
         # The networks alone: XLA knows neither assertions nor picture files.
         self._encoding_at_once = tf.function(
-            self._encoding, input_signature=[images], jit_compile=jit_compile or None
+            self._encoding,
+            input_signature=[images],
+            jit_compile=jit_compile or None,
+            autograph=False,
         )
         self._decoded_at_once = tf.function(
-            model.decode, input_signature=[codes], jit_compile=jit_compile or None
+            model.decode,
+            input_signature=[codes],
+            jit_compile=jit_compile or None,
+            autograph=False,
         )
 
     def _encoding(self, images: tf.Tensor) -> dict[str, tf.Tensor]:

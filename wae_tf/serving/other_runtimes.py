@@ -21,14 +21,25 @@ def _plain_functions(model: Wae) -> Iterator[tuple[str, tf.types.experimental.Po
     graphs = Graphs(model, None, jit_compile=False)
     images = tf.TensorSpec([None, *model.image_shape], tf.float32, name="images")
     codes = tf.TensorSpec([None, model.settings.zdim], tf.float32, name="codes")
-    yield "encode", tf.function(lambda images: graphs._encoding(images), input_signature=[images])
+    yield (
+        "encode",
+        tf.function(
+            lambda images: graphs._encoding(images), input_signature=[images], autograph=False
+        ),
+    )
     yield (
         "decode",
-        tf.function(lambda codes: {"images": model.decode(codes)}, input_signature=[codes]),
+        tf.function(
+            lambda codes: {"images": model.decode(codes)}, input_signature=[codes], autograph=False
+        ),
     )
     yield (
         "reconstruct",
-        tf.function(lambda images: {"images": model.reconstruct(images)}, input_signature=[images]),
+        tf.function(
+            lambda images: {"images": model.reconstruct(images)},
+            input_signature=[images],
+            autograph=False,
+        ),
     )
 
 

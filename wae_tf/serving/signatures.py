@@ -148,7 +148,9 @@ def signatures(
         }
     for name, (meaning, inputs, outputs) in wanted.items():
         function = tf.function(
-            getattr(graphs, name), input_signature=[port.spec for port in inputs]
+            getattr(graphs, name),
+            input_signature=[port.spec for port in inputs],
+            autograph=False,
         )
         made[name] = Signature(function, meaning, inputs, outputs)
     for name in ("sample", "interpolate"):
@@ -162,7 +164,9 @@ def _of_int32(signature: Signature) -> Signature:
         port._replace(dtype=tf.int32) if port.dtype == tf.int64 else port
         for port in signature.inputs
     )
-    function = tf.function(widened(signature), input_signature=[port.spec for port in inputs])
+    function = tf.function(
+        widened(signature), input_signature=[port.spec for port in inputs], autograph=False
+    )
     return Signature(function, f"{signature.meaning}; int32", inputs, signature.outputs)
 
 

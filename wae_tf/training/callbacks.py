@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -136,7 +136,24 @@ class Curves(keras.callbacks.Callback):
 
 
 class Report(keras.callbacks.Callback):
-    """A line on the screen, a row in history.csv and TensorBoard scalars after each epoch."""
+    """A line on the screen, a row in history.csv and TensorBoard scalars after each epoch.
+
+    A signal does not wait for the epoch's test, which may have to be compiled: what is known of the epoch
+    is saved, and the run that goes on makes up for the rest.
+
+    Args:
+        config: of the run.
+        run: its folder.
+        images: to test on.
+        curves: of single steps.
+        speed: of the training.
+        table: on the screen.
+        checkpoints: where an epoch without its test is saved; None: the test is waited for.
+
+    Attributes:
+        row: that of the last epoch.
+        owed: an epoch (from 0) and its numbers, where its test is still to do; else {}.
+    """
 
     def __init__(
         self,
@@ -146,31 +163,68 @@ class Report(keras.callbacks.Callback):
         curves: Curves,
         speed: Speed,
         table: lines.Table,
+        checkpoints: Checkpoints | None,
     ):
         super().__init__()
-        self.table = table
+        self.table, self.checkpoints = table, checkpoints
         self.config, self.run, self.images = config, run, images
         self.curves, self.speed = curves, speed
         self.writer = tf.summary.create_file_writer(str(run.events))
         hparams.write(self.writer, config)
         self.row: dict[str, Any] = {}
+        self.owed: dict[str, Any] = {}
         self.advised: tuple[int, str] | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Starts the clock of the row."""
         self._start = time.perf_counter()
 
+    def make_up(self, owed: dict[str, Any], others: Sequence[keras.callbacks.Callback]) -> None:
+        """Ends an epoch whose test a signal did not wait for.
+
+        Args:
+            owed: as the checkpoint has it.
+            others: the callbacks after this one.
+        """
+        epoch, logs = int(owed["epoch"]), dict(owed["logs"])
+        self._start = time.perf_counter() - float(owed["seconds"])
+        self.speed.of_epoch = float(owed["images_per_second"])
+        step = int(self.model.step.numpy())
+        self.run.cut_history(lambda at: at < step)  # a process may have been killed after its row
+        for callback in (self, *others):
+            callback.on_epoch_end(epoch, logs)
+
+    def _leave(self, epoch: int, logs: dict[str, Any]) -> None:
+        """Saves without the test and leaves, where a signal came."""
+        if self.checkpoints is None or self.checkpoints.stop.number is None:
+            return
+        self.owed = {
+            "epoch": epoch,
+            "logs": {name: float(logs[name]) for name in ("loss", *self.model.terms)},
+            "seconds": time.perf_counter() - self._start,
+            "images_per_second": self.speed.of_epoch,
+        }
+        self.checkpoints.save()
+        self.checkpoints.leave()
+
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Tests on the first images of the test set and writes."""
         model: Wae = self.model
         config = self.config
+        step, logs = int(model.step.numpy()), {} if logs is None else logs
         test = self.images.test[: config.epoch_test_size]
         labels = passes.first(self.images.test_labels, len(test))
         batch_size = min(config.batch_size, len(test))
+        self._leave(epoch, logs)
         measured = brief.test_terms(model, test, batch_size, labels)
+        self._leave(epoch, logs)
         samples = passes.samples(model, min(config.pictures, 100), seed=config.seed)
         sharpness = brief.least_sharpness(model, samples)
-        step, logs = int(model.step.numpy()), {} if logs is None else logs
+        line = None
+        if config.test_line:
+            self._leave(epoch, logs)
+            line = brief.test_line(model, test, batch_size, labels)
+        self.owed = {}
         self.row = {
             "epoch": epoch + 1,
             "step": step,
@@ -185,8 +239,7 @@ class Report(keras.callbacks.Callback):
         logs.update({f"val_{name.removeprefix('test_')}": measured[name] for name in measured})
         logs["images_per_second"] = self.speed.of_epoch
         self.run.append_history(self.row)
-        if config.test_line:
-            line = brief.test_line(model, test, batch_size, labels)
+        if line is not None:
             test_line.append(self.run.test_line, epoch + 1, line)
         self.curves.data["sharpness_step"].append(step)
         self.curves.data["sharpness"].append(sharpness)

@@ -1,4 +1,4 @@
-"""The Keras callback that draws a run's figures."""
+"""What a run draws: its data before the first step, and the Keras callback that draws its figures."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import gc
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from wae_tf.config import Config
+from wae_tf.console import progress
 from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief
@@ -19,6 +21,24 @@ from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_unit
 from wae_tf.runs.folder import RunFolder
 from wae_tf.training.callbacks import Report
+
+
+def draw_data(model: Wae, config: Config, run: RunFolder, train: np.ndarray) -> None:
+    """Draws training images as the networks see them: whether the data are read right.
+
+    There is something to look at then, seconds after the start.
+
+    Args:
+        model: the model, its weights no matter.
+        config: of the run; without figures, or of data that are no pictures, nothing is drawn.
+        run: its folder.
+        train: the training data, [n, H, W, C].
+    """
+    if not (config.figure_every and model.of_pictures):
+        return
+    file = run.figures / "data.png"
+    of_model.draw_data(model, file, train, config.pictures, config.picture_columns)
+    progress(f"{file} shows training images as the networks see them")
 
 
 class Figures(keras.callbacks.Callback):

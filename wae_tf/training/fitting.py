@@ -51,7 +51,8 @@ class _Watchers:
         alone = distribution.is_single_process(model.distribute_strategy)
         together = not alone and bool(own or config.early_stopping_patience)
         last = [EndTogether()] if together else []
-        self.run = run
+        self.run, self.model = run, model
+        self.over = False  # whether an epoch's end that was made up for ended training
         self.speed = callbacks.Speed(config.batch_size)
         self.curves = callbacks.Curves(length.total)
         self._began = time.perf_counter() - state.get("seconds", 0.0)
@@ -64,8 +65,6 @@ class _Watchers:
         tested = min(len(images.test), config.epoch_test_size)
         samples = min(config.pictures, 100) if model.of_pictures else 0
         table = lines.Table(length, "adversary_loss" in model.terms, tested, samples)
-        self.report = callbacks.Report(config, run, images, self.curves, self.speed, table)
-        self.figures = Figures(config, run, images, self.report, stop)
         self.checkpoints = callbacks.Checkpoints(
             config,
             run,
@@ -76,11 +75,23 @@ class _Watchers:
                 "seconds": self.seconds,
                 **integrity.kept(run, config),
                 "row": {k: float(v) for k, v in self.report.row.items()},
+                "owed": self.report.owed,
                 "best": self.best.state,
             },
             stop=stop,
             best=self.best,
         )
+        self.report = callbacks.Report(
+            config,
+            run,
+            images,
+            self.curves,
+            self.speed,
+            table,
+            # With several processes an epoch's end is everyone's.
+            self.checkpoints if alone else None,
+        )
+        self.figures = Figures(config, run, images, self.report, stop)
         # The user's own after the numbers of the test, and before the weights are saved, which they
         # may have moved.
         self.all += [self.bar, self.curves, self.report, self.best, self.own, self.figures]
@@ -96,6 +107,21 @@ class _Watchers:
         self.best.forget_unless(checkpoints.steps(self.run.checkpoints))
         if self.chief:
             self.report.row = state.get("row", {})  # history.csv has it rounded
+
+    def make_up(self, state: dict[str, Any], length: Length) -> None:
+        """Ends the epoch whose test or figures a signal did not wait for, as if it had waited."""
+        if not self.chief:
+            return
+        step = int(self.model.step.numpy())
+        # An epoch that --steps had cut short may go on now.
+        if (owed := state.get("owed")) and length.ends(step):
+            self.model.stop_training = False
+            self.own.on_train_begin()
+            self.report.make_up(owed, [self.best, self.own, self.figures, self.checkpoints])
+            self.over = self.model.stop_training
+        epoch, within = divmod(step, length.steps_per_epoch)
+        if not within:
+            self.figures.catch_up(epoch)
 
     @property
     def seconds(self) -> float:
@@ -138,9 +164,7 @@ def fit(
     """
     stop.check()
     watchers = _Watchers(model, config, images, run, length, stop, state, own)
-    epoch, within = divmod(int(model.step.numpy()), length.steps_per_epoch)
-    if watchers.chief and not within:
-        watchers.figures.catch_up(epoch)
+    watchers.make_up(state, length)
     while True:
         try:
             with stop.deferring(patient=False):  # until a step has come to its end
@@ -148,7 +172,9 @@ def fit(
                 _save_the_end(model, watchers)
             break
         except BadStep as bad:
-            watchers.restore(resuming.roll_back(model, config, run, bad))
+            state = resuming.roll_back(model, config, run, bad)
+            watchers.restore(state)
+            watchers.make_up(state, length)
         finally:
             watchers.close()
     watchers.own.end()
@@ -163,7 +189,8 @@ def fit(
 
 
 def _fit_what_is_left(model: Wae, feed: Feed, length: Length, watchers: _Watchers) -> None:
-    over = watchers.best.over  # a run that had ended so, before it was stopped
+    # A run that had ended so, before it was stopped or where that was made up for.
+    over = watchers.best.over or watchers.over
     for start, first_epoch, last_epoch, steps in length.spans(int(model.step.numpy())):
         if over:
             return

@@ -16,6 +16,7 @@ from wae_tf.data.batches import image_batches
 from wae_tf.errors import RunError
 from wae_tf.models import inputs, pretraining
 from wae_tf.models.wae import Wae
+from wae_tf.pixels import black_and_white
 from wae_tf.training import distribution
 
 #: official wae.py:449, the pretraining loss below which it stops.
@@ -42,8 +43,7 @@ def _checked(model: Wae, images: Any, steps: int, size: int) -> np.ndarray:
         raise ValueError(
             f"{replicas} replicas cannot share {min(len(images), size)} images of pretrain."
         )
-    if images.dtype == bool:
-        return images.astype(np.uint8) * 255
+    images = black_and_white(images, model.settings.pixel_range_of_data)
     return images if images.dtype == np.uint8 else images.astype(np.float32, copy=False)
 
 

@@ -17,7 +17,6 @@ from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import FlagError, RunError, of_a_file
 from wae_tf.evaluation import brief, off_prior
-from wae_tf.figures import of_model
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
@@ -25,6 +24,7 @@ from wae_tf.runs.folder import RunFolder
 from wae_tf.settings import shapes
 from wae_tf.training import (
     distribution,
+    drawing,
     expectation,
     feeding,
     fitting,
@@ -113,11 +113,8 @@ def _train(
         for line in expectation.lines(model, config, length, max(start, 0)):
             progress(line)
 
-    if chief and start < 0 and config.figure_every and images.of_pictures:
-        # Seconds after the start there is something to look at: whether the data are read right.
-        file = run.figures / "data.png"
-        of_model.draw_data(model, file, images.train, config.pictures, config.picture_columns)
-        progress(f"{file} shows training images as the networks see them")
+    if chief and start < 0:
+        drawing.draw_data(model, config, run, images.train)
 
     steps_per_call, most = programs.steps_per_call(model, config, length, max(start, 0))
     with strategy.scope():  # not around the rest: what the chief makes alone is its own
