@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import wae_tf
 from tests.factory import tiny_model
+from wae_tf.pixels import black_and_white
 
 PARTS = ("reconstruction", "penalty")
 
@@ -184,6 +185,14 @@ def test_bool_is_black_and_white_and_rounding_is_no_fault(model, images):
     np.testing.assert_array_equal(model.encode(white), model.encode(white.astype("float32")))
     model.encode(images.clip(0, 1) * (1 + 5e-5))
     np.testing.assert_array_equal(model.encode(list(images)), model.encode(images))
+
+
+def test_bools_are_bytes_only_where_data_have_a_range():
+    mask = np.array([True, False])
+    for bools in (mask, tf.constant(mask)):
+        np.testing.assert_array_equal(black_and_white(bools, "unit"), np.array([255, 0], np.uint8))
+        assert black_and_white(bools, "any") is bools
+    assert black_and_white(mask.astype(np.uint8), "unit").max() == 1
 
 
 def test_a_model_of_another_range_says_so(images):

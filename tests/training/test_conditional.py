@@ -68,7 +68,9 @@ def test_the_modes_take_labels(run, capsys):
         assert any(part in told for part in sentence.split("|")), told
 
 
-@pytest.mark.parametrize("how", [{}, {"batch_order": "in_order"}])
+@pytest.mark.parametrize(
+    "how", [{}, pytest.param({"batch_order": "in_order"}, marks=pytest.mark.slow)]
+)
 def test_a_run_goes_on_to_the_same_weights(how, tmp_path):
     ends = []
     for name, parts in (("whole", (4,)), ("parts", (3, 4))):

@@ -12,6 +12,7 @@ from absl import flags
 from wae_tf import registry
 from wae_tf.cli import mode_flags
 from wae_tf.config import Config
+from wae_tf.console import lean
 from wae_tf.errors import FlagError
 from wae_tf.registry import register
 from wae_tf.settings import memory
@@ -292,6 +293,7 @@ def run(config: Config, values: flags.FlagValues) -> None:
     adopts = config.init_from_official if of_run else None
     if adopts or registry.fact("mode", values.mode, "images", False):
         _check_images(config)
+        lean.import_keras()
     if adopts:
         _adopt(config, adopts)
     registry.get("mode", values.mode)(config, values)

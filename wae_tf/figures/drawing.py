@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 from PIL import Image
 
 from wae_tf.files import replacing
@@ -26,6 +26,7 @@ _UNITS = {
     "adversary loss": "cross-entropy, nats",
     "sharpness": "variance of the Laplacian, least",
 }
+_BAND = 24  # points between an axis and its title, for a legend
 _CELL = 64  # small images are enlarged, by a whole factor, towards this many pixels
 #: Told apart by the colour-blind too: Okabe and Ito's vermilion, blue, bluish green and orange.
 RED, BLUE, GREEN, ORANGE = "#d55e00", "#0072b2", "#009e73", "#e69f00"
@@ -95,8 +96,11 @@ def dress(ax: Axes, title: str, x_name: str, values: np.ndarray) -> None:
     if title in ("reconstruction", "sharpness") and len(values) and values.min() > 0:
         ax.set_yscale("log")
         low, high = ax.get_ylim()
-        if high / low < 30:  # the ticks of so short a log axis would be one or none
-            ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        if high / low < 300:  # powers of ten would be one or two ticks, or none
+            short = high / low < 10
+            ax.yaxis.set_major_locator(
+                MaxNLocator(5, steps=[1, 2, 5, 10]) if short else LogLocator(subs=(1.0, 2.0, 5.0))
+            )
             ax.yaxis.set_major_formatter("{x:g}")
             ax.yaxis.set_minor_locator(NullLocator())
         ax.yaxis.set_minor_formatter(NullFormatter())
@@ -108,7 +112,7 @@ def dress(ax: Axes, title: str, x_name: str, values: np.ndarray) -> None:
             ax.set_yscale("symlog", linthresh=decade)
     if not len(values):
         ax.text(0.5, 0.5, "no values", fontsize=LABEL, ha="center", transform=ax.transAxes)
-    ax.set_title(title, fontsize=TITLE)
+    ax.set_title(title, fontsize=TITLE, pad=_BAND)  # all titles of a row at one height
     ax.set_xlabel(x_name, fontsize=LABEL)
     ax.set_ylabel(_UNITS.get(title, ""), fontsize=LABEL)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
@@ -125,7 +129,7 @@ def legend_above(ax: Axes) -> None:
         loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, fontsize=TICK, frameon=False,
         borderaxespad=0.1, handletextpad=0.4, columnspacing=1.0, handlelength=1.4,
     )  # fmt: skip
-    ax.set_title(ax.get_title(), fontsize=TITLE, pad=24)
+    ax.set_title(ax.get_title(), fontsize=TITLE, pad=_BAND)
 
 
 # Checks and conversions

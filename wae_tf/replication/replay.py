@@ -200,7 +200,7 @@ class Replay:
         model = self.reset()
         model.step.assign(0)
         model.compile(jit_compile=False)
-        update = tf.function(model.update)
+        update = tf.function(model.update, autograph=False)
         losses, adversary = [], []
         for k in range(self.meta["steps"]):
             logs = update(*self.inputs(inputs.make_inputs(self.meta, "step", k)))

@@ -79,8 +79,9 @@ def lines(model: Wae, config: Config, length: Length, start: int) -> list[str]:
     step = seconds_a_step(count / replicas)
     seconds = steps * step
     end = time.localtime(time.time() + seconds)
+    epochs = "1 epoch" if length.epochs == 1 else f"{length.epochs} epochs"
     found = [
-        f"{length.epochs} epochs of {length.steps_per_epoch} steps, {steps:,} to go: about "
+        f"{epochs} of {length.steps_per_epoch} steps, {steps:,} to go: about "
         f"{duration(seconds)}, until "
         f"{time.strftime('%H:%M' if seconds < 43200 else '%a %d %b %H:%M', end)}",
         f"(estimated: {_short(step)} a step of {count / 1e9:,.3g} GFLOP"

@@ -235,7 +235,7 @@ class Replay(Case):
         model = self._reset(nudge)
         model.step.assign(0)
         model.compile(jit_compile=False)
-        update = tf.function(model.update)
+        update = tf.function(model.update, autograph=False)
         names = {"objective": "loss", "reconstruction": "reconstruction", "penalty": "penalty"}
         if isinstance(model, WaeGan):
             names["adversary_loss"] = "adversary_loss"

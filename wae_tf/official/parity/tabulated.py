@@ -30,8 +30,8 @@ def schedule_rows(path: str) -> list[Row]:
         plateau = None
         if opts["lr_schedule"] == "plateau":
             plateau = Plateau(batches)
-            update = tf.function(plateau.update)
-        adapt = tf.function(schedules.adapted_lambda)
+            update = tf.function(plateau.update, autograph=False)
+        adapt = tf.function(schedules.adapted_lambda, autograph=False)
         weight = tf.constant(opts["lambda"], tf.float32)
         for step in range(len(losses)):
             index = tf.constant(step, tf.int64)
