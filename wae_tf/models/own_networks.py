@@ -101,7 +101,8 @@ def serialized(networks: Mapping[str, keras.layers.Layer]) -> dict[str, Any]:
     for name, network in networks.items():
         try:
             made[name] = keras.saving.serialize_keras_object(network)
-        except (NotImplementedError, TypeError) as error:
+        except (NotImplementedError, TypeError, ValueError) as error:
+            # Keras 3.11's own sentence on a missing get_config fails to be made: a ValueError.
             raise ValueError(
                 f"the {name}, a {type(network).__name__}, cannot be saved: a class of layers of your "
                 "own needs get_config, which returns its constructor's arguments "
