@@ -37,10 +37,17 @@ from typing import Any
 
 import common
 
-from wae_tf.cli.arguments import parse
-from wae_tf.models import operations
-from wae_tf.models.wae import Wae
-from wae_tf.training import setup, train
+from wae_tf.console import lean
+
+#: What a contender is started with: TensorFlow's import sets more, such as TF2_BEHAVIOR, with which the
+#: official code cannot run.
+ENVIRONMENT = dict(os.environ)
+lean.import_keras()  # as `wae_tf.main` does
+
+from wae_tf.cli.arguments import parse  # noqa: E402
+from wae_tf.models import operations  # noqa: E402
+from wae_tf.models.wae import Wae  # noqa: E402
+from wae_tf.training import setup, train  # noqa: E402
 
 BEGAN = float(os.environ.get("SPEED_BEGAN", time.time()))
 ROOT = Path(__file__).resolve().parent.parent
@@ -233,7 +240,7 @@ def contenders(work: str, options: argparse.Namespace) -> dict[str, list[str]]:
 
 def measure(name: str, command: list[str]) -> Run:
     """Runs a contender; its numbers."""
-    environment = os.environ | {
+    environment = ENVIRONMENT | {
         "SPEED_BEGAN": str(time.time()),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
     }

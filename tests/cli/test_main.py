@@ -151,7 +151,14 @@ def run(folder, *arguments):
     return main.main([f"--work_dir={folder}", *TINY, *arguments])
 
 
-@pytest.mark.parametrize("model", ["wae_mmd", "wae_gan", "vae"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "wae_mmd",
+        pytest.param("wae_gan", marks=pytest.mark.slow),
+        pytest.param("vae", marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_leaves_what_it_promises(model, tmp_path, capsys):
     folder = tmp_path / "run"
     assert run(folder, f"--model={model}", "--epochs=3", "--steps=10", "--figure_every=2") == 0
@@ -206,6 +213,7 @@ def test_a_run_leaves_what_it_promises(model, tmp_path, capsys):
     assert (folder / "figures" / "interpolations.png").exists()
 
 
+@pytest.mark.slow
 def test_flags_replay_the_run_and_the_seed_decides(tmp_path, capsys):
     first, second, other = (tmp_path / name for name in ("first", "second", "other"))
     assert run(first, "--epochs=2", "--figure_every=0") == 0
@@ -288,7 +296,9 @@ def test_speed_leaves_the_first_call_out(monkeypatch):
     assert speed.images_per_second == 50.0
 
 
-@pytest.mark.parametrize("count, extra", [(3, []), (7, ["--test_size=3"])])
+@pytest.mark.parametrize(
+    "count, extra", [(3, []), pytest.param(7, ["--test_size=3"], marks=pytest.mark.slow)]
+)
 def test_a_handful_of_pictures_is_enough(count, extra, tmp_path, capsys):
     folder = tmp_path / "pictures"
     folder.mkdir()

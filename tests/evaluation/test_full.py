@@ -194,7 +194,7 @@ def test_samples_and_data_side_by_side_are_as_many(folder, tmp_path):
     assert f"{metrics['test_psnr']:.4g} ± " in by_title["PSNR, dB"]["reconstructions"]
 
 
-@pytest.mark.parametrize("sampler", ["gmm", "improved"])
+@pytest.mark.parametrize("sampler", ["gmm", pytest.param("improved", marks=pytest.mark.slow)])
 def test_other_samplers_have_names_of_their_own(folder, sampler):
     before = RunFolder(folder / "run").read_metrics()
     assert evaluate(folder, f"--sampler={sampler}", f"--classifier={folder / 'classifier'}") == 0

@@ -61,6 +61,22 @@ def test_codes_move_walk_and_scatter(explorer):
     np.testing.assert_array_equal(explorer.around(code, 0.0, 2, seed=0), [code, code])
 
 
+def test_with_classes_a_code_is_decoded_by_one():
+    decoder = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, use_bias=False)])
+    weights = np.array([[1, 0, 0], [0, 10, 0], [0, 0, 5], [0, 0, 7]], np.float32)
+    decoder.layers[0].set_weights([weights])
+    model = wae_tf.WaeMmd(encoder=linear().encoder, decoder=decoder, classes=2)
+    rows = np.array([[4, 0, 0], [-4, 1, 0]], np.float32)
+    explorer = Explorer(model, rows, np.array([1, 0]))
+    codes = np.array([[1, 2], [3, 4]], np.float32)
+    np.testing.assert_allclose(explorer.decode(codes, 1), [[1, 20, 7], [3, 40, 7]])
+    np.testing.assert_allclose(explorer.decode(codes), [[1, 20, 5], [3, 40, 5]])
+    assert explorer.labels.tolist() == [1, 0]
+    assert Explorer(model).order.tolist() == [1, 0]
+    for other, labels in ((model, [2, 0]), (linear(), [0, 0])):  # of data that are not the model's
+        assert Explorer(other, rows, np.array(labels)).labels is None
+
+
 def test_codes_stay_on_a_sphere():
     explorer = Explorer(linear("sphere"))
     np.testing.assert_allclose(explorer.middle(), [0.5**0.5] * 2, rtol=1e-6)

@@ -174,6 +174,7 @@ json.dump(found, open(sys.argv[1], "w"))
 
 
 @pytest.mark.processes
+@pytest.mark.slow
 def test_two_replicas_test_every_image_and_leave_out_what_they_cannot_share(tmp_path):
     out = tmp_path / "found.json"
     done = subprocess.run(

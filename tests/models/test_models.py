@@ -71,7 +71,9 @@ def test_initial_weights_have_the_official_deviation_and_follow_the_seed():
     assert np.abs(conv - kernels(2)[0]).max() > 0.01
 
 
-@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize(
+    "cls", [*CLASSES[:2], *(pytest.param(c, marks=pytest.mark.slow) for c in CLASSES[2:])]
+)
 def test_saved_and_loaded_trains_on_with_the_same_numbers(cls, images, tmp_path):
     model = make(cls)
     model.fit(images, epochs=2, batch_size=8, shuffle=False, verbose=0)

@@ -39,7 +39,7 @@ def saved(tmp_path_factory):
     "imports",
     [
         "import keras, wae_tf",
-        "import wae_tf, keras",
+        pytest.param("import wae_tf, keras", marks=pytest.mark.slow),
         pytest.param("import wae_tf.networks.official, keras", marks=pytest.mark.slow),
     ],
 )

@@ -143,7 +143,7 @@ def test_optimizers_of_ones_own_are_saved_with_their_state(vectors, tmp_path):
     assert all(np.array_equal(one, other) for one, other in pairs)
 
 
-@pytest.mark.parametrize("shape", [(8, 8, 3), (9,)], ids=str)
+@pytest.mark.parametrize("shape", [pytest.param((8, 8, 3), marks=pytest.mark.slow), (9,)], ids=str)
 def test_the_official_networks_given_without_a_shape_are_the_same_model(shape, rng, tmp_path):
     ours = tiny_model(wae_tf.WaeGan, shape, seed=5, encoder_noise="gaussian")
     build = (official.build_encoder, official.build_decoder)

@@ -287,6 +287,7 @@ def small():
     return by_name.from_config(Config(**TINY, model="wae_gan"), (8, 8, 1), 100)
 
 
+@pytest.mark.slow
 def test_versions_go_up_and_a_failed_export_leaves_nothing(small, tmp_path, monkeypatch):
     tmp_path = tmp_path / "a[1]*"  # a pattern to TensorFlow
     (tmp_path / "7").mkdir(parents=True)

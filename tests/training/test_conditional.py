@@ -1,6 +1,11 @@
 """--conditional: a run with labels from the flags to a served model, and what is refused."""
 
+import csv
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +14,7 @@ import wae_tf
 from tests.factory import said, tiny_run
 from wae_tf.cli import arguments
 from wae_tf.data import load
+from wae_tf.training import setup
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +46,13 @@ def test_its_test_cost_is_by_the_true_labels(run):
 def test_the_modes_take_labels(run, capsys):
     where = f"--work_dir={run}"
     said(capsys, "--mode=evaluate", where, "--eval_samples=60", "--sampler=gmm")
-    said(capsys, "--mode=sample", where, "--num_samples=4", "--labels=3")
-    samples = np.load(run / "samples.npy")
     model = wae_tf.load(run)
-    expected = model.sample(4, seed=0, labels=3).numpy()
-    np.testing.assert_allclose(samples / 255, expected, atol=0.003)
+    for asked, labels in (("3", [3, 3, 3, 3]), ("3,1,7", [3, 1, 7, 3])):
+        said(capsys, "--mode=sample", where, "--num_samples=4", f"--labels={asked}")
+        samples = np.load(run / "samples.npy")
+        expected = model.sample(4, seed=0, labels=labels).numpy()
+        np.testing.assert_allclose(samples / 255, expected, atol=0.003)
+        assert np.load(run / "samples_labels.npy").tolist() == labels
     said(capsys, "--mode=interpolate", where)
     for given, sentence, status in (
         (["--mode=sample", "--labels=12"], "whole numbers from 0 to 9", 2),
@@ -60,7 +68,9 @@ def test_the_modes_take_labels(run, capsys):
         assert any(part in told for part in sentence.split("|")), told
 
 
-@pytest.mark.parametrize("how", [{}, {"batch_order": "in_order"}])
+@pytest.mark.parametrize(
+    "how", [{}, pytest.param({"batch_order": "in_order"}, marks=pytest.mark.slow)]
+)
 def test_a_run_goes_on_to_the_same_weights(how, tmp_path):
     ends = []
     for name, parts in (("whole", (4,)), ("parts", (3, 4))):
@@ -73,6 +83,42 @@ def test_a_run_goes_on_to_the_same_weights(how, tmp_path):
     assert all(np.array_equal(one, other) for one, other in zip(*ends, strict=True))
 
 
+# In a process of its own: the number of devices is fixed at the first use of TensorFlow.
+TWO_DEVICES = """
+import sys
+import tensorflow as tf
+import wae_tf
+from wae_tf.cli import arguments
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+for how in ("none", "mirrored"):
+    for model in ("wae_mmd", "wae_gan"):
+        where = f"--work_dir={sys.argv[1]}/{how}_{model}"
+        given = [*sys.argv[2:], where, f"--distribute={how}", f"--model={model}"]
+        wae_tf.train(arguments.parse(given)[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_two_replicas_get_the_labels_of_their_rows(tmp_path):
+    given = tiny_run(conditional=True, epochs=3, figure_every=0, test_line=True, pictures=4)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", TWO_DEVICES, str(tmp_path), *given]
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
+    for model in ("wae_mmd", "wae_gan"):
+        one, two = (
+            list(csv.DictReader((tmp_path / f"{how}_{model}" / "history.csv").open()))
+            for how in ("none", "mirrored")
+        )
+        assert len(one) == len(two) == 3
+        for row, other in zip(one, two, strict=True):
+            for name in ("loss", "reconstruction", "penalty", "test_reconstruction"):
+                expected = float(row[name])
+                near = 1e-5 * max(1.0, abs(expected))
+                assert float(other[name]) == pytest.approx(expected, rel=0, abs=near), name
+
+
 def test_what_has_no_labels_or_too_many_is_refused(tmp_path, capsys):
     np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(80, 4)))
     data = ["--dataset=folder", f"--data_dir={tmp_path / 'a.npy'}", "--batch_size=20"]
@@ -80,5 +126,7 @@ def test_what_has_no_labels_or_too_many_is_refused(tmp_path, capsys):
     assert "--conditional needs labels" in said(capsys, *data, where, "--conditional", status=2)
     told = said(capsys, *tiny_run(classes=4), where, status=2)
     assert "--classes=4 is fewer than the 10 classes" in told
+    few = load.load("digits", train_size=2, test_size=1)
     config = arguments.parse(tiny_run(conditional=True))[1]
+    assert setup.with_classes(config, few).classes == 10  # of all digits
     assert dataclasses.replace(config, classes=12).settings.decoder_width == 15

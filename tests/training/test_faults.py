@@ -154,6 +154,7 @@ def killed_and_gone_on(model, names, whole, tmp_path):
         assert_same(folder, whole)
 
 
+@pytest.mark.slow
 def test_killed_here_and_there_a_run_goes_on_bit_by_bit(uninterrupted, tmp_path):
     killed_and_gone_on("wae_mmd", FEW, uninterrupted("wae_mmd"), tmp_path)
 

@@ -80,6 +80,7 @@ def test_a_run_goes_on_to_the_same_weights(run, table, tmp_path):
     assert all(np.array_equal(one, other) for one, other in pairs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(6, 2), (3, 4, 2, 1)], ids=["series", "volumes"])
 def test_series_and_volumes_are_trained_evaluated_and_served(shape, tmp_path, capsys):
     many = "series" if len(shape) == 2 else "volumes"

@@ -140,6 +140,7 @@ def test_a_callback_whose_file_fails_is_named(tmp_path):
         wae_tf.train(config_of(tmp_path / "run", epochs=1), callbacks=[Writes()])
 
 
+@pytest.mark.slow
 def test_the_best_is_kept_and_training_ends_after_patience_also_when_killed(tmp_path, scripted):
     fields = {"early_stopping_patience": 2, "keep_best": True, "keep_checkpoints": 1}
     whole, killed = tmp_path / "whole", tmp_path / "killed"

@@ -12,6 +12,7 @@ from absl import flags
 from wae_tf import registry
 from wae_tf.cli import mode_flags
 from wae_tf.config import Config
+from wae_tf.console import lean
 from wae_tf.errors import FlagError
 from wae_tf.registry import register
 from wae_tf.settings import memory
@@ -65,8 +66,8 @@ def _classifier(config: Config, values: flags.FlagValues) -> None:
     )
 
 
-def _labels_of(config: Config, asked: list[str], of_data: Any) -> Any:
-    """The labels of which those of samples are drawn: --labels, or those of the training images.
+def _labels_asked(config: Config, asked: list[str], count: int) -> Any:
+    """The samples' labels, int64 [count]: those of --labels in turn; None where none are given.
 
     Raises:
         FlagError: labels of a run that has none, or others.
@@ -74,7 +75,7 @@ def _labels_of(config: Config, asked: list[str], of_data: Any) -> Any:
     import numpy as np
 
     if not asked:
-        return of_data
+        return None
     if not config.classes:
         raise FlagError("--labels is of a run that was trained with --conditional.")
     if not all(label.isdecimal() and int(label) < config.classes for label in asked):
@@ -82,7 +83,7 @@ def _labels_of(config: Config, asked: list[str], of_data: Any) -> Any:
             f"--labels={','.join(asked)} is not accepted: whole numbers from 0 to {config.classes - 1}, "
             "separated by commas."
         )
-    return np.array(asked, np.int64)
+    return np.resize(np.array(asked, np.int64), count)
 
 
 @register(
@@ -93,7 +94,8 @@ def _labels_of(config: Config, asked: list[str], of_data: Any) -> Any:
     flags={
         "labels": (
             [],
-            "of a conditional run: the classes that samples are of (default: as in the data)",
+            "of a conditional run: the classes that samples are of, in turn (default: drawn, as frequent "
+            "as in the data)",
         )
     },
 )
@@ -119,17 +121,23 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
         numbers * values.num_samples, f"--num_samples={values.num_samples}", "--num_samples"
     )
     run = RunFolder(config.folder)
+    labels = _labels_asked(config, values.labels, values.num_samples)
+    if labels is None:
+        labels = samplers.draw_labels(model, images.train_labels, values.num_samples, config.seed)
     codes = samplers.draw_codes(
         model,
         values.sampler,
         values.num_samples,
         images.train,
-        labels=_labels_of(config, values.labels, images.train_labels),
+        labels=labels,
         seed=config.seed,
         sphere_axis=values.sphere_axis,
         progress=progress,
     )
     samples = passes.decoded(model, codes)
+    if config.classes:
+        with replacing(run.folder / "samples_labels.npy") as file:
+            np.save(file, labels)
     if not model.of_pictures:
         with replacing(run.folder / "samples.npy") as file:
             np.save(file, samples)
@@ -191,11 +199,12 @@ def _explore(config: Config, values: flags.FlagValues) -> None:
 
     file = values.keras_file
     model = loading.load(file) if file else resuming.restore_model(config)
-    data = None
+    data = labels = None
     if values.explore_rows:
         try:
             images = setup.load_images(config, of_model=False)
-            data = images.train if images.image_shape == model.image_shape else None
+            if images.image_shape == model.image_shape:
+                data, labels = images.train, images.train_labels
             why = (
                 f"{config.dataset} has rows of {images.image_shape}, the model {model.image_shape}"
             )
@@ -204,7 +213,7 @@ def _explore(config: Config, values: flags.FlagValues) -> None:
         if data is None:
             progress(f"without neighbours: {why}")
     opening.explore(
-        model, f"explore {file or config.folder}", data, values.port, values.explore_rows
+        model, f"explore {file or config.folder}", data, values.port, values.explore_rows, labels
     )
 
 
@@ -284,6 +293,7 @@ def run(config: Config, values: flags.FlagValues) -> None:
     adopts = config.init_from_official if of_run else None
     if adopts or registry.fact("mode", values.mode, "images", False):
         _check_images(config)
+        lean.import_keras()
     if adopts:
         _adopt(config, adopts)
     registry.get("mode", values.mode)(config, values)

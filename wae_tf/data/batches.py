@@ -199,15 +199,12 @@ def index_batches(
     def indices(step: tf.Tensor) -> tf.Tensor:
         return batch_indices(seed, step, size, batch_size)[first:last]
 
-    @tf.autograph.experimental.do_not_convert
-    def several(step: tf.Tensor) -> tf.Tensor:
-        return tf.stack([indices(step + number) for number in range(steps or 1)])
-
-    return (
-        tf.data.Dataset.counter(start_step, steps or 1)
-        .map(several if steps else indices, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(tf.data.AUTOTUNE)
+    found = tf.data.Dataset.counter(start_step).map(
+        indices, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
+    if steps is not None:
+        found = found.batch(steps)
+    return found.prefetch(tf.data.AUTOTUNE)
 
 
 def row_reader(images: np.ndarray) -> Any:

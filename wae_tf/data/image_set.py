@@ -32,6 +32,8 @@ class ImageSet:
         source: where the pixels came from, in words.
         skipped: files left out because they could not be read.
         left_out: what else was left out, and why, in words.
+        classes: of how many classes the whole data set is, which may be more than those of a few first
+            images; 0 where that is not known.
     """
 
     name: str
@@ -43,6 +45,7 @@ class ImageSet:
     source: str
     skipped: tuple[str, ...] = ()
     left_out: str = ""
+    classes: int = 0
 
     @property
     def image_shape(self) -> tuple[int, ...]:

@@ -189,7 +189,10 @@ def _read(reader: Callable[..., Any], **settings: Any) -> Any:
 
 def _first(images: ImageSet, train_size: int | None, test_size: int | None) -> ImageSet:
     """The first images of each part."""
-    changes: dict[str, Any] = {}
+    both = [own for own in (images.train_labels, images.test_labels) if own is not None]
+    changes: dict[str, Any] = {
+        "classes": 1 + max((int(own.max(initial=-1)) for own in both), default=-1)
+    }
     words = []
     for part, size in (("train", train_size), ("test", test_size)):
         rows, labels = getattr(images, part), getattr(images, f"{part}_labels")

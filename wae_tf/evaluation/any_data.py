@@ -50,7 +50,7 @@ def measured(
         options.sampler,
         options.eval_samples,
         images.train,
-        labels=images.train_labels,
+        labels=samplers.draw_labels(model, images.train_labels, options.eval_samples, config.seed),
         seed=config.seed,
         sphere_axis=options.sphere_axis,
         progress=progress,

@@ -200,6 +200,13 @@ def mixture(model: Wae, train: np.ndarray, count: int, *, seed: int = 0) -> np.n
     return np.clip(drawn, -1.0, 1.0) if settings.prior == "uniform" else drawn
 
 
+def draw_labels(model: Wae, of_data: np.ndarray | None, count: int, seed: int) -> np.ndarray | None:
+    """Labels int64 [count] as frequent as in the data [n]; None of a model without classes."""
+    if of_data is None or not model.settings.classes:
+        return None
+    return np.random.default_rng(seed % 2**32).choice(of_data, count)
+
+
 def draw_codes(
     model: Wae,
     sampler: str,
@@ -218,8 +225,7 @@ def draw_codes(
         sampler: one of SAMPLERS: `prior`; `gmm`, see `mixture`; `improved`, see `improved`.
         count: number of codes.
         train: uint8 training images, for `gmm`.
-        labels: int64, of which those of the samples are drawn: of the training images, so that classes
-            are as frequent as there.
+        labels: int64 [count], of the codes, which a model with classes needs; else they are left.
         seed: everything random follows from it.
         sphere_axis: of `improved`.
         progress: of `improved`.
@@ -227,14 +233,11 @@ def draw_codes(
     Raises:
         FlagError: a sampler that is not known or does not fit the model.
     """
-    drawn = None
-    if labels is not None and model.settings.classes:
-        drawn = np.random.default_rng(seed % 2**32).choice(labels, count)
     if sampler == "prior":
         prior_sample = model.sample_prior(count, streams.key(seed, "sample", 0)).numpy()
-        return passes.joined(model, prior_sample, drawn)
+        return passes.joined(model, prior_sample, labels)
     if sampler == "gmm":
-        return passes.joined(model, mixture(model, train, count, seed=seed), drawn)
+        return passes.joined(model, mixture(model, train, count, seed=seed), labels)
     if sampler != "improved":
         raise FlagError(
             f"--sampler={sampler} is not known; accepted: {', '.join(SAMPLERS)}"

@@ -24,6 +24,8 @@ class Explorer:
     Args:
         model: trained.
         rows: data [n, ...] as the model takes them; none: there are no neighbours.
+        labels: int64 [n], of the rows; left if they are of more classes than the model has, as where
+            it has none.
 
     Attributes:
         codes: float32 [n, z] of the rows, means of a gaussian encoder.
@@ -32,8 +34,12 @@ class Explorer:
         low, high: float32 [z], between which a coordinate is moved.
     """
 
-    def __init__(self, model: Wae, rows: np.ndarray | None = None):
+    def __init__(
+        self, model: Wae, rows: np.ndarray | None = None, labels: np.ndarray | None = None
+    ):
         self.model = model
+        known = labels is not None and (labels < model.settings.classes).all()
+        self.labels = labels if known else None
         self.rows = np.empty((0, *model.image_shape), np.float32) if rows is None else rows
         self.codes = np.empty((0, self.zdim), np.float32)
         if len(self.rows):
@@ -122,9 +128,11 @@ class Explorer:
 
     # Rows.
 
-    def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Rows of data float32 [n, ...] of codes [n, z]."""
-        return passes.decoded(self.model, np.asarray(codes, np.float32))
+    def decode(self, codes: np.ndarray, label: int = 0) -> np.ndarray:
+        """Rows of data float32 [n, ...] of codes [n, z]; of a model with classes, all of this one."""
+        codes = np.asarray(codes, np.float32)
+        of_class = np.full(len(codes), label)
+        return passes.decoded(self.model, passes.joined(self.model, codes, of_class))
 
     def neighbours(self, code: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """The rows whose codes are nearest, nearest first: their indices [k] and distances [k]."""

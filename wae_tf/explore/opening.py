@@ -8,6 +8,7 @@ from wae_tf.console import interruption, progress
 from wae_tf.errors import FlagError
 from wae_tf.explore import server
 from wae_tf.explore.explorer import Explorer
+from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 
 _ADVICE = "the page is closed; the same command opens it again."
@@ -27,7 +28,14 @@ def check(port: int, rows: int) -> None:
     server.require()
 
 
-def explore(model: Wae, title: str, data: np.ndarray | None, port: int, rows: int) -> None:
+def explore(
+    model: Wae,
+    title: str,
+    data: np.ndarray | None,
+    port: int,
+    rows: int,
+    labels: np.ndarray | None = None,
+) -> None:
     """Opens the page of a model, until a signal.
 
     Args:
@@ -36,6 +44,7 @@ def explore(model: Wae, title: str, data: np.ndarray | None, port: int, rows: in
         data: rows [n, ...] of training data, or None.
         port: see `server.listen`.
         rows: of the data, at most, among which neighbours are sought.
+        labels: int64 [n], of the data, of a model with classes.
 
     Raises:
         Interrupted: a signal ended it.
@@ -44,4 +53,5 @@ def explore(model: Wae, title: str, data: np.ndarray | None, port: int, rows: in
     with interruption.listening(_ADVICE):
         if some is not None:
             progress(f"encoding {len(some):,} rows of the data, to look for neighbours")
-        server.serve(Explorer(model, some), title, server.listen(port))
+        explorer = Explorer(model, some, passes.first(labels, rows))
+        server.serve(explorer, title, server.listen(port))

@@ -47,7 +47,8 @@ class Page:
     # The parts.
 
     def _lay_out(self) -> None:
-        begin = self.explorer.middle()
+        explorer = self.explorer
+        begin = explorer.middle()
         self.code, self.first, self.last = gr.State(begin), gr.State(begin), gr.State(begin)
         self.codes = gr.State(begin[None])  # what a file to download holds
         with gr.Row():
@@ -63,6 +64,11 @@ class Page:
                     elem_id="code",
                     submit_btn="set",
                 )
+                classes = explorer.model.settings.classes
+                self.label = gr.Dropdown(
+                    [(f"of class {label}", label) for label in range(classes)] or [("", 0)], value=0,
+                    visible=classes > 0, show_label=False, container=False, elem_id="label",
+                )  # fmt: skip
             with gr.Column(scale=3, min_width=300):
                 self._lay_out_sliders(begin)
             with gr.Column(scale=2, min_width=260):
@@ -151,20 +157,22 @@ class Page:
 
     def _connect(self) -> None:
         shows = [self.code, self.picture, self.text, *self.sliders, self.near]
+        seen = [self.leaf, self.label]
         for i, slider in enumerate(self.sliders):
             slider.input(
-                lambda code, leaf, value, i=i: self._move(code, leaf, i, value),
-                [self.code, self.leaf, slider],
+                lambda code, value, leaf, label, i=i: self._move(code, value, leaf, label, i),
+                [self.code, slider, *seen],
                 [self.code, self.picture, self.text, *self._others(i), self.near],
                 **_LIVE,
             )
         self.leaf.input(self._turn, [self.code, self.leaf], self.sliders, **_LIVE)
-        self.text.submit(self._read, [self.text, self.leaf], shows, **_LIVE)
-        self.draw.click(self._draw, self.leaf, shows, **_LIVE)
-        self.reset.click(self._reset, self.leaf, shows, **_LIVE)
-        self.dropped.input(self._drop, [self.dropped, self.leaf], [self.pair, *shows], **_LIVE)
-        self.take.click(self._take, [self.number, self.leaf], [self.pair, *shows], **_LIVE)
-        way = [self.first, self.last, self.steps]
+        self.text.submit(self._read, [self.text, *seen], shows, **_LIVE)
+        self.draw.click(self._draw, seen, shows, **_LIVE)
+        self.reset.click(self._reset, seen, shows, **_LIVE)
+        self.dropped.input(self._drop, [self.dropped, *seen], [self.pair, *shows], **_LIVE)
+        taken = [self.label, self.pair, *shows]
+        self.take.click(self._take, [self.number, *seen], taken, **_LIVE)
+        way = [self.first, self.last, self.steps, self.label]
         self.set_first.click(lambda code: code, self.code, self.first).then(
             self._walk, way, self.way, **_LIVE
         )
@@ -172,11 +180,12 @@ class Page:
             self._walk, way, self.way, **_LIVE
         )
         self.steps.input(self._walk, way, self.way, **_LIVE)
-        ball = [self.code, self.radius, self.count, self.seed]
+        ball = [self.code, self.radius, self.count, self.seed, self.label]
         self.go_round.click(self._go_round, ball, [self.about, self.codes], **_LIVE)
         self.radius.input(self._go_round, ball, [self.about, self.codes], **_LIVE)
-        self.about.select(self._choose, [self.codes, self.leaf], shows, **_LIVE)
-        self.write.click(self._write, [self.which, self.code, *way, self.codes], self.files)
+        self.about.select(self._choose, [self.codes, *seen], shows, **_LIVE)
+        self.label.input(self._show, [self.code, *seen], shows, **_LIVE)
+        self.write.click(self._write, [self.which, self.code, *way[:3], self.codes], self.files)
         self.blocks.load(lambda: self._near(self.explorer.middle()), None, self.near, **_LIVE)
 
     def _others(self, i: int) -> list[Any]:
@@ -184,8 +193,8 @@ class Page:
         sphere = self.explorer.model.settings.prior == "sphere"
         return [s for k, s in enumerate(self.sliders) if k != i] if sphere else []
 
-    def _show(self, code: np.ndarray, leaf: int) -> list[Any]:
-        (picture,) = self._pictures(self.explorer.decode(code[None]), _LARGE)
+    def _show(self, code: np.ndarray, leaf: int, label: int) -> list[Any]:
+        (picture,) = self._pictures(self.explorer.decode(code[None], label), _LARGE)
         return [code, picture, views.as_text(code), *self._turn(code, leaf), self._near(code)]
 
     def _turn(self, code: np.ndarray, leaf: int) -> list[Any]:
@@ -199,46 +208,48 @@ class Page:
         ]  # fmt: skip
         return moved + [gr.Slider(visible=False)] * (len(self.sliders) - len(moved))
 
-    def _move(self, code: np.ndarray, leaf: int, i: int, value: float) -> list[Any]:
+    def _move(self, code: np.ndarray, value: float, leaf: int, label: int, i: int) -> list[Any]:
         code = self.explorer.moved(code, int(self.leaves[leaf][i]), value)
-        new, picture, text, *sliders, near = self._show(code, leaf)
+        new, picture, text, *sliders, near = self._show(code, leaf, label)
         others = [s for k, s in enumerate(sliders) if k != i] if self._others(i) else []
         return [new, picture, text, *others, near]
 
-    def _draw(self, leaf: int) -> list[Any]:
+    def _draw(self, leaf: int, label: int) -> list[Any]:
         seed = int(np.random.default_rng().integers(2**31))
-        return self._show(self.explorer.drawn(1, seed)[0], leaf)
+        return self._show(self.explorer.drawn(1, seed)[0], leaf, label)
 
-    def _reset(self, leaf: int) -> list[Any]:
-        return self._show(self.explorer.middle(), leaf)
+    def _reset(self, leaf: int, label: int) -> list[Any]:
+        return self._show(self.explorer.middle(), leaf, label)
 
-    def _read(self, text: str, leaf: int) -> list[Any]:
+    def _read(self, text: str, leaf: int, label: int) -> list[Any]:
         try:
             code = views.of_text(text, self.explorer.zdim)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        return self._show(self.explorer.supported(code[None])[0], leaf)
+        return self._show(self.explorer.supported(code[None])[0], leaf, label)
 
-    def _drop(self, file: str | None, leaf: int) -> list[Any]:
+    def _drop(self, file: str | None, leaf: int, label: int) -> list[Any]:
         if file is None:  # taken away again
             return [gr.skip()] * (5 + len(self.sliders))
         try:
             row = views.as_row(self.explorer.model, Path(file).read_bytes())
         except BadPicture as error:
             raise gr.Error(f"the file {error}.", print_exception=False) from error
-        return self._of_row(row, leaf)
+        return self._of_row(row, leaf, label)
 
-    def _take(self, number: int | None, leaf: int) -> list[Any]:
+    def _take(self, number: int | None, leaf: int, label: int) -> list[Any]:
         rows = self.explorer.rows
         if number is None or not 0 <= number < len(rows):
             raise gr.Error(f"there are rows 0 to {len(rows) - 1}.", print_exception=False)
-        return self._of_row(np.asarray(rows[int(number)]), leaf)
+        if self.explorer.labels is not None:
+            label = int(self.explorer.labels[int(number)])
+        return [label, *self._of_row(np.asarray(rows[int(number)]), leaf, label)]
 
-    def _of_row(self, row: np.ndarray, leaf: int) -> list[Any]:
+    def _of_row(self, row: np.ndarray, leaf: int, label: int) -> list[Any]:
         code = self.explorer.encode(row[None])[0]
         seen = np.asarray(self.explorer.model.as_pixels(row[None]))
-        both = np.concatenate([seen, self.explorer.decode(code[None])])
-        return [self._pictures(both, _SMALL), *self._show(code, leaf)]
+        both = np.concatenate([seen, self.explorer.decode(code[None], label)])
+        return [self._pictures(both, _SMALL), *self._show(code, leaf, label)]
 
     def _near(self, code: np.ndarray) -> list[Any]:
         where, far = self.explorer.neighbours(code, NEIGHBOURS)
@@ -250,19 +261,18 @@ class Page:
             for picture, i, distance in zip(found, where, far, strict=True)
         ]
 
-    def _walk(self, first: np.ndarray, last: np.ndarray, steps: float) -> list[Any]:
-        return self._pictures(
-            self.explorer.decode(self.explorer.line(first, last, int(steps))), _SMALL
-        )
+    def _walk(self, first: np.ndarray, last: np.ndarray, steps: float, label: int) -> list[Any]:
+        way = self.explorer.line(first, last, int(steps))
+        return self._pictures(self.explorer.decode(way, label), _SMALL)
 
     def _go_round(
-        self, code: np.ndarray, radius: float, count: float, seed: float | None
+        self, code: np.ndarray, radius: float, count: float, seed: float | None, label: int
     ) -> tuple[list[Any], np.ndarray]:
         codes = self.explorer.around(code, radius, int(count), abs(int(seed or 0)))
-        return self._pictures(self.explorer.decode(codes), _SMALL), codes
+        return self._pictures(self.explorer.decode(codes, label), _SMALL), codes
 
-    def _choose(self, codes: np.ndarray, leaf: int, event: gr.SelectData) -> list[Any]:
-        return self._show(codes[event.index], leaf)
+    def _choose(self, codes: np.ndarray, leaf: int, label: int, event: gr.SelectData) -> list[Any]:
+        return self._show(codes[event.index], leaf, label)
 
     def _write(
         self,

@@ -89,7 +89,8 @@ def with_classes(config: Config, images: ImageSet) -> Config:
             f"--classes={config.classes} is fewer than the {classes} classes of {images.name}; leave it "
             "out, and --conditional finds them."
         )
-    return dataclasses.replace(config, conditional=True, classes=config.classes or classes)
+    classes = config.classes or max(images.classes, classes)
+    return dataclasses.replace(config, conditional=True, classes=classes)
 
 
 def _check_shape(config: Config, image_shape: tuple[int, ...]) -> None:
