@@ -102,7 +102,7 @@ for how in ("none", "mirrored"):
 @pytest.mark.slow
 @pytest.mark.processes
 def test_two_replicas_get_the_labels_of_their_rows(tmp_path):
-    given = tiny_run(conditional=True, epochs=3, figure_every=0, test_line=True, pictures=4)
+    given = tiny_run(conditional=True, epochs=3, figure_every=0, test_line=True)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-c", TWO_DEVICES, str(tmp_path), *given]
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
