@@ -88,7 +88,7 @@ def figure_of(shown: SixPanels) -> Figure:
         right=0.985,
         bottom=0.06,
         top=0.905 if title else 0.955,
-        wspace=0.15,
+        wspace=0.19,  # room for ticks such as -12.5 beside their axis's name
         hspace=0.17,
     )
     if title:
