@@ -221,7 +221,10 @@ def test_kill_9_again_and_again(uninterrupted, tmp_path):
     assert_same(folder, uninterrupted("wae_gan"))
 
 
-@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    "number, status",
+    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
+)
 def test_a_signal_saves_and_says_how_to_go_on(
     number, status, uninterrupted, tmp_path, monkeypatch, capsys
 ):
