@@ -3,6 +3,7 @@
 import argparse
 import csv
 import io
+import json
 import os
 import time
 
@@ -56,6 +57,38 @@ def memory_mb(which="VmHWM"):
     with io.open("/proc/self/status") as status:
         lines = [line for line in status if line.startswith(which)]
     return int(lines[0].split()[1]) / 1024.0
+
+
+def matrix_rate(multiply, size):
+    """Return operations a second of multiply(), a product of size^2 matrices waited for: the best of 12."""
+    multiply()
+    rates = []
+    for _ in range(12):
+        began = time.perf_counter()
+        multiply()
+        rates.append(2 * size**3 / (time.perf_counter() - began))
+    return max(rates)
+
+
+def print_speed(marks, began, peak_mb, operations_a_second):
+    """Print a contender's line of JSON: seconds a step, the first quarter left out.
+
+    marks: (step, time) after each call, the first one's first. began: time of the start, if SPEED_BEGAN in
+    the environment says none.
+    """
+    import numpy as np
+
+    steps, times = np.array(marks).T
+    each = np.diff(times) / np.diff(steps)
+    each = each[(len(each) + 3) // 4 :]
+    result = {
+        "seconds": float(np.median(each)),
+        "mean": float(np.mean(each)),
+        "first": float(times[0]) - float(os.environ.get("SPEED_BEGAN", began)),
+        "peak_mb": peak_mb,
+        "matrix_gflops": operations_a_second / 1e9,
+    }
+    print(json.dumps(result))
 
 
 def write_rows(path, rows, columns=None):

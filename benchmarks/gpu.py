@@ -44,14 +44,7 @@ def commands(work: str, options: argparse.Namespace) -> dict[str, tuple[list[str
         found[f"wae_tf {kind}"] = (speed.own_command(work, options), environment)
         if not options.torch_python:
             continue
-        described = subprocess.run(
-            speed.own_command(work, options, "--describe"),
-            capture_output=True,
-            text=True,
-            check=True,
-            env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
-        )
-        settings = json.loads(described.stdout.strip().splitlines()[-1])
+        settings = speed.described(work, options, CUDA_VISIBLE_DEVICES="")
         settings |= {"device": "cuda", "tf32": tf32}
         settings["channels_last"] = settings["encoder_arch"] != "mlp"
         script = str(Path(__file__).with_name("torch_speed.py").resolve())
@@ -115,11 +108,8 @@ def table(results: dict[str, dict[str, Any]], batch: int = 100) -> str:
     """Markdown: a line a contender."""
     rows = []
     for name, run in results.items():
-        work, contender, kind = (
-            name.split(" ")[0],
-            " ".join(name.split(" ")[1:-1]),
-            name.split()[-1],
-        )
+        work, *words, kind = name.split(" ")
+        contender = " ".join(words)
         own = results.get(f"{work} wae_tf {kind}")
         reached = own and own["gflop"] / own["matrix_gflops"] / run["seconds"]
         rows.append(

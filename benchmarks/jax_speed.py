@@ -18,7 +18,6 @@ BEGAN = time.time()
 import itertools  # noqa: E402
 import json  # noqa: E402
 import math  # noqa: E402
-import os  # noqa: E402
 import sys  # noqa: E402
 from functools import partial  # noqa: E402
 
@@ -296,12 +295,8 @@ def matrix_rate(o):
     """Operations a second of 2048^3 products, of 8192^3 on a GPU, the best of several."""
     size = 2048 if jax.default_backend() == "cpu" else 8192
     matrix = random.normal(random.key(0), (size, size)).astype(half_of(o) or jnp.float32)
-    product, rates = jax.jit(lambda a: a @ a), []
-    for _ in range(13):
-        began = time.perf_counter()
-        product(matrix).block_until_ready()
-        rates.append(2 * size**3 / (time.perf_counter() - began))
-    return max(rates[1:])
+    product = jax.jit(lambda a: a @ a)
+    return common.matrix_rate(lambda: product(matrix).block_until_ready(), size)
 
 
 def main(o):
@@ -309,17 +304,7 @@ def main(o):
     times = []
     train(o, times)
     peak = common.memory_mb()
-    marks = np.array(times)
-    each = np.diff(marks[:, 1]) / np.diff(marks[:, 0])
-    each = each[(len(each) + 3) // 4 :]
-    result = {
-        "seconds": float(np.median(each)),
-        "mean": float(np.mean(each)),
-        "first": times[0][1] - float(os.environ.get("SPEED_BEGAN", BEGAN)),
-        "peak_mb": peak,
-        "matrix_gflops": matrix_rate(o) / 1e9,
-    }
-    print(json.dumps(result))
+    common.print_speed(times, BEGAN, peak, matrix_rate(o))
 
 
 if __name__ == "__main__":

@@ -96,13 +96,8 @@ def matrix_rate(precision: str = "float32") -> float:
     size = 8192 if tf.config.list_physical_devices("GPU") else 2048
     matrix = tf.cast(tf.random.normal([size, size]), precision.removeprefix("mixed_"))
     product = tf.function(lambda a: tf.matmul(a, a))
-    product(matrix)[0, 0].numpy()  # to fetch all of it would take longer
-    rates = []
-    for _ in range(12):
-        began = time.perf_counter()
-        product(matrix)[0, 0].numpy()
-        rates.append(2 * size**3 / (time.perf_counter() - began))
-    return max(rates)
+    # To fetch all of it would take longer.
+    return common.matrix_rate(lambda: product(matrix)[0, 0].numpy(), size)
 
 
 def ours(work: str, options: argparse.Namespace) -> Run:
@@ -181,6 +176,18 @@ def own_command(work: str, options: argparse.Namespace, *more: str) -> list[str]
     return [sys.executable, str(Path(__file__).resolve()), f"--only={work}", *flags, *more]
 
 
+def described(work: str, options: argparse.Namespace, **environment: str) -> dict[str, Any]:
+    """`torch_settings` of a process of its own: this one must not import TensorFlow."""
+    done = subprocess.run(
+        own_command(work, options, "--describe"),
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | environment,
+    )
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
 def official_command(
     work: str, options: argparse.Namespace, *, loaded: bool = False, images: int | None = None
 ) -> list[str]:
@@ -208,11 +215,7 @@ def contenders(work: str, options: argparse.Namespace) -> dict[str, list[str]]:
         found["official"] = official_command(work, options)
     settings: dict[str, Any] = {}
     if options.torch_python or options.jax_python:
-        # In a process of its own: this one must not import TensorFlow.
-        described = subprocess.run(
-            own_command(work, options, "--describe"), capture_output=True, text=True, check=True
-        )
-        settings = json.loads(described.stdout.strip().splitlines()[-1])
+        settings = described(work, options)
     if options.jax_python:
         script = str(Path(__file__).with_name("jax_speed.py").resolve())
         found["JAX"] = [options.jax_python, script, json.dumps(settings)]

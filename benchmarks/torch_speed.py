@@ -21,7 +21,6 @@ import contextlib  # noqa: E402
 import itertools  # noqa: E402
 import json  # noqa: E402
 import math  # noqa: E402
-import os  # noqa: E402
 import sys  # noqa: E402
 
 import common  # noqa: E402
@@ -297,12 +296,8 @@ def matrix_rate(o):
     device = o.get("device", "cpu")
     size = 2048 if device == "cpu" else 8192
     dtype = torch.bfloat16 if o.get("precision") == "mixed_bfloat16" else torch.float32
-    matrix, rates = torch.randn(size, size, device=device, dtype=dtype), []
-    for _ in range(13):
-        began = time.perf_counter()
-        (matrix @ matrix)[0, 0].item()
-        rates.append(2 * size**3 / (time.perf_counter() - began))
-    return max(rates[1:])
+    matrix = torch.randn(size, size, device=device, dtype=dtype)
+    return common.matrix_rate(lambda: (matrix @ matrix)[0, 0].item(), size)
 
 
 def main(o):
@@ -315,17 +310,7 @@ def main(o):
     with contextlib.suppress(common.Enough):
         (pythae if o.get("trainer") == "pythae" else plain)(o, times)
     peak = common.memory_mb()
-    marks = np.array(times)
-    each = np.diff(marks[:, 1]) / np.diff(marks[:, 0])
-    each = each[(len(each) + 3) // 4 :]
-    result = {
-        "seconds": float(np.median(each)),
-        "mean": float(np.mean(each)),
-        "first": times[0][1] - float(os.environ.get("SPEED_BEGAN", BEGAN)),
-        "peak_mb": peak,
-        "matrix_gflops": matrix_rate(o) / 1e9,
-    }
-    print(json.dumps(result))
+    common.print_speed(times, BEGAN, peak, matrix_rate(o))
 
 
 if __name__ == "__main__":
