@@ -1,5 +1,7 @@
 """Batches, pixel ranges and the public `load`: numbers, not shapes."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -148,7 +150,7 @@ def test_a_mapped_file_is_read_by_rows(tmp_path, rng, monkeypatch):
     np.testing.assert_array_equal(strided[0], official(images[7:37][::-1][rows], "unit"))
 
 
-def test_digits_are_scikit_learns():
+def test_digits_are_scikit_learns(monkeypatch):
     from sklearn.datasets import load_digits
 
     small, order = load_digits(), np.random.RandomState(123).permutation(1797)
@@ -164,6 +166,10 @@ def test_digits_are_scikit_learns():
     assert np.abs(blocks - want).max() < 0.13 and abs((blocks - want).mean()) < 0.005
     assert np.corrcoef(blocks.ravel(), want.ravel())[0, 1] > 0.998
     assert digits.train.min() == 0 and digits.train.max() == 255
+
+    # Where scikit-learn's file is elsewhere, its own reader is asked.
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    np.testing.assert_array_equal(load.load("digits").train, digits.train)
 
 
 def test_sizes():
