@@ -10,7 +10,7 @@ import tensorflow as tf
 from wae_tf import registry
 from wae_tf.cli import arguments, presets
 from wae_tf.models import by_name
-from wae_tf.networks import official
+from wae_tf.networks import fitting
 from wae_tf.replication import cases, inputs, options
 
 GOLDENS = Path(__file__).parent.parent / "goldens" / "replication"
@@ -60,7 +60,7 @@ def test_preset_is_built_and_stepped(name):
     logs = model.train_step(images)
     assert all(np.isfinite(float(value)) for value in logs.values())
     assert model.guard.first_bad_step() is None
-    official.check(config, model.image_shape)  # the full widths fit as well
+    fitting.check(config, model.image_shape)  # the full widths fit as well
 
 
 @pytest.mark.parametrize("name", list(cases.REVISIONS))

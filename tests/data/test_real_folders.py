@@ -11,7 +11,7 @@ from tests.real_files import both, encoded, noise, official_order, png, remade, 
 from wae_tf import Config
 from wae_tf.data import class_folders, load, picture_files
 from wae_tf.errors import DataError, FlagError
-from wae_tf.training import setup
+from wae_tf.training import reading
 
 
 def folder(path, **kwargs):
@@ -222,7 +222,7 @@ def test_sizes_that_networks_cannot_have_are_found_before_decoding(tmp_path, rng
     config = {"dataset": "folder", "decoder_layers": 4, "cache_dir": str(tmp_path / "cache")}
     for name, most, side in (("x", 2, 64), ("y", 3, 32)):
         with pytest.raises(FlagError) as caught:
-            setup.load_images(Config(data_dir=str(tmp_path / name), **config))
+            reading.load_images(Config(data_dir=str(tmp_path / name), **config))
         assert str(caught.value).endswith(
             f"--decoder_layers={most} at most, of these images; --image_size={side} makes them fit."
         )

@@ -23,7 +23,7 @@ from wae_tf.objective import priors
 from wae_tf.runs import checkpoints
 from wae_tf.runs.folder import RunFolder
 from wae_tf.serving import export, other_runtimes, signatures
-from wae_tf.training import resuming, setup
+from wae_tf.training import reading, resuming
 
 TRAINING = ["--train_size=200", "--test_size=60", "--batch_size=50", "--figure_every=0"]
 SIGNATURES = ["reconstruct", "encode", "decode", "sample", "interpolate"]
@@ -43,7 +43,7 @@ def trained(tmp_path_factory):
 def version(trained):
     """The exported version, made while the data set cannot be had."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(setup, "load_images", lambda config: pytest.fail("the data was loaded"))
+        patch.setattr(reading, "load_images", lambda config: pytest.fail("the data was loaded"))
         assert main.main(["--mode=export", f"--work_dir={trained}"]) == 0
     return trained / "saved_model" / "1"
 

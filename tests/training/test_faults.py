@@ -34,8 +34,8 @@ from wae_tf.training import (
     fitting,
     pretraining,
     programs,
+    reading,
     resuming,
-    setup,
 )
 from wae_tf.training.best import Best
 from wae_tf.training.callbacks import BadStep, Checkpoints, StopOnBadStep
@@ -439,7 +439,7 @@ def test_a_part_of_an_epoch_lengthened_is_the_whole(uninterrupted, tmp_path, cap
 @pytest.fixture(scope="module")
 def prepared():
     config = parse(TINY)[1]
-    return config, setup.load_images(config)
+    return config, reading.load_images(config)
 
 
 def begin(folder, prepared, overwrite=False, **changes):
@@ -517,7 +517,7 @@ def test_a_signal_while_going_on_says_what_is_saved(tmp_path, monkeypatch, capsy
         patch.setattr(fitting, "fit", lambda *a: (os.kill(os.getpid(), signal.SIGTERM), real(*a)))
         assert run(folder, *MODELS["wae_mmd"]) == 143
     assert "SIGTERM: step 2 is saved; the same command" in capsys.readouterr().err
-    monkeypatch.setattr(setup, "load_images", lambda _: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(reading, "load_images", lambda _: os.kill(os.getpid(), signal.SIGINT))
     assert run(folder, *MODELS["wae_mmd"]) == 130
     assert "training had not begun; the same command begins or" in capsys.readouterr().err
     assert checkpoints.steps(folder / "checkpoints") == [2, 0]

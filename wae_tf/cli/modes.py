@@ -51,12 +51,12 @@ def _evaluate(config: Config, values: flags.FlagValues) -> None:
 def _classifier(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.console import progress
     from wae_tf.evaluation import classifier
-    from wae_tf.training import setup
+    from wae_tf.training import reading
 
     if values.classifier_steps < 1:
         raise FlagError(f"--classifier_steps={values.classifier_steps} is too small: 1 up.")
     folder = values.work_dir or classifier.default_folder(config.dataset)
-    images = setup.load_images(config, of_model=False)
+    images = reading.load_images(config, of_model=False)
     facts = classifier.train(
         images, Path(folder), steps=values.classifier_steps, seed=config.seed, progress=progress
     )
@@ -195,14 +195,14 @@ def _explore(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.explore import opening
 
     opening.check(values.port, values.explore_rows)
-    from wae_tf.training import loading, resuming, setup
+    from wae_tf.training import loading, reading, resuming
 
     file = values.keras_file
     model = loading.load(file) if file else resuming.restore_model(config)
     data = labels = None
     if values.explore_rows:
         try:
-            images = setup.load_images(config, of_model=False)
+            images = reading.load_images(config, of_model=False)
             if images.image_shape == model.image_shape:
                 data, labels = images.train, images.train_labels
             why = (
@@ -276,11 +276,11 @@ def _export_official(config: Config, values: flags.FlagValues) -> None:
     print(f"wrote {prefix}.index and its data, which the official code's Saver restores")
 
 
-def _check_images(config: Config) -> None:
+def _read_images(config: Config, of_model: bool) -> None:
     """Says what is wrong with the images before TensorFlow is imported, which takes seconds."""
-    from wae_tf.data import load
+    from wae_tf.training import reading
 
-    load.check(config.dataset, **config.of_data)
+    reading.ahead(config, of_model=of_model)
 
 
 def run(config: Config, values: flags.FlagValues) -> None:
@@ -292,7 +292,7 @@ def run(config: Config, values: flags.FlagValues) -> None:
     of_run = mode_flags.of_run(values)
     adopts = config.init_from_official if of_run else None
     if adopts or registry.fact("mode", values.mode, "images", False):
-        _check_images(config)
+        _read_images(config, of_model=values.mode != "classifier")
         lean.import_keras()
     if adopts:
         _adopt(config, adopts)

@@ -22,7 +22,7 @@ _PLACES = {
 
 def kept(dataset: str) -> Path | None:
     """The file or folder that keras.datasets has downloaded before, or None."""
-    for place, file in _PLACES[dataset]:
+    for place, file in _PLACES.get(dataset, ()):
         path = _home() / place
         if (path / file if file else path).is_file():
             return path

@@ -12,7 +12,7 @@ from typing import Any
 
 from wae_tf import registry
 from wae_tf.config import CROPS, Config
-from wae_tf.data import headers
+from wae_tf.data import headers, keras_files, tfds
 from wae_tf.data.cache import Accept
 from wae_tf.data.image_set import ImageSet, layout
 from wae_tf.errors import DataError, FlagError
@@ -92,7 +92,7 @@ def check(
 ) -> None:
     """What `load` would refuse by paths, layouts and first bytes; imports no TensorFlow.
 
-    A data set without --data_dir is not looked for.
+    A data set without --data_dir is looked for where TFDS and Keras keep theirs.
 
     Raises:
         DataError: as `load`.
@@ -100,7 +100,11 @@ def check(
     """
     path = _checked(dataset, data_dir, crop, split, image_size, channels, train_size, test_size)
     look = registry.load("dataset", dataset).facts.get("check")
-    if path is None or look is None:
+    if path is None:
+        if registry.fact("dataset", dataset, "tfds") and keras_files.kept(dataset) is None:
+            tfds.check_home(dataset, layout(dataset))
+        return
+    if look is None:
         return
     with _as_sentence(data_dir):
         _read(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import importlib.util
+import os
 import threading
 import urllib.error
 import urllib.request
@@ -52,6 +54,28 @@ def may_be_in(dataset: str, root: Path) -> bool:
     return any(any(below.glob(f"{depth}dataset_info.json")) for depth in ("*/", "*/*/"))
 
 
+def check_home(dataset: str, layout: str) -> None:
+    """Refuses a data set that is not in TFDS's own folder and cannot be downloaded; does not ask TFDS.
+
+    Raises:
+        DataError: as `prepare`.
+    """
+    name, url = (registry.fact("dataset", dataset, fact) for fact in ("tfds", "tfds_file"))
+    home = Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    if (home / name).exists() or importlib.util.find_spec("tensorflow_datasets") is None:
+        return
+    if not _reachable(url):
+        raise _unreachable(dataset, home, layout)
+
+
+def _unreachable(dataset: str, home: Any, layout: str) -> DataError:
+    name, url = (registry.fact("dataset", dataset, fact) for fact in ("tfds", "tfds_file"))
+    return DataError(
+        f"{dataset} is not in {home} and {url} cannot be reached to download it: give --data_dir with "
+        f"{layout}, or a folder where TFDS has prepared {name}."
+    )
+
+
 def prepare(dataset: str, layout: str) -> Any:
     """The builder of a prepared data set in TFDS's own folder, downloaded first if need be.
 
@@ -70,10 +94,7 @@ def prepare(dataset: str, layout: str) -> Any:
     instead = f"give --data_dir with {layout}, or a folder where TFDS has prepared {name}"
     # Asked first: without a network TFDS itself tries for minutes.
     if not _reachable(url):
-        raise DataError(
-            f"{dataset} is not in {builder.data_dir_root} and {url} cannot be reached to download it: "
-            f"{instead}."
-        )
+        raise _unreachable(dataset, builder.data_dir_root, layout)
     try:
         builder.download_and_prepare()
     except Exception as error:  # every source fails in its own way

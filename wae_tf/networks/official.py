@@ -8,98 +8,10 @@ import keras
 from keras import layers
 
 from wae_tf import registry
-from wae_tf.errors import FlagError
-from wae_tf.networks import sizes
+from wae_tf.networks import fitting, sizes
 from wae_tf.networks.builder import Builder
 from wae_tf.registry import register
 from wae_tf.settings import Settings
-
-
-def check(settings: Settings, image_shape: tuple[int, ...]) -> None:
-    """Checks that architectures, filters and image size fit each other.
-
-    Raises:
-        FlagError: they do not; the sentence says what would.
-    """
-    pictures = len(image_shape) == 3
-    height, width = image_shape[:2] if pictures else (3, 3)
-    if min(height, width) < 3:
-        raise FlagError(f"images of {height}x{width} are too small; accepted: 3x3 up.")
-    for side, arch in (("encoder", settings.encoder_arch), ("decoder", settings.decoder_arch)):
-        facts = registry.load(side, arch).facts
-        if facts.get("pictures") and not pictures:
-            raise FlagError(
-                f"--{side}_arch={arch} takes pictures only, not data of {list(image_shape)}; accepted: "
-                "mlp."
-            )
-        if "check" in facts:
-            facts["check"](settings, image_shape, side)
-
-
-def _check_halving_filters(
-    settings: Settings, image_shape: tuple[int, int, int], side: str
-) -> None:
-    arch, filters, count = (
-        getattr(settings, f"{side}_{of}") for of in ("arch", "filters", "layers")
-    )
-    if count and filters < 2 ** (count - 1):
-        raise FlagError(
-            f"--{side}_filters={filters} is too small for {count} {arch} layers, which halve it "
-            f"each; accepted: {2 ** (count - 1)} up."
-        )
-
-
-def _check_dcgan_decoder(settings: Settings, image_shape: tuple[int, int, int], side: str) -> None:
-    if settings.decoder_layers < 1:
-        raise FlagError(
-            f"--decoder_layers=0 is too few for --decoder_arch={settings.decoder_arch}; accepted: 1 up."
-        )
-    _check_halving_filters(settings, image_shape, side)
-    height, width, _ = image_shape
-    unhalved = int(settings.decoder_arch == "dcgan_mod")
-    halvings = settings.decoder_layers - unhalved
-    if height % 2**halvings or width % 2**halvings:
-        factor = math.gcd(height, width)
-        most = (factor & -factor).bit_length() - 1 + unhalved
-        raise FlagError(
-            f"--decoder_arch={settings.decoder_arch} with --decoder_layers={settings.decoder_layers} "
-            f"needs height and width divisible by {2**halvings}, not {height}x{width}"
-            + (f": --decoder_layers={most} at most, of these images." if most else ".")
-        )
-
-
-def _check_ali(settings: Settings, image_shape: tuple[int, int, int], side: str) -> None:
-    height, width, _ = image_shape
-    filters = getattr(settings, f"{side}_filters")
-    if (height, width) != (32, 32):
-        raise FlagError(
-            f"--{side}_arch=ali takes 32x32 images only (its convolutions end at 1x1), not "
-            f"{height}x{width}."
-        )
-    if filters < 8:
-        raise FlagError(f"--{side}_filters={filters} is too small for ali; accepted: 8 up.")
-
-
-def _check_began_encoder(settings: Settings, image_shape: tuple[int, int, int], side: str) -> None:
-    if settings.encoder_filters != settings.decoder_filters:
-        raise FlagError(
-            "--encoder_arch=began needs as many --decoder_filters as --encoder_filters, "
-            f"{settings.encoder_filters}, not {settings.decoder_filters}."
-        )
-
-
-def _check_began_decoder(settings: Settings, image_shape: tuple[int, int, int], side: str) -> None:
-    height, width, _ = image_shape
-    made = 8 * 2 ** len(_began_resamplings(settings.decoder_layers))
-    if (height, width) != (made, made):
-        raise FlagError(
-            f"--decoder_arch=began with --decoder_layers={settings.decoder_layers} makes "
-            f"{made}x{made} images, not {height}x{width}."
-        )
-
-
-def _began_resamplings(count: int) -> list[int]:
-    return [i for i in range(count - 1) if i % 3 == 2]
 
 
 def _began_width(i: int, count: int) -> int:
@@ -121,7 +33,7 @@ def _mlp_encoder(net: Builder, x):
     "dcgan",
     help="strided convolutions, each twice as wide as that before",
     pictures=True,
-    check=_check_halving_filters,
+    check="halving_filters",
 )
 def _dcgan_encoder(net: Builder, x):
     filters, count = net.settings.encoder_filters, net.settings.encoder_layers
@@ -138,7 +50,7 @@ def _dcgan_encoder(net: Builder, x):
     help="that of adversarially learned inference, 32x32",
     last_layer="hlast_lin",
     pictures=True,
-    check=_check_ali,
+    check="ali",
 )
 def _ali_encoder(net: Builder, x):
     filters = net.settings.encoder_filters
@@ -158,7 +70,7 @@ def _ali_encoder(net: Builder, x):
     "began",
     help="pairs of convolutions between poolings, no batch norm",
     pictures=True,
-    check=_check_began_encoder,
+    check="began_encoder",
 )
 def _began_encoder(net: Builder, x):
     filters, count = net.settings.encoder_filters, net.settings.encoder_layers
@@ -188,14 +100,14 @@ def _mlp_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     "dcgan",
     help="transposed convolutions that double the sides",
     pictures=True,
-    check=_check_dcgan_decoder,
+    check="dcgan_decoder",
 )
 @register(
     "decoder",
     "dcgan_mod",
     help="the same, the last of stride 1",
     pictures=True,
-    check=_check_dcgan_decoder,
+    check="dcgan_decoder",
 )
 def _dcgan_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     height, width, channels = image_shape
@@ -216,7 +128,7 @@ def _dcgan_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     "ali",
     help="that of adversarially learned inference, 32x32",
     pictures=True,
-    check=_check_ali,
+    check="ali",
 )
 def _ali_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     filters = net.settings.decoder_filters
@@ -236,14 +148,14 @@ def _ali_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     "began",
     help="pairs of convolutions between upsamplings, the start added to each",
     pictures=True,
-    check=_check_began_decoder,
+    check="began_decoder",
 )
 def _began_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     filters, count = net.settings.decoder_filters, net.settings.decoder_layers
     x = start = layers.Reshape((8, 8, filters), dtype=net.policy)(
         net.linear(x, filters * 64, "h0_lin")
     )
-    resamplings = _began_resamplings(count)
+    resamplings = fitting.began_resamplings(count)
     for i in range(count):
         if i % 3 < 2:
             x = net.activation(net.conv(x, filters, f"h{i}_conv", stride=1), "elu")
@@ -269,7 +181,7 @@ def build_encoder(settings: Settings, image_shape: tuple[int, int, int], **kwarg
     Raises:
         FlagError: the architecture does not fit the images.
     """
-    check(settings, image_shape)
+    fitting.check(settings, image_shape)
     net = Builder(settings, "encoder", **kwargs)
     images = keras.Input(image_shape, name="images", dtype=net.full_dtype)
     sizes.check(net, lambda counted: _encoder_outputs(counted, images))
@@ -315,7 +227,7 @@ def build_decoder(settings: Settings, image_shape: tuple[int, int, int], **kwarg
     Raises:
         FlagError: the architecture does not fit the images.
     """
-    check(settings, image_shape)
+    fitting.check(settings, image_shape)
     net = Builder(settings, "decoder", **kwargs)
     codes = keras.Input((settings.decoder_width,), name="codes", dtype=net.full_dtype)
     arch = registry.get("decoder", settings.decoder_arch)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from keras import layers
 
-from wae_tf.errors import FlagError
 from wae_tf.networks.builder import Builder
+from wae_tf.networks.fitting import REPLICATION_LAYERS as LAYERS
 from wae_tf.registry import register
-from wae_tf.settings import Settings
 
 #: nn.LeakyReLU(0.2), replication wae.py:111.
 SLOPE = 0.2
@@ -15,8 +14,6 @@ SLOPE = 0.2
 PADDING = 2
 #: Epsilon of the decoder's batch norms, replication wae.py:136-150; the encoder's is 1e-5 (:122).
 DECODER_EPS = 1e-3
-#: Convolutions of each network.
-LAYERS = 4
 
 
 def kernels(side: int) -> tuple[int, tuple[int, ...]]:
@@ -28,26 +25,12 @@ def kernels(side: int) -> tuple[int, tuple[int, ...]]:
     return (4, (3, 2, 3, 2)) if side == 28 else (5, (4, 4, 4, 4))
 
 
-def _check(settings: Settings, image_shape: tuple[int, int, int], side: str) -> None:
-    height, width, _ = image_shape
-    filters, count = (getattr(settings, f"{side}_{of}") for of in ("filters", "layers"))
-    if count != LAYERS:
-        raise FlagError(f"--{side}_arch=replication has --{side}_layers={LAYERS}, not {count}.")
-    if filters < 8:
-        raise FlagError(f"--{side}_filters={filters} is too small for replication; accepted: 8 up.")
-    if (height, width) != (28, 28) and (height % 16 or width % 16):
-        raise FlagError(
-            f"--{side}_arch=replication takes images of 28x28, or whose sides are multiples of 16, "
-            f"not {height}x{width}."
-        )
-
-
 @register(
     "encoder",
     "replication",
     help="that of the replication report, 28x28 or multiples of 16 (replication wae.py:121-131)",
     pictures=True,
-    check=_check,
+    check="replication",
 )
 def _encoder(net: Builder, x):
     """Images to the features under the heads (replication wae.py:121-128)."""
@@ -66,7 +49,7 @@ def _encoder(net: Builder, x):
     "replication",
     help="that of the replication report, 28x28 or multiples of 16 (replication wae.py:134-152)",
     pictures=True,
-    check=_check,
+    check="replication",
 )
 def _decoder(net: Builder, codes, image_shape: tuple[int, int, int]):
     """Codes to logits (replication wae.py:134-152); no activation after the linear layer."""

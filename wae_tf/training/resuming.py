@@ -13,7 +13,7 @@ from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
 from wae_tf.settings import shapes
-from wae_tf.training import best, distribution, setup
+from wae_tf.training import best, distribution, reading, setup
 from wae_tf.training.callbacks import BadStep
 from wae_tf.training.programs import Length
 
@@ -112,7 +112,7 @@ def restore(config: Config, images: ImageSet | None = None) -> tuple[Wae, ImageS
         RunError: no run or no checkpoint in the folder.
     """
     RunFolder(config.folder).require()
-    images = images or setup.load_images(config)
+    images = images or reading.load_images(config)
     config = setup.with_classes(config, images)
     return _restored(config, setup.build(config, images)), images
 

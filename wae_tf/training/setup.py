@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import zlib
 
@@ -11,59 +10,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf import registry
 from wae_tf.config import Config
 from wae_tf.console import progress
-from wae_tf.data import batches, load
+from wae_tf.data import batches
 from wae_tf.data.image_set import ImageSet
-from wae_tf.errors import DataError, FlagError
+from wae_tf.errors import FlagError
 from wae_tf.models import by_name
 from wae_tf.models.wae import Wae
-from wae_tf.networks import official as networks
 from wae_tf.official import weights
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
 from wae_tf.settings import memory, shapes
-
-
-def load_images(config: Config, *, of_model: bool = True) -> ImageSet:
-    """The config's images, with a line on where they come from.
-
-    Args:
-        config: of a run, or of a mode without one.
-        of_model: they must fit the config's networks and batches.
-
-    Raises:
-        DataError: they cannot be had, or fewer than two are for testing.
-        FlagError: fewer training images than a batch takes.
-    """
-    images = load.load(
-        config.dataset,
-        **config.of_data,
-        cache_dir=config.cache_dir,
-        accept=functools.partial(_check_shape, config) if of_model else None,
-    )
-    if len(images.test) < 2:
-        raise DataError(
-            f"{images.source} leave {len(images.test)} test image: at least 2 are needed, for the "
-            "penalty and the figures; give more images, or a larger --test_size."
-        )
-    if of_model and len(images.train) < config.batch_size:
-        raise FlagError(
-            f"--batch_size={config.batch_size} is larger than the {len(images.train)} training "
-            f"images of {config.dataset}; accepted: 2 to {len(images.train)}."
-        )
-    shape = "x".join(map(str, images.image_shape))
-    kind = shapes.kind_of(images.image_shape)
-    progress(
-        f"{images.name}: {len(images.train)} training and {len(images.test)} test {kind.many} of {shape}"
-        f"; {images.split}; from {images.source}"
-    )
-    if images.skipped:
-        progress(f"skipped {len(images.skipped)} unreadable images, the first {images.skipped[0]}")
-    if images.left_out:
-        progress(f"left out {images.left_out}")
-    return images
+from wae_tf.training import reading
 
 
 def with_classes(config: Config, images: ImageSet) -> Config:
@@ -91,39 +49,6 @@ def with_classes(config: Config, images: ImageSet) -> Config:
         )
     classes = config.classes or max(images.classes, classes)
     return dataclasses.replace(config, conditional=True, classes=classes)
-
-
-def _check_shape(config: Config, image_shape: tuple[int, ...]) -> None:
-    """Refuses a shape that the networks cannot have; says which --image_size they can, if one can be had.
-
-    Raises:
-        FlagError: networks and images do not fit.
-    """
-    if len(image_shape) != 3 and config.pixel_range_of_data != "any":
-        raise FlagError(
-            f"--pixel_range={config.pixel_range_of_data} is of pictures, and the data are rows of "
-            f"{list(image_shape)}; accepted: any."
-        )
-    try:
-        networks.check(config.settings, image_shape)
-    except FlagError as error:
-        known = registry.fact("dataset", config.dataset, "flags", ())
-        if "image_size" not in known or len(image_shape) != 3:
-            raise
-        usual = min(64, *image_shape[:2])
-        for side in sorted((16, 32, 64, 128, 256), key=lambda side: abs(side - usual)):
-            if _fits(config, (side, side, image_shape[2])):
-                text = str(error).rstrip(".")
-                raise FlagError(f"{text}; --image_size={side} makes them fit.") from error
-        raise
-
-
-def _fits(config: Config, image_shape: tuple[int, ...]) -> bool:
-    try:
-        networks.check(config.settings, image_shape)
-    except FlagError:
-        return False
-    return True
 
 
 def build(config: Config, images: ImageSet) -> Wae:
@@ -175,7 +100,7 @@ def adopt(config: Config, prefix: str) -> None:
         UserError: bad data, a folder in use, no such checkpoint.
     """
     run = RunFolder(config.folder)
-    images = load_images(config)
+    images = reading.load_images(config)
     config = with_classes(config, images)
     model = build(config, images)
     read_official(model, prefix)

@@ -30,6 +30,7 @@ from wae_tf.training import (
     fitting,
     pretraining,
     programs,
+    reading,
     resuming,
     setup,
 )
@@ -98,7 +99,7 @@ def _train(
 ) -> dict[str, float | None]:
     chief = distribution.is_chief(strategy)
     began = console.began()
-    images = setup.load_images(config)
+    images = reading.load_images(config)
     config = setup.with_classes(config, images)
     stop.check()
     length = Length.of(config, len(images.train))
