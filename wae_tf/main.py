@@ -63,6 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with interruption.listening(_ADVICE):
             _dispatch(arguments)
+            sys.stdout.flush()
+    except BrokenPipeError:  # who read stdout has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + 13  # as if SIGPIPE had ended it
     except UserError as error:
         interruption.tell("wae_tf", error)
         return error.status

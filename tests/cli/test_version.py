@@ -50,3 +50,10 @@ def test_it_starts_without_tensorflow(start):
     done = subprocess.run(code, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout.startswith(f"wae_tf {wae_tf.__version__}, ")
     assert "| tensorflow" not in done.stderr and "| keras" not in done.stderr
+
+
+@pytest.mark.processes
+def test_who_reads_no_further_is_no_traceback():
+    code = f"{sys.executable} -m wae_tf --help | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", code], cwd=ROOT, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (141, b"")

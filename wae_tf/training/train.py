@@ -76,6 +76,8 @@ def train(
             stack.enter_context(run.locked())
         try:
             metrics = _train(config, strategy, run, stop, overwrite, callbacks)
+        except BrokenPipeError:  # of stdout
+            raise
         except (OSError, tf.errors.OpError) as error:
             found = of_a_file(error)
             if found is None and not isinstance(error, OSError):
