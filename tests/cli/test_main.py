@@ -182,7 +182,6 @@ def test_a_run_leaves_what_it_promises(model, tmp_path, capsys):
     figures = {path.name for path in (folder / "figures").iterdir()}
     assert figures == {
         "data.png",
-        "start.png",
         "progress_0001.png",
         "progress_0002.png",
         "progress_0003.png",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -40,39 +39,6 @@ def draw_data(model: Wae, config: Config, run: RunFolder, train: np.ndarray) -> 
     file = run.figures / "data.png"
     of_model.draw_data(model, file, train, config.pictures, config.picture_columns)
     progress(f"{file} shows training images as the networks see them")
-
-
-def draw_start(model: Wae, config: Config, run: RunFolder, images: ImageSet) -> None:
-    """Draws the six panels of a model before its first step: where its codes lie, after pretraining.
-
-    Args:
-        model: the model.
-        config: of the run; without figures, or of data that are no pictures, nothing is drawn.
-        run: its folder.
-        images: its data.
-    """
-    if not (config.figure_every and model.of_pictures):
-        return
-    file = run.figures / "start.png"
-    _six_panels(model, config, file, images, {}, "before the first step")
-    progress(f"{file} shows the codes, and what the decoder makes of them before the first step")
-
-
-def _six_panels(
-    model: Wae, config: Config, file: Path, images: ImageSet, curves: Mapping, when: str
-) -> None:
-    of_model.draw_progress(
-        model,
-        file,
-        images.train,
-        images.test,
-        {"step": [], "reconstruction": [], "penalty": [], **curves},
-        f"{config.dataset} {config.model}, {when}",
-        pictures=config.pictures,
-        columns=config.picture_columns,
-        train_labels=images.train_labels,
-        test_labels=images.test_labels,
-    )
 
 
 class Figures(keras.callbacks.Callback):
@@ -114,15 +80,24 @@ class Figures(keras.callbacks.Callback):
         config, folder = self.config, self.run.figures
         step = int(model.step.numpy())
         train, test, labels = self.images.train, self.images.test, self.images.test_labels
-        when = f"epoch {epoch}, step {step}"
+        title = f"{config.dataset} {config.model}, epoch {epoch}, step {step}"
         if not model.of_pictures:
             curves, history = self.report.curves.data, self.run.read_history()
-            title = f"{config.dataset} {config.model}, {when}"
             of_vectors.draw(model, folder, train, test, curves, history, title, epoch, labels)
             gc.collect()
             return
-        curves = self.report.curves.data
-        _six_panels(model, config, self._six_panel(epoch), self.images, curves, when)
+        of_model.draw_progress(
+            model,
+            self._six_panel(epoch),
+            train,
+            test,
+            self.report.curves.data,
+            title,
+            pictures=config.pictures,
+            columns=config.picture_columns,
+            train_labels=self.images.train_labels,
+            test_labels=labels,
+        )
         of_model.draw_interpolations(model, folder / "interpolations.png", test, labels)
         of_model.draw_traversals(model, folder / "traversals.png", test, labels)
         if model.settings.classes:

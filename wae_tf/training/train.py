@@ -130,8 +130,6 @@ def _train(
         stop.advice = "nothing of this run is saved yet; the same command begins it again."
         with stop.deferring(patient=False):  # `check` asks before each step
             _first_weights(model, config, images, stop)
-            if chief:
-                drawing.draw_start(model, config, run, images)
         stop.check()
         if chief:
             checkpoints.save(
