@@ -61,9 +61,11 @@ def check_home(dataset: str, layout: str) -> None:
         DataError: as `prepare`.
     """
     name, url = (registry.fact("dataset", dataset, fact) for fact in ("tfds", "tfds_file"))
-    home = Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
-    if (home / name).exists() or importlib.util.find_spec("tensorflow_datasets") is None:
-        return
+    place = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    home = Path(place).expanduser()
+    elsewhere = "://" in place or (home / name).exists()
+    if elsewhere or importlib.util.find_spec("tensorflow_datasets") is None:
+        return  # TFDS itself is asked later
     if not _reachable(url):
         raise _unreachable(dataset, home, layout)
 
