@@ -34,6 +34,9 @@ def test_coordinates_come_in_the_order_in_which_they_vary(explorer):
     assert explorer.order.tolist() == [0, 1]
     np.testing.assert_allclose(explorer.high, [4, 3])  # as far as the data, 3 of the prior at least
     np.testing.assert_allclose(explorer.low, [-4, -3])
+    explorer.high[1] = np.float32(4.18)  # in float64 4.179999828338623
+    assert explorer.ends(1) == (-3.0, 4.18)
+    explorer.high[1] = 3.0
     assert Explorer(linear()).order.tolist() == [
         1,
         0,

@@ -9,7 +9,7 @@ from PIL import Image
 
 from wae_tf.figures import curves, drawing, six_panel
 from wae_tf.figures import panels as panels_module
-from wae_tf.figures.panels import _traversals_figure, interpolations, traversals
+from wae_tf.figures.panels import _traversals_figure, classes, interpolations, traversals
 from wae_tf.figures.six_panel import SixPanels
 
 
@@ -336,6 +336,15 @@ def test_interpolations(tmp_path):
         interpolations(tmp_path / "a.png", rows, ends=ends[:1])
     with pytest.raises(ValueError, match="rows must have shape"):
         interpolations(tmp_path / "a.png", rows[0])
+
+
+def test_classes_are_numbered_beside_their_rows(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(drawing, "write_figure", lambda path, figure: drawn.append(figure))
+    classes(tmp_path / "a.png", np.zeros((3, 4, 8, 8, 1), np.float32))
+    ax = drawn[0].axes[0]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["0", "1", "2"]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["1", "2", "3", "4"]
 
 
 def test_traversals(tmp_path):

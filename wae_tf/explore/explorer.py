@@ -53,6 +53,10 @@ class Explorer:
         self.high = np.ceil(100 * np.maximum(reach, furthest)).astype(np.float32) / 100
         self.low = -self.high
 
+    def ends(self, coordinate: int) -> tuple[float, float]:
+        """`low` and `high` of one coordinate, in hundredths: float32 would be shown in 16 digits."""
+        return round(float(self.low[coordinate]), 2), round(float(self.high[coordinate]), 2)
+
     @property
     def zdim(self) -> int:
         """Coordinates of a code."""

@@ -119,7 +119,7 @@ class Page:
         )  # fmt: skip
         self.sliders = [
             gr.Slider(
-                float(explorer.low[k]), float(explorer.high[k]), float(code[k]), step=0.01, precision=2,
+                *explorer.ends(k), float(code[k]), step=0.01, precision=2,
                 label=f"z{k}", elem_id=f"slider{i}",
             )
             for i, k in enumerate(leaf)
@@ -201,7 +201,7 @@ class Page:
         explorer = self.explorer
         moved = [
             gr.Slider(
-                minimum=float(explorer.low[k]), maximum=float(explorer.high[k]),
+                minimum=explorer.ends(k)[0], maximum=explorer.ends(k)[1],
                 value=float(code[k]), label=f"z{k}", visible=True,
             )
             for k in self.leaves[leaf]

@@ -134,7 +134,8 @@ def draw_classes(model: Wae, path: Path, seed: int) -> None:
     codes = model.sample_prior(CLASS_COLUMNS, streams.key(seed, "sample", 0)).numpy()
     labels = np.repeat(np.arange(classes), CLASS_COLUMNS)
     made = passes.decoded(model, passes.joined(model, np.tile(codes, (classes, 1)), labels))
-    panels.samples(path, _pictures(model, made), CLASS_COLUMNS)
+    pictures = _pictures(model, made)
+    panels.classes(path, pictures.reshape(classes, CLASS_COLUMNS, *pictures.shape[1:]))
 
 
 def draw_interpolations(

@@ -87,6 +87,15 @@ def traversals(
     drawing.write_figure(path, _traversals_figure(grid, values, unmoved))
 
 
+def classes(path: str | os.PathLike, grid: np.ndarray) -> None:
+    """Writes samples by class: grid [classes, k, H, W, C], a class a row, a code a column."""
+    grid = drawing.grid_of_images(grid, "grid")
+    count, k = grid.shape[:2]
+    heads = [[str(i + 1) for i in range(k)]]
+    title = "samples, a class a row, the same code in each column"
+    drawing.write_figure(path, _labelled([grid], heads, [str(i) for i in range(count)], title))
+
+
 # Blocks of pictures with words beside them
 
 
