@@ -86,8 +86,8 @@ def save(
     for name in made:
         if name != "serving_default" and not name.endswith(signatures.INT32):
             setattr(module, name, _of_any_int(name, made))
-    graphs = {name: signature.graph for name, signature in made.items()}
-    tf.saved_model.save(module, str(folder), signatures=graphs)
+    functions = {name: signature.function for name, signature in made.items()}
+    tf.saved_model.save(module, str(folder), signatures=functions)
     return made
 
 
@@ -256,7 +256,7 @@ def _read_back(
         loaded = tf.saved_model.load(str(place))
     for name, inputs in examples.items():
         tensors = {key: tf.constant(value) for key, value in inputs.items()}
-        expected = made[name].graph(**tensors)
+        expected = made[name].function(**tensors)
         for key, value in loaded.signatures[name](**tensors).items():
             error = relative_error(value.numpy(), expected[key].numpy())
             if not error <= TOLERANCE:  # NaN fails too

@@ -49,11 +49,6 @@ class Signature(NamedTuple):
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
 
-    @property
-    def graph(self) -> Any:
-        """The function, traced; asked for outside of other graphs, in each of which it is traced anew."""
-        return self.function.get_concrete_function()
-
     def described(self) -> dict[str, Any]:
         """For the model card."""
         return {
@@ -178,13 +173,12 @@ def _of_int32(signature: Signature) -> Signature:
 def widened(signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
     """The signature's function, of int32 as of int64."""
     named = cast(Any, signature.function).python_function
-    graph = signature.graph
 
     @functools.wraps(named)  # for the names of its arguments
     def call(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         # Without classes the function's own default for labels comes along.
         pairs = zip(tensors[: len(signature.inputs)], signature.inputs, strict=True)
-        return graph(**{port.name: tf.cast(tensor, port.dtype) for tensor, port in pairs})
+        return signature.function(*(tf.cast(tensor, port.dtype) for tensor, port in pairs))
 
     return call
 
