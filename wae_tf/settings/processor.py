@@ -20,17 +20,31 @@ _WITHOUT = {
 _WITH = {"AVX512_BF16": "1.13 times the images/s of float32 were measured with one like it"}
 
 
+#: What tells kinds of processors apart, of x86 and ARM.
+_KIND = ("vendor_id", "cpu family", "model", "model name", "stepping", "CPU implementer", "CPU part",
+         "CPU variant", "CPU revision")  # fmt: skip
+
+
+def _facts() -> dict[str, str]:
+    """What Linux says of the first processor; {} where it says nothing."""
+    try:
+        first = CPUINFO.read_text().partition("\n\n")[0]
+    except (OSError, ValueError):
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): words.strip() for name, _, words in pairs}
+
+
 def abilities() -> frozenset[str]:
     """What the processor can do, in Linux's words; empty where that is not known."""
-    try:
-        lines = CPUINFO.read_text().splitlines()
-    except (OSError, ValueError):
-        return frozenset()
-    for line in lines:
-        name, _, words = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            return frozenset(words.split())
-    return frozenset()
+    facts = _facts()
+    return frozenset(facts.get("flags", facts.get("Features", "")).split())
+
+
+def described() -> list[str]:
+    """What programs that are compiled for this processor depend on; empty where that is not known."""
+    has, facts = abilities(), _facts()
+    return [*(facts.get(name, "") for name in _KIND), *sorted(has)] if has else []
 
 
 def against_half(precision: str) -> str | None:
