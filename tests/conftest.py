@@ -5,6 +5,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import pytest
 
+from wae_tf.settings import processor
+
+# What a processor has is said before training in half: tests are alike on all.
+processor.CPUINFO = processor.Path(os.devnull)
+
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):

@@ -35,7 +35,8 @@ class Config(Settings):
         None, "folder or file with the data set's own files; without it TFDS (digits needs none)"
     )
     cache_dir: str | None = field(
-        None, "folder for decoded images (default: $WAE_TF_CACHE or ~/.cache/wae_tf)"
+        None,
+        "folder for decoded images and compiled programs (default: $WAE_TF_CACHE or ~/.cache/wae_tf)",
     )
     work_dir: str | None = field(None, "the run's folder (default: runs/<dataset>_<model>)")
     train_size: int | None = field(None, "use the first N training images only", minimum=1)

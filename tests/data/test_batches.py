@@ -7,9 +7,10 @@ import pytest
 import tensorflow as tf
 
 from wae_tf.config import Config
-from wae_tf.data import batches, load
+from wae_tf.data import arrays, batches, load
 from wae_tf.errors import DataError, FlagError
 from wae_tf.pixels import to_float, to_unit
+from wae_tf.training import feeding
 
 BYTES = np.arange(256, dtype=np.uint8)
 
@@ -198,3 +199,20 @@ def test_sizes():
 def test_flags_are_refused_in_one_sentence(arguments, sentence):
     with pytest.raises(FlagError, match=sentence):
         load.load(**arguments)
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_a_run_holds_its_images_once(rng, aligned):
+    images = rng.randint(0, 256, (41, 5, 3, 1), "uint8")
+    order = rng.permutation(41)
+    rows = arrays.in_order(images, order)
+    np.testing.assert_array_equal(rows, images[order])
+    assert rows.dtype == np.uint8 and rows.ctypes.data % 64 == 0
+    rows = rows[:30] if aligned else rows[1:30]  # the test images stand behind
+    tensor = feeding.as_tensor(rows)
+    np.testing.assert_array_equal(tf.gather(tensor, [3, 4]), rows[3:5])
+    if aligned:
+        rows[0] += 1  # nobody does
+        np.testing.assert_array_equal(tensor, rows)
+    rows.flags.writeable = False
+    np.testing.assert_array_equal(feeding.as_tensor(rows), rows)

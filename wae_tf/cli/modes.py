@@ -15,6 +15,7 @@ from wae_tf.config import Config
 from wae_tf.console import lean
 from wae_tf.errors import FlagError
 from wae_tf.registry import register
+from wae_tf.runs import compiled
 from wae_tf.settings import memory
 
 
@@ -293,6 +294,8 @@ def run(config: Config, values: flags.FlagValues) -> None:
     adopts = config.init_from_official if of_run else None
     if adopts or registry.fact("mode", values.mode, "images", False):
         _read_images(config, of_model=values.mode != "classifier")
+        if config.jit and values.mode == "train":
+            compiled.start(config.cache_dir)
         lean.import_keras()
     if adopts:
         _adopt(config, adopts)

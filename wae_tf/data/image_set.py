@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from wae_tf import registry
-from wae_tf.data import headers, keras_files, splits
+from wae_tf.data import arrays, headers, keras_files, splits
 from wae_tf.data import tfds as tfds_source
 from wae_tf.errors import DataError
 
@@ -73,7 +73,7 @@ def pooled(
 ) -> ImageSet:
     """Shuffles NumPy's way with seed 123 and cuts the last `test` images off."""
     order = splits.numpy_order(len(images))
-    images, labels = images[order], labels[order]
+    images, labels = arrays.in_order(images, order), labels[order]
     train, words = splits.cut(len(images), test)
     return ImageSet(
         name, images[:train], images[train:], labels[:train], labels[train:],

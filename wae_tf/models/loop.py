@@ -16,6 +16,7 @@ from wae_tf.models import calls, inputs, labels
 from wae_tf.models.compiling import CompiledAutoencoder
 from wae_tf.models.step import rates, replicas
 from wae_tf.models.step.running_means import RunningMeans
+from wae_tf.settings import processor
 
 
 class Loop(CompiledAutoencoder):
@@ -51,6 +52,7 @@ class Loop(CompiledAutoencoder):
             asked["validation_data"] = calls.usable_validation(tested)
             self._look_at("train_function", "fit")
             self._look_at("test_function", "validation_data")
+            self._tell_of_half()
         if self.schedules.follow_epochs and not self.schedules.length_given:
             one = {"x": inputs.image_of(asked["x"], "x of fit")}
             self.schedules.set_length_of_fit(self, (), asked | one)
@@ -120,6 +122,12 @@ class Loop(CompiledAutoencoder):
         y, of_arrays = asked["y"], hasattr(inputs.image_of(asked["x"], f"x of {what}"), "shape")
         if self.settings.classes and (of_arrays or y is not None):
             labels.one_hot(self, y, f"y of {what}, the labels,")
+
+    def _tell_of_half(self) -> None:
+        if tf.config.list_physical_devices("GPU"):
+            return
+        if told := processor.against_half(self.settings.precision):
+            console.warn(f"{told}.")
 
     # The compiled functions.
 

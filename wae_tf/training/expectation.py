@@ -14,7 +14,7 @@ from wae_tf.config import Config
 from wae_tf.console import duration
 from wae_tf.models import by_name, operations
 from wae_tf.models.wae import Wae
-from wae_tf.settings import memory
+from wae_tf.settings import memory, processor
 from wae_tf.training.programs import Length
 
 #: The part of a large matrix product's speed that a step's products have, of small steps and of large
@@ -80,15 +80,18 @@ def lines(model: Wae, config: Config, length: Length, start: int) -> list[str]:
     seconds = steps * step
     end = time.localtime(time.time() + seconds)
     epochs = "1 epoch" if length.epochs == 1 else f"{length.epochs} epochs"
+    gpu = bool(tf.config.list_physical_devices("GPU"))
+    half = None if gpu else processor.on_half(config.precision)
     found = [
         f"{epochs} of {length.steps_per_epoch} steps, {steps:,} to go: about "
         f"{duration(seconds)}, until "
         f"{time.strftime('%H:%M' if seconds < 43200 else '%a %d %b %H:%M', end)}",
-        f"(estimated: {_short(step)} a step of {count / 1e9:,.3g} GFLOP"
+        f"(estimated{' as in float32' if half else ''}: {_short(step)} a step of {count / 1e9:,.3g} GFLOP"
         f"{_memory(model, config.batch_size)})",
     ]
+    if half:
+        found.append(half)
     widths = (config.encoder_filters, config.decoder_filters)
-    gpu = bool(tf.config.list_physical_devices("GPU"))
     if seconds > _LONG and min(widths) > _NARROW and not gpu and start == 0:
         narrow = dataclasses.replace(
             config, encoder_filters=_NARROW, decoder_filters=_NARROW, work_dir=config.work_dir

@@ -28,6 +28,23 @@ def device_can_hold(images: np.ndarray, one_program: bool) -> bool:
     return one_program and batches.fits_in_memory(images)
 
 
+def on_many_devices(model: Wae) -> bool:
+    """Whether there is another device than one CPU, whose memory is not the process's."""
+    gpu = bool(tf.config.list_physical_devices("GPU"))
+    return gpu or model.distribute_strategy.num_replicas_in_sync > 1
+
+
+def as_tensor(images: np.ndarray) -> tf.Tensor:
+    """Images of a run, which nobody changes: in the same memory where TensorFlow can take it.
+
+    It aborts at a tensor that does not begin at 64 bytes, as `arrays.in_order` makes arrays begin.
+    """
+    usable = images.flags.c_contiguous and images.flags.writeable and images.dtype == np.uint8
+    if usable and images.ctypes.data % 64 == 0:
+        return tf.experimental.dlpack.from_dlpack(images.__dlpack__())
+    return tf.constant(images)
+
+
 def keep_on_device(model: Wae, images_uint8: np.ndarray, labels: np.ndarray | None = None) -> None:
     """Keeps images on the model's device, so that batches can be indices (`index_batches`).
 
@@ -37,7 +54,8 @@ def keep_on_device(model: Wae, images_uint8: np.ndarray, labels: np.ndarray | No
         labels: int64 [N], of a model with classes.
     """
     with model.distribute_strategy.scope():
-        image_tensor = tf.Variable(images_uint8, trainable=False, name="images")
+        held = images_uint8 if on_many_devices(model) else as_tensor(images_uint8)
+        image_tensor = tf.Variable(held, trainable=False, name="images")
     pixel_range = model.settings.pixel_range_of_data
 
     def gather(batch: tf.Tensor) -> tf.Tensor:

@@ -23,7 +23,7 @@ from wae_tf.training.callbacks import BadStep
 from wae_tf.training.drawing import Figures
 from wae_tf.training.feeding import Feed
 from wae_tf.training.own_callbacks import EndTogether, OwnCallbacks
-from wae_tf.training.programs import Length
+from wae_tf.training.programs import KeptPrograms, Length
 
 
 class _Watchers:
@@ -95,7 +95,7 @@ class _Watchers:
         # The user's own after the numbers of the test, and before the weights are saved, which they
         # may have moved.
         self.all += [self.bar, self.curves, self.report, self.best, self.own, self.figures]
-        self.all += [self.checkpoints, *last]
+        self.all += [self.checkpoints, KeptPrograms(), *last]
         self.restore(state)
         for watcher in self.all:
             watcher.set_model(model)  # there may be no step left to fit, and still a figure to draw

@@ -7,11 +7,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from wae_tf.config import Config
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
+from wae_tf.runs import compiled
 
 #: Floating-point operations of the steps that one call makes, where --steps_per_execution does not say:
 #: a quarter of a second of two cores, or of a GPU at a tenth of an H100's TF32 peak. More than 20 steps
@@ -132,3 +134,19 @@ def make_one_program(model: Wae, most: int) -> None:
     program: Callable[[Any], dict[str, tf.Tensor]] = call
     model.program = program
     model.train_function = None
+
+
+class KeptPrograms(keras.callbacks.Callback):
+    """Keeps what XLA has compiled for the next start of the same training."""
+
+    _due = True
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """After the first call, which compiles."""
+        if self._due:
+            self._due = False
+            compiled.keep()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """After a test, which compiles too."""
+        compiled.keep()
