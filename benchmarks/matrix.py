@@ -47,8 +47,8 @@ def environment(envs: Path, tensorflow: str) -> Path:
 def overlay(envs: Path, keras: str, python: Path) -> Path:
     """The folder of a Keras; made if need be."""
     folder = envs / f"keras-{keras}"
-    if not folder.is_dir():
-        wanted = ["--no-deps", "--target", folder, f"keras=={keras}.*"]
+    if not any(folder.glob("keras-*.dist-info")):  # an installation that was cut off leaves less
+        wanted = ["--upgrade", "--no-deps", "--target", folder, f"keras=={keras}.*"]
         subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True)
     return folder
 
@@ -98,6 +98,10 @@ def main() -> int:
         for keras in given.keras.split(","):
             folder = overlay(given.envs.absolute(), keras, python)
             rows.append(row := tested(python, folder, given.tests))
+            asked = (tensorflow, keras)
+            for wanted, name in zip(asked, ("tensorflow", "keras"), strict=True):
+                if not f"{row[name]}.".startswith(f"{wanted}."):
+                    sys.exit(f"{name} {wanted} was asked for, {row[name]} was what the tests had.")
             cells = ("tensorflow", "keras", "passed", "failed", "error", "skipped", "seconds")
             print("  ".join(f"{name} {row[name]}" for name in cells), *row["failures"], flush=True)
             if given.json:

@@ -8,11 +8,18 @@ costs (synchronised batch norm, the gathering of codes, the sum of the gradients
 replica computes of the whole batch, and smaller products). `mirrored` replicas are logical CPUs of one
 process; `workers` are processes that meet on 127.0.0.1. Bytes are those that a replica gives to
 all-reduces: gradients, codes padded to the global batch, moments of batch norm.
+
+    python benchmarks/replicas.py --links=10000,1000,300,100
+
+as root instead puts two workers into network namespaces of their own (Linux), joined by a link of so
+many Mbit/s each way (a token bucket), and counts what passes it. A step is then T + B / w, B the bytes
+that are sent and w the link's speed, unless something overlaps.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import socket
@@ -20,6 +27,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import common
@@ -30,6 +38,18 @@ from wae_tf.models import by_name
 from wae_tf.training import distribution
 
 WARM, TIMED = 3, 8
+#: Of the workers' network namespaces, and of the link in each.
+SPACE, LINK = "wae-worker", "wae-link"
+
+
+def passed() -> tuple[int, int]:
+    """Bytes and packets that this process's end of the link has sent; 0 without a link."""
+    for line in Path("/proc/net/dev").read_text().splitlines():
+        name, _, numbers = line.strip().partition(":")
+        if name == LINK:
+            counts = numbers.split()
+            return int(counts[8]), int(counts[9])
+    return 0, 0
 
 
 def step_seconds(model_name: str, kind: str, replicas: int, batch: int, filters: int) -> dict:
@@ -59,9 +79,13 @@ def step_seconds(model_name: str, kind: str, replicas: int, batch: int, filters:
         )
 
     times: list[float] = []
-    note = tf.keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: times.append(time.perf_counter())
-    )
+    sent: list[tuple[int, int]] = []
+
+    def note_step(batch: int, logs: dict | None = None) -> None:
+        times.append(time.perf_counter())
+        sent.append(passed())
+
+    note = tf.keras.callbacks.LambdaCallback(on_train_batch_end=note_step)
     shared = distribution.distributed_dataset(strategy, batch, part)
     model.fit(shared, steps_per_epoch=WARM + TIMED, epochs=1, verbose=0, callbacks=[note])
     distribution.barrier(strategy)
@@ -72,7 +96,43 @@ def step_seconds(model_name: str, kind: str, replicas: int, batch: int, filters:
     ]
     passes = 2 if model_name == "wae_gan" else 1
     floats = trained + passes * (batch * config.zdim + 2 * sum(norms))
-    return {"seconds": statistics.median(each), "bytes": 4 * floats}
+    wire, packets = ((sent[-1][i] - sent[WARM - 1][i]) / TIMED for i in (0, 1))
+    return {
+        "seconds": statistics.median(each),
+        "bytes": 4 * floats,
+        "wire": wire,
+        "packets": packets,
+    }
+
+
+@contextlib.contextmanager
+def linked(mbit: int) -> Iterator[list[str]]:
+    """Two network namespaces joined by a link; their names.
+
+    A link of 0 is as fast as the machine passes it on.
+    """
+
+    def do(command: str) -> None:
+        subprocess.run(command.split(), check=True)
+
+    spaces = [f"{SPACE}{index}" for index in range(2)]
+    try:
+        for space in spaces:
+            do(f"ip netns add {space}")
+        ends = [f"{LINK} netns {space}" for space in spaces]
+        do(f"ip link add {ends[0]} type veth peer name {ends[1]}")
+        for index, space in enumerate(spaces):
+            inside = f"ip netns exec {space}"
+            do(f"{inside} ip address add 10.77.0.{index + 1}/24 dev {LINK}")
+            do(f"{inside} ip link set lo up")
+            do(f"{inside} ip link set {LINK} up")
+            if mbit:
+                shape = f"tbf rate {mbit}mbit burst 256kb latency 100ms"
+                do(f"{inside} tc qdisc add dev {LINK} root {shape}")
+        yield spaces
+    finally:
+        for space in spaces:
+            subprocess.run(["ip", "netns", "delete", space], check=False, capture_output=True)
 
 
 def free_ports(count: int) -> list[int]:
@@ -86,13 +146,15 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def measure(job: list) -> dict:
-    """Runs one configuration in processes of its own; the first one's numbers."""
+def measure(job: list, spaces: list[str] | None = None) -> dict:
+    """Runs one configuration in processes of its own, workers in network namespaces; the first's numbers."""
     processes, replicas = 1, job[2]
     environments = [dict(os.environ)]
     if job[1] == "workers":
         processes = replicas
         addresses = [f"127.0.0.1:{port}" for port in free_ports(processes)]
+        if spaces:
+            addresses = [f"10.77.0.{index + 1}:7777" for index in range(processes)]
         environments = [
             os.environ
             | {"TF_CONFIG": json.dumps({"cluster": {"worker": addresses},
@@ -102,19 +164,39 @@ def measure(job: list) -> dict:
     root = str(Path(__file__).resolve().parent.parent)
     running = [
         subprocess.Popen(
-            [sys.executable, __file__, f"--only={json.dumps(job)}"],
+            [
+                *(["ip", "netns", "exec", spaces[index]] if spaces else []),
+                *(sys.executable, __file__, f"--only={json.dumps(job)}"),
+            ],
             env=environment | {"PYTHONPATH": root},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for environment in environments
+        for index, environment in enumerate(environments)
     ]
     found = [process.communicate() for process in running]
     for process, (_, error) in zip(running, found, strict=True):
         if process.returncode:
             sys.exit(f"{job} failed:\n{error[-2000:]}")
     return json.loads(found[0][0].strip().splitlines()[-1])
+
+
+def measure_links(options: argparse.Namespace) -> None:
+    """A table of two workers against the speed of the link between them."""
+    print("| model | batch | link, Mbit/s | ms a step | given to sums, MB | sent, MB | packets |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for model in options.models.split(","):
+        for batch in map(int, options.batches.split(",")):
+            for mbit in map(int, options.links.split(",")):
+                with linked(mbit) as spaces:
+                    found = measure([model, "workers", 2, batch, options.filters], spaces)
+                print(
+                    f"| {model} | {batch} | {mbit or 'no limit'} | {1e3 * found['seconds']:.0f} | "
+                    f"{found['bytes'] / 1e6:.2f} | {found['wire'] / 1e6:.2f} | "
+                    f"{found['packets']:.0f} |",
+                    flush=True,
+                )
 
 
 def main() -> None:
@@ -124,10 +206,14 @@ def main() -> None:
     parser.add_argument("--batches", default="64,256")
     parser.add_argument("--models", default="wae_mmd,wae_gan")
     parser.add_argument("--filters", type=int, default=64)
+    parser.add_argument("--links", help="two workers over links of so many Mbit/s (0: no limit)")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
         print(json.dumps(step_seconds(*json.loads(options.only))))
+        return
+    if options.links:
+        measure_links(options)
         return
     print("| model | batch | replicas | ms a step | of one device's | MB sent a step |")
     print("| --- | --- | --- | --- | --- | --- |")

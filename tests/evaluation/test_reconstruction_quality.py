@@ -101,7 +101,7 @@ def test_networks_that_are_no_lpips_are_sentences(tmp_path):
         return str(error.value)
 
     first, second = keras.Input((12, 12, 3)), keras.Input((12, 12, 3))
-    assert "has 1 input; two, of pictures, are" in sentence(first, first)
+    assert "has 1 input; two, of pictures, are" in sentence(first, keras.layers.Flatten()(first))
     assert "gives not one distance for two pictures" in sentence([first, second], first - second)
     pooled = keras.layers.GlobalAveragePooling2D()(first + second)
     summed = keras.layers.Dense(1, kernel_initializer="ones")(pooled)
