@@ -1,6 +1,13 @@
+import gc
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many processes as cores: threads that wait for a core, or for each other's share of a product of
+    # small matrices, cost more than they do. (Without workers the tests run on all threads.)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+        os.environ.setdefault(name, "1")
 
 import numpy as np
 import pytest
@@ -15,6 +22,21 @@ processor.CPUINFO = processor.Path(os.devnull)
 def own_cache(tmp_path_factory, monkeypatch):
     """Decoded images go to a temporary folder, never to the user's."""
     monkeypatch.setenv("WAE_TF_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgotten():
+    """What a file's models leave behind, graphs of some 10 MB a run, goes with it."""
+    yield
+    if keras := sys.modules.get("keras"):
+        keras.backend.clear_session()
+        gc.collect()
+
+
+def pytest_collection_finish():
+    """What was imported stays: no collection of garbage, of which figures ask for some, walks it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_the_default_run_touches_none_of_them(tmp_path):
         f"sys.modules.update(dict.fromkeys({HIDDEN}))\n"
         "from wae_tf import main\n"
         f"at = '--work_dir={tmp_path / 'run'}'\n"
-        f"assert main.main([at, *{tiny_run(steps=2)}]) == 0\n"
+        f"assert main.main([at, *{tiny_run(steps=2, figure_every=1)}]) == 0\n"
         "for mode in ('sample', 'export'):\n"
         "    assert main.main(['--mode=' + mode, at]) == 0\n"
         f"assert not any(sys.modules[name] for name in {HIDDEN})\n"

@@ -47,7 +47,9 @@ def python(folder, *arguments):
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("program", ["in_a_program.py", "regularised.py"])
+@pytest.mark.parametrize(
+    "program", ["in_a_program.py", pytest.param("regularised.py", marks=pytest.mark.slow)]
+)
 def test_a_program_runs(folder, program):
     python(folder, program)
 

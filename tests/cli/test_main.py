@@ -306,7 +306,14 @@ def test_a_handful_of_pictures_is_enough(count, extra, tmp_path, capsys):
         pixels = np.random.RandomState(number).randint(0, 256, (8, 8), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
     flags = ["--dataset=folder", f"--data_dir={folder}", f"--cache_dir={tmp_path}/cache"]
-    flags += [f"--work_dir={tmp_path}/run", *TINY, "--batch_size=2", "--steps=2", *extra]
+    flags += [
+        f"--work_dir={tmp_path}/run",
+        *TINY,
+        "--batch_size=2",
+        "--steps=2",
+        "--figure_every=1",
+    ]
+    flags += extra
     flags = [f for f in flags if not f.startswith("--train_size") and f != "--test_size=60"]
     if count == 3:
         assert main.main(flags) == 2

@@ -20,7 +20,7 @@ from wae_tf.errors import DataError, FlagError, RunError
 from wae_tf.runs.folder import RunFolder
 
 FUZZ = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -18,7 +18,8 @@ from wae_tf.models import passes
 from wae_tf.objective import penalties, priors
 from wae_tf.runs.folder import RunFolder
 
-TINY = tiny_run(train_size=300, test_size=80, pretrain=False, steps=12)
+TINY = tiny_run(train_size=300, test_size=80, pretrain=False, steps=12, figure_every=10)
+FEW = "--bootstrap=10"
 SMALL = tiny(8)
 
 
@@ -94,14 +95,14 @@ def folder(tmp_path_factory):
         classifier = f"--work_dir={root / 'classifier'}"
         assert main.main(["--mode=classifier", "--classifier_steps=80", classifier]) == 0
         arguments = [*TINY, f"--work_dir={root / 'run'}", "--evaluate_at_end"]
-        arguments += [f"--classifier={root / 'classifier'}", "--eval_samples=300"]
+        arguments += [f"--classifier={root / 'classifier'}", "--eval_samples=300", FEW]
         assert main.main(arguments) == 0
     return root
 
 
 def evaluate(folder, *arguments):
     return main.main(
-        ["--mode=evaluate", f"--work_dir={folder / 'run'}", "--eval_samples=120", *arguments]
+        ["--mode=evaluate", f"--work_dir={folder / 'run'}", "--eval_samples=120", FEW, *arguments]
     )
 
 
@@ -161,6 +162,7 @@ def test_a_figure_that_is_no_picture_is_a_line_of_the_page(content, tmp_path):
     assert "data.png is no whole PNG" in page_parts.picture_of_file(tmp_path / "data.png", "", "")
 
 
+@pytest.mark.slow
 def test_evaluation_repeats_itself(folder, capsys):
     before = RunFolder(folder / "run").read_metrics()
     classifier = f"--classifier={folder / 'classifier'}"
@@ -261,6 +263,7 @@ def test_classifier_of_other_images_and_without_labels(folder, tmp_path, capsys)
     assert "needs labels, and folder has none" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_unlabelled_images_have_a_sliced_wasserstein_distance(tmp_path, rng):
     images = rng.randint(0, 256, (90, 32, 32, 3)).astype(np.uint8)
     np.save(tmp_path / "images.npy", images)

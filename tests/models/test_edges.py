@@ -12,20 +12,24 @@ from wae_tf.objective import priors
 SMALL = tiny(8, zdim=2)
 
 
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("cls", "fields"),
     [
         (wae_tf.WaeGan, {"batch_size": 1}),
         (wae_tf.WaeGan, {"encoder_layers": 0, "decoder_layers": 0, "adversary_layers": 0}),
-        (wae_tf.WaeMmd, {"encoder_arch": "dcgan", "encoder_layers": 0}),
+        slow(wae_tf.WaeMmd, {"encoder_arch": "dcgan", "encoder_layers": 0}),
         (wae_tf.WaeMmd, {"batch_norm_decay": 1.0, "batch_norm_eps": 0.0, "init_std": 0.5}),
         (wae_tf.WaeMmd, {"lr": 0.0}),
         (wae_tf.WaeMmd, {"init_std": 0.0}),
-        (wae_tf.WaeGan, {"wae_lambda": -1.0}),
-        (wae_tf.WaeMmd, {"prior_scale": -2.0}),
+        slow(wae_tf.WaeGan, {"wae_lambda": -1.0}),
+        slow(wae_tf.WaeMmd, {"prior_scale": -2.0}),
         (wae_tf.WaeGan, {"prior_scale": 0.0}),
         (wae_tf.WaeMmd, {"prior_scale": 0.0, "prior": "sphere"}),
-        (wae_tf.WaeMmd, {"prior_scale": 0.0, "mmd_kernel": "rbf", "init_std": 0.5}),
+        slow(wae_tf.WaeMmd, {"prior_scale": 0.0, "mmd_kernel": "rbf", "init_std": 0.5}),
     ],
     ids=str,
 )

@@ -263,6 +263,7 @@ def test_reconstructions_are_held_against_y_by_hand():
         assert reconstruction(model, TWO, labels) == pytest.approx(sum(COSTS) / 2)
 
 
+@pytest.mark.slow
 def test_a_noisy_image_is_trained_towards_the_clean_one():
     rng = np.random.RandomState(0)
     clean = np.zeros((64, 6, 6, 1), "float32")

@@ -35,7 +35,13 @@ def model(data):
     return model
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("WaeMmd", "WaeGan", "WaeMmdpp"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("WaeSwd", "Vae", "WaeMmdppp")),
+    ],
+)
 def test_every_model_learns_with_labels(name, data):
     model = small(name)
     assert model.decoder.input_shape == (None, 5)

@@ -16,7 +16,10 @@ from tests.factory import tiny_model
 from wae_tf.objective import mmdpp, penalties
 
 ROOT = Path(__file__).parents[2]
-MODELS = [wae_tf.WaeMmd, wae_tf.WaeGan, wae_tf.WaeMmdpp, wae_tf.WaeMmdppp, wae_tf.Vae]
+MODELS = [
+    wae_tf.WaeMmd, wae_tf.WaeGan, wae_tf.WaeMmdpp,
+    *(pytest.param(cls, marks=pytest.mark.slow) for cls in (wae_tf.WaeMmdppp, wae_tf.Vae)),
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

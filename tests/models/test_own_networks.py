@@ -143,7 +143,8 @@ def test_optimizers_of_ones_own_are_saved_with_their_state(vectors, tmp_path):
     assert all(np.array_equal(one, other) for one, other in pairs)
 
 
-@pytest.mark.parametrize("shape", [pytest.param((8, 8, 3), marks=pytest.mark.slow), (9,)], ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(8, 8, 3), (9,)], ids=str)
 def test_the_official_networks_given_without_a_shape_are_the_same_model(shape, rng, tmp_path):
     ours = tiny_model(wae_tf.WaeGan, shape, seed=5, encoder_noise="gaussian")
     build = (official.build_encoder, official.build_decoder)
@@ -299,7 +300,11 @@ def test_a_network_without_a_config_is_a_sentence_at_save(vectors, tmp_path):
         model.save(tmp_path / "own.keras")
 
 
-@pytest.mark.parametrize("shape", [(7, 3), (2, 3, 2, 1), (4,)], ids=str)
+@pytest.mark.parametrize(
+    "shape",
+    [(7, 3), *(pytest.param(shape, marks=pytest.mark.slow) for shape in ((2, 3, 2, 1), (4,)))],
+    ids=str,
+)
 def test_series_volumes_and_vectors_with_the_networks_of_settings(shape, rng, tmp_path):
     x = rng.standard_normal((12, *shape)).astype("float32")
     model = wae_tf.WaeMmd(shape, zdim=2, encoder_filters=8, decoder_filters=8)

@@ -122,7 +122,8 @@ def fitted(model, images, **of_fit):
     return seen.rates
 
 
-@pytest.mark.parametrize("batch_size", [pytest.param(8, marks=pytest.mark.slow), 15])
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_size", [8, 15])
 def test_schedules_count_the_epochs_of_fit_whatever_the_config_says(batch_size, images, tmp_path):
     config = wae_tf.Config(**TINY, lr_schedule="1", batch_size=10, epochs=50)
     model = wae_tf.from_config(config, (6, 6, 1), 40)

@@ -86,7 +86,7 @@ def terms_of(model, images, index):
     [
         (wae_tf.WaeMmd, {"wae_lambda": 7.0, "prior_scale": 1.5, "encoder_noise": "add_noise"}),
         (wae_tf.WaeGan, {"wae_lambda": 3.0, "encoder_noise": "gaussian", "cost": "l1"}),
-        (wae_tf.Vae, {"prior_scale": 2.0}),
+        pytest.param(wae_tf.Vae, {"prior_scale": 2.0}, marks=pytest.mark.slow),
     ],
 )
 def test_evaluate_is_the_mean_over_batches_and_changes_nothing(cls, fields, rng):

@@ -177,6 +177,7 @@ def test_the_networks_say_which_images_they_take():
         official.check(settings, (30, 30, 1))
 
 
+@pytest.mark.slow
 def test_a_run_as_the_report_writes_its_test_line(idx_files, tmp_path):
     _, config = arguments.parse(
         [

@@ -15,7 +15,13 @@ from wae_tf.replication import cases, inputs, options, replay, weights
 GOLDENS = Path(__file__).parent.parent / "goldens" / "replication"
 
 
-@pytest.mark.parametrize("name", list(cases.by_name()))
+#: Cases of which the fast tests try others of their kind: of digits, and of the partial code.
+SLOW = ("mnist_vae", "celeba_vae", "celeba_wae_gan")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in cases.by_name()]
+)
 def test_case(name):
     found = replay.Replay(str(GOLDENS / f"{name}.npz"))
     assert found.meta["torch"] == "1.0.0"

@@ -161,6 +161,7 @@ def test_fresh_samples_differ_from_call_to_call_and_row_to_row(loaded):
     assert len(np.unique(images.round(6), axis=0)) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_saved_model_cli_shows_and_runs(version):
     tool = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli"]
@@ -183,6 +184,7 @@ def test_saved_model_cli_shows_and_runs(version):
     assert "Result for output key images:" in ran[0]
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 def test_the_c_api_gives_the_same_numbers(version, model, tmp_path):
@@ -358,7 +360,9 @@ def test_bad_formats_are_bad_flags(trained, capsys):
     assert "accepted: savedmodel, litert, onnx" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "float64"])
+@pytest.mark.parametrize(
+    "precision", ["mixed_bfloat16", pytest.param("float64", marks=pytest.mark.slow)]
+)
 def test_every_precision_is_exported_in_float32(precision, tmp_path):
     config = Config(**TINY | {"init_std": 0.3}, precision=precision, pixel_range="symmetric")
     model = by_name.from_config(config, (8, 8, 3), 100)
@@ -378,7 +382,7 @@ def test_every_precision_is_exported_in_float32(precision, tmp_path):
     assert card["data"]["pixel_range"] == [-1.0, 1.0]
 
 
-@pytest.mark.parametrize("prior", ["sphere", "uniform"])
+@pytest.mark.parametrize("prior", ["sphere", pytest.param("uniform", marks=pytest.mark.slow)])
 def test_other_priors_are_served_as_they_are_sampled(prior):
     config = Config(**TINY, prior=prior, prior_scale=2.0, encoder_noise="implicit")
     model = by_name.from_config(config, (8, 8, 1), 100)

@@ -20,7 +20,9 @@ from wae_tf.training import setup
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "own"
-    given = tiny_run(work_dir=str(folder), conditional=True, epochs=2, test_line=True)
+    given = tiny_run(
+        work_dir=str(folder), conditional=True, epochs=2, figure_every=10, test_line=True
+    )
     wae_tf.train(arguments.parse(given)[1])
     return folder
 
@@ -68,9 +70,8 @@ def test_the_modes_take_labels(run, capsys):
         assert any(part in told for part in sentence.split("|")), told
 
 
-@pytest.mark.parametrize(
-    "how", [{}, pytest.param({"batch_order": "in_order"}, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [{}, {"batch_order": "in_order"}])
 def test_a_run_goes_on_to_the_same_weights(how, tmp_path):
     ends = []
     for name, parts in (("whole", (4,)), ("parts", (3, 4))):

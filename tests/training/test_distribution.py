@@ -31,7 +31,7 @@ from wae_tf.config import Config
 from wae_tf.data.batches import image_batches
 from wae_tf.training import distribution
 
-many, out, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
+many, out = sys.argv[1:]
 cpu = tf.config.list_physical_devices("CPU")[0]
 if many == "mirrored":
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -62,7 +62,7 @@ with strategy.scope():
                 model, images, lambda line: None, steps=5, size=30)
         part = lambda rows: image_batches(images, batch_size=8, seed=0, pixel_range="unit", rows=rows)
         data = distribution.distributed_dataset(strategy, 8, part)
-        history = model.fit(data, epochs=1, steps_per_epoch=steps, verbose=0).history
+        history = model.fit(data, epochs=1, steps_per_epoch=20, verbose=0).history
         result[name] = {k: v[0] for k, v in history.items()}
         result[name + "/last"] = model.running_means.latest.numpy().tolist()
         # With the batch's moments: a bias before a batch norm has no effect, and no gradient but
@@ -102,9 +102,9 @@ with open(out, "w") as file:
 """
 
 
-def start(many, out, steps=20, **environment):
+def start(many, out, **environment):
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, many, str(out), str(steps)],
+        [sys.executable, "-c", PROGRAM, many, str(out)],
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -112,7 +112,7 @@ def start(many, out, steps=20, **environment):
     )
 
 
-def finish(process, seconds=240):
+def finish(process, seconds=600):
     try:
         text, _ = process.communicate(timeout=seconds)
     finally:
@@ -120,11 +120,20 @@ def finish(process, seconds=240):
     assert process.returncode == 0, text[-3000:]
 
 
+def result_of(many, tmp_path_factory):
+    out = tmp_path_factory.mktemp(many) / "result.json"
+    finish(start(many, out))
+    return json.loads(out.read_text())
+
+
 @pytest.fixture(scope="module")
 def one_device(tmp_path_factory):
-    out = tmp_path_factory.mktemp("one") / "result.json"
-    finish(start("none", out))
-    return json.loads(out.read_text())
+    return result_of("none", tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def mirrored(tmp_path_factory):
+    return result_of("mirrored", tmp_path_factory)
 
 
 def ports(count):
@@ -170,26 +179,20 @@ def compare(got, one):
 
 @pytest.mark.processes
 @pytest.mark.slow
-def test_two_replicas_of_one_machine_are_one_device(one_device, tmp_path):
-    out = tmp_path / "result.json"
-    finish(start("mirrored", out))
-    got = json.loads(out.read_text())
-    assert set(got) == set(one_device)
-    compare(got, one_device)
+def test_two_replicas_of_one_machine_are_one_device(one_device, mirrored):
+    assert set(mirrored) == set(one_device)
+    compare(mirrored, one_device)
 
 
 @pytest.mark.slow
 @pytest.mark.processes
-def test_replicas_leave_out_the_same_updates_in_half_precision(one_device, tmp_path):
-    out = tmp_path / "result.json"
-    finish(start("mirrored", out, steps=2))
-    got = json.loads(out.read_text())
-    for result in (got, one_device):
+def test_replicas_leave_out_the_same_updates_in_half_precision(one_device, mirrored):
+    for result in (mirrored, one_device):
         (skipped, moved, scale) = result["half"]
         assert skipped == [0, 0] and moved > 0
         (skipped, moved, smaller) = result["spoiled"]
         assert skipped[0] == 2 and moved == 0 and smaller == scale / 4
-    assert got["half"][1] == pytest.approx(one_device["half"][1], rel=0.02)
+    assert mirrored["half"][1] == pytest.approx(one_device["half"][1], rel=0.02)
 
 
 @pytest.mark.slow

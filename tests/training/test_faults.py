@@ -45,9 +45,10 @@ ROOT = Path(__file__).parents[2]
 
 TINY = tiny_run(
     batch_size=40, zdim=4, epochs=3, pretrain_size=50, pretrain_steps=4, pictures=4,
-    picture_columns=2, save_every_steps=2, figure_every=2, adversary_layers=4,
+    picture_columns=2, save_every_steps=2, adversary_layers=4,
 )  # fmt: skip
 STEPS = 15  # three epochs of five
+FIGURES = "--figure_every=2"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -103,7 +104,7 @@ def uninterrupted(tmp_path_factory):
     def of(model):
         if model not in folders:
             folders[model] = tmp_path_factory.mktemp("whole") / model
-            assert run(folders[model], *MODELS[model]) == 0
+            assert run(folders[model], *MODELS[model], FIGURES) == 0
             if model == "wae_mmd":
                 stored = weights(folders[model])
                 assert stored["model/schedules/wae_lambda/.ATTRIBUTES/VARIABLE_VALUE"] != 10
@@ -126,48 +127,40 @@ def killed_at_step(step):
 
 
 # Checkpoints come at steps 0, 2, 4, 5, 7, ...; a manifest is synced before its folder is renamed.
+# In the order in which a run comes by them: each kill is of the run that goes on from the one before.
 POINTS = {
-    "in the first epoch": lambda: killed_at_step(3),
     "in pretraining": lambda: fault_in(pretraining_step, "step", Killed()),
     "in a checkpoint's write": lambda: fault("sync", "*/.saving-step-00000002/*", Killed(), time=2),
+    "in the first epoch": lambda: killed_at_step(3),
     "before a checkpoint's name": lambda: fault("replace", "*/step-00000004", Killed()),
     "after a checkpoint's name": lambda: fault("replace", "*/step-00000007", Killed(), after=True),
-    "in a row of history": lambda: fault("sync", "*/history.csv", Killed(), time=2),
+    "in a row of history": lambda: fault("sync", "*/history.csv", Killed()),
     "in a figure": lambda: fault("replace", "*/figures/progress_*.png", Killed()),
-    "between row and checkpoint": lambda: fault_in(Checkpoints, "on_epoch_end", Killed(), time=2),
+    "between row and checkpoint": lambda: fault_in(Checkpoints, "on_epoch_end", Killed()),
     "in the last epoch": lambda: killed_at_step(14),
     "in the evaluation": lambda: fault_in(brief, "evaluate", Killed()),
     "in the last metrics": lambda: fault("replace", "*/metrics.json", Killed(), time=2),
 }
 
 
-#: What the fast tests try; the slow ones try every point.
-FEW = ("in a checkpoint's write", "between row and checkpoint")
-
-
-def killed_and_gone_on(model, names, whole, tmp_path):
-    for number, name in enumerate(names):
-        folder = tmp_path / str(number)
-        with POINTS[name](), pytest.raises(Killed):
-            run(folder, *MODELS[model])
-        assert run(folder, *MODELS[model]) == 0, name
-        assert_same(folder, whole)
-
-
-@pytest.mark.slow
-def test_killed_here_and_there_a_run_goes_on_bit_by_bit(uninterrupted, tmp_path):
-    killed_and_gone_on("wae_mmd", FEW, uninterrupted("wae_mmd"), tmp_path)
+#: Of the models that are not killed everywhere. Epochs of the vae are one call: no saves within them.
+SOME = {
+    "wae_gan": (
+        "in the first epoch", "before a checkpoint's name", "in a figure", "in the evaluation",
+    ),
+    "vae": ("in the first epoch", "in a row of history"),
+}  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_killed_anywhere_a_run_goes_on_bit_by_bit(model, uninterrupted, tmp_path):
-    names = [name for name in POINTS if name not in FEW or model != "wae_mmd"]
-    if model == "wae_gan":
-        names = names[::3]
-    if model == "vae":  # whole epochs are one call, so that saves within them fall away
-        names = ["in the first epoch", "in a row of history"]
-    killed_and_gone_on(model, names, uninterrupted(model), tmp_path)
+    folder = tmp_path / "run"
+    for name in SOME.get(model, POINTS):
+        with POINTS[name](), pytest.raises(Killed):
+            run(folder, *MODELS[model], FIGURES)
+    assert run(folder, *MODELS[model], FIGURES) == 0
+    assert_same(folder, uninterrupted(model))
 
 
 @pytest.mark.parametrize("name", ["WaeMmd", "WaeGan", "WaeMmdpp", "Vae"])
@@ -221,23 +214,19 @@ def test_kill_9_again_and_again(uninterrupted, tmp_path):
     assert_same(folder, uninterrupted("wae_gan"))
 
 
-@pytest.mark.parametrize(
-    "number, status",
-    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
-)
-def test_a_signal_saves_and_says_how_to_go_on(
-    number, status, uninterrupted, tmp_path, monkeypatch, capsys
-):
-    def at_step(self, batch, logs=None):
-        if int(self.model.step.numpy()) == 7:
-            os.kill(os.getpid(), number)
+def test_signals_save_and_say_how_to_go_on(uninterrupted, tmp_path, monkeypatch, capsys):
+    for number, status, struck in ((signal.SIGTERM, 143, 7), (signal.SIGINT, 130, 12)):
 
-    with monkeypatch.context() as patch:
-        patch.setattr(StopOnBadStep, "on_train_batch_end", at_step)
-        assert run(tmp_path / "run", *MODELS["wae_mmd"]) == status
-    error = capsys.readouterr().err
-    assert "step 7 is saved; the same command goes on from there" in error
-    assert len(error.strip().splitlines()) == 1
+        def at_step(self, batch, logs=None, number=number, struck=struck):
+            if int(self.model.step.numpy()) == struck:
+                os.kill(os.getpid(), number)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(StopOnBadStep, "on_train_batch_end", at_step)
+            assert run(tmp_path / "run", *MODELS["wae_mmd"]) == status
+        error = capsys.readouterr().err
+        assert f"step {struck} is saved; the same command goes on from there" in error
+        assert len(error.strip().splitlines()) == 1
     assert run(tmp_path / "run", *MODELS["wae_mmd"]) == 0
     assert_same(tmp_path / "run", uninterrupted("wae_mmd"))
 
@@ -255,11 +244,11 @@ def test_a_signal_does_not_wait_for_figures_which_the_next_run_draws(
     folder, name = tmp_path / "run", "progress_0002.png"
     with monkeypatch.context() as patch:
         patch.setattr(RunFolder, "append_history", struck)
-        assert run(folder, *MODELS["wae_mmd"]) == 143
+        assert run(folder, *MODELS["wae_mmd"], FIGURES) == 143
     assert len(history(folder)) == 2
     figures = folder / "figures"
     assert not (figures / name).exists()
-    assert run(folder, *MODELS["wae_mmd"]) == 0
+    assert run(folder, *MODELS["wae_mmd"], FIGURES) == 0
     assert_same(folder, uninterrupted("wae_mmd"))
     expected = uninterrupted("wae_mmd") / "figures"
     for path in sorted(expected.glob("progress_*.png")):
@@ -276,14 +265,8 @@ def with_best(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        "test_terms",
-        pytest.param("least_sharpness", marks=pytest.mark.slow),
-        pytest.param("test_line", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["test_terms", "least_sharpness", "test_line"])
 def test_a_signal_does_not_wait_for_an_epochs_test_which_the_next_run_makes_up_for(
     place, with_best, tmp_path, monkeypatch, capsys
 ):
@@ -345,21 +328,11 @@ def stopped(folder, step=9):
         run(folder, *MODELS["wae_mmd"])
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "flip",
-        *(pytest.param(d, marks=pytest.mark.slow) for d in ("truncate", "remove", "manifest")),
-    ],
-)
-def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
-    damage, uninterrupted, tmp_path, monkeypatch, capsys
-):
-    folder = tmp_path / "run"
-    stopped(folder)
-    kept = checkpoints.steps(folder / "checkpoints")
-    newest = checkpoints.path_of(folder / "checkpoints", kept[0])
-    file = newest / "model.data-00000-of-00001"
+def damage_newest(folder, damage):
+    """Damages the newest checkpoint of a run; returns its step and the one before it."""
+    newest, before, *_ = checkpoints.steps(folder / "checkpoints")
+    path = checkpoints.path_of(folder / "checkpoints", newest)
+    file = path / "model.data-00000-of-00001"
     content = bytearray(file.read_bytes())
     if damage == "truncate":
         file.write_bytes(content[: len(content) // 2])
@@ -367,24 +340,42 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(
         content[len(content) // 3] ^= 16
         file.write_bytes(content)
     elif damage == "remove":
-        (newest / "model.index").unlink()
+        (path / "model.index").unlink()
     else:
-        (newest / "manifest.json").write_text("{")
+        (path / "manifest.json").write_text("{")
+    return newest, before
+
+
+def assert_named(shown, newest, before):
+    assert f"the checkpoint of step {newest} is damaged" in shown
+    assert f"going on from step {before} of {STEPS}" in shown
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(uninterrupted, tmp_path, capsys):
+    folder = tmp_path / "run"
+    stopped(folder)
+    found = damage_newest(folder, "flip")
     capsys.readouterr()
     assert run(folder, *MODELS["wae_mmd"]) == 0
-    shown = capsys.readouterr().out
-    assert f"the checkpoint of step {kept[0]} is damaged" in shown
-    assert f"going on from step {kept[1]} of {STEPS}" in shown
+    assert_named(capsys.readouterr().out, *found)
     assert_same(folder, uninterrupted("wae_mmd"))
 
 
 @pytest.mark.slow
-def test_all_checkpoints_damaged_begins_anew(uninterrupted, tmp_path, monkeypatch):
+def test_whatever_is_damaged_again_and_again(uninterrupted, tmp_path, capsys):
     folder = tmp_path / "run"
     stopped(folder)
     for path in (folder / "checkpoints").glob("*/model.index"):
         path.write_bytes(b"")
+    stopped(folder)  # begun anew, for nothing was whole
+    for damage, until in (("truncate", 11), ("remove", 13)):
+        found = damage_newest(folder, damage)
+        capsys.readouterr()
+        stopped(folder, until)
+        assert_named(capsys.readouterr().out, *found)
+    found = damage_newest(folder, "manifest")
     assert run(folder, *MODELS["wae_mmd"]) == 0
+    assert_named(capsys.readouterr().out, *found)
     assert_same(folder, uninterrupted("wae_mmd"))
 
 
@@ -409,7 +400,7 @@ def test_other_flags_are_refused_and_the_difference_named(tmp_path, monkeypatch,
     assert run(folder, *MODELS["wae_mmd"], "--train_size=160") == 1
     assert "with --train_size=200, not 160;" in capsys.readouterr().err
     # What shows or lengthens a run may change.
-    assert run(folder, *MODELS["wae_mmd"], "--epochs=4", "--figure_every=0") == 0
+    assert run(folder, *MODELS["wae_mmd"], "--epochs=4", "--figure_every=4") == 0
     assert history(folder)[-1][:2] == ["4", "20"]
 
 

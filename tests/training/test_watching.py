@@ -173,6 +173,7 @@ def test_the_best_is_kept_and_training_ends_after_patience_also_when_killed(tmp_
     assert_same_weights(patient, whole, 6 * STEPS)
 
 
+@pytest.mark.slow
 def test_an_epoch_that_steps_cuts_short_does_not_count(tmp_path, scripted):
     fields = {"keep_best": True, "save_every": 100}
     cut, whole = tmp_path / "cut", tmp_path / "whole"

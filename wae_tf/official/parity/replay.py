@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ from wae_tf.official.parity.differences import (
 
 class Replay(Case):
     """Does what a case holds of the official code, part by part."""
+
+    _update: Callable[..., dict[str, tf.Tensor]] | None = None
 
     def rows(self) -> list[Row]:
         """All quantities that the record holds."""
@@ -234,8 +236,7 @@ class Replay(Case):
         """Iterations as `train()` makes them: losses, then outputs and weights."""
         model = self._reset(nudge)
         model.step.assign(0)
-        model.compile(jit_compile=False)
-        update = tf.function(model.update, autograph=False)
+        update = self._compiled()
         names = {"objective": "loss", "reconstruction": "reconstruction", "penalty": "penalty"}
         if isinstance(model, WaeGan):
             names["adversary_loss"] = "adversary_loss"
@@ -277,6 +278,17 @@ class Replay(Case):
         for name in [n[len(prefix) :] for n in self.arrays if n.startswith(prefix)]:
             limit = LATE_WEIGHTS if exact else math.inf
             self.differences.add("weights, 20 steps", prefix + name, variables[name], limit)
+
+    def _compiled(self) -> Callable[..., dict[str, tf.Tensor]]:
+        """The update of new optimizers; traced once, for each fork their state is put back."""
+        if self._update is None:
+            self.model.compile(jit_compile=False)
+            optimizers = [update.optimizer for update in self.model.updates]
+            self._new = [(v, v.numpy()) for each in optimizers for v in each.variables]
+            self._update = tf.function(self.model.update, autograph=False)
+        for variable, value in self._new:
+            variable.assign(value)
+        return self._update
 
     def improved(self) -> None:
         """Improved sampling of one batch, sphere as the official code normalises it."""
