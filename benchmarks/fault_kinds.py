@@ -28,23 +28,23 @@ from PIL import Image
 #: Where each mode is told to end: its phases, by the function that begins them.
 PHASES = {
     "train": [
-        "training.setup:load_images", "training.setup:build", "training.resuming:begin",
+        "training.reading:load_images", "training.setup:build", "training.resuming:begin",
         "training.pretraining:pretrain", "models.pretraining:step", "runs.checkpoints:save",
         "models.wae:Wae.train_step", "training.callbacks:StopOnBadStep.on_train_batch_end",
         "evaluation.brief:test_terms", "figures.of_model:draw_progress", "evaluation.brief:evaluate",
         "runs.folder:RunFolder.append_history", "runs.integrity:kept",
     ],
     "sample": [
-        "training.setup:load_images", "models.by_name:from_config", "runs.checkpoints:restore",
+        "training.reading:load_images", "models.by_name:from_config", "runs.checkpoints:restore",
         "evaluation.samplers:draw_codes", "models.passes:decoded", "files:sync",
         "figures.of_model:draw_samples",
     ],
     "interpolate": [
-        "training.setup:load_images", "runs.checkpoints:restore",
+        "training.reading:load_images", "runs.checkpoints:restore",
         "figures.of_model:draw_interpolations", "figures.of_model:draw_traversals",
     ],
     "evaluate": [
-        "training.setup:load_images", "runs.checkpoints:restore", "evaluation.full:evaluate",
+        "training.reading:load_images", "runs.checkpoints:restore", "evaluation.full:evaluate",
         "models.passes:reconstructions", "models.passes:codes", "runs.folder:RunFolder.update_metrics",
         "evaluation.report:write",
     ],
@@ -56,7 +56,7 @@ PHASES = {
     "export_official": ["training.resuming:restore_model", "official.weights:write_checkpoint"],
     "compare": ["evaluation.comparison:read", "evaluation.comparison_page:write"],
     "classifier": [
-        "training.setup:load_images", "evaluation.classifier:build",
+        "training.reading:load_images", "evaluation.classifier:build",
         "tensorflow:GradientTape.gradient", "evaluation.classifier:_outputs",
         "evaluation.classifier:_save", "files:sync",
     ],

@@ -47,7 +47,7 @@ lean.import_keras()  # as `wae_tf.main` does
 from wae_tf.cli.arguments import parse  # noqa: E402
 from wae_tf.models import operations  # noqa: E402
 from wae_tf.models.wae import Wae  # noqa: E402
-from wae_tf.training import setup, train  # noqa: E402
+from wae_tf.training import reading, train  # noqa: E402
 
 BEGAN = float(os.environ.get("SPEED_BEGAN", time.time()))
 ROOT = Path(__file__).resolve().parent.parent
@@ -348,7 +348,7 @@ def main() -> None:
         if options.describe:
             print(json.dumps(torch_settings(options.only, options)))
         elif options.decode:
-            setup.load_images(configured(options.only, options, "nowhere"))
+            reading.load_images(configured(options.only, options, "nowhere"))
             print("{}")
         else:
             print(json.dumps(ours(options.only, options)))

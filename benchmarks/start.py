@@ -63,10 +63,10 @@ def main() -> None:
 
     from wae_tf.cli.arguments import parse
     from wae_tf.models.wae import Wae
-    from wae_tf.training import feeding, setup, train
+    from wae_tf.training import feeding, reading, setup, train
 
     note("wae_tf imported")
-    noted(setup, "load_images", "", "images read")
+    noted(reading, "load_images", "", "images read")
     noted(setup, "build", "", "model")
     noted(feeding.Feed, "from_step", "optimizers, first checkpoint, images as a tensor", "pipeline")
     noted(Wae, "train_step", "to the step", "step traced")

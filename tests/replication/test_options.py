@@ -13,7 +13,7 @@ from wae_tf.config import Config
 from wae_tf.data import batches, load, picture_files
 from wae_tf.errors import FlagError
 from wae_tf.models.step import schedules
-from wae_tf.networks import official
+from wae_tf.networks import fitting, official
 from wae_tf.objective import costs, penalties
 from wae_tf.pixels import to_float
 from wae_tf.settings import Settings
@@ -174,7 +174,7 @@ def test_the_networks_say_which_images_they_take():
         assert official.build_decoder(settings, shape).output.shape[1:] == shape
         official.build_encoder(settings, shape)
     with pytest.raises(FlagError, match="28x28, or whose sides are multiples of 16"):
-        official.check(settings, (30, 30, 1))
+        fitting.check(settings, (30, 30, 1))
 
 
 @pytest.mark.slow

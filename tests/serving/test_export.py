@@ -544,6 +544,7 @@ def test_a_grpc_client_gets_its_answers(loaded, model):
         server.stop(None)
 
 
+@pytest.mark.slow
 def test_missing_serving_api_is_a_sentence(small, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
     said = []

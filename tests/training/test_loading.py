@@ -16,9 +16,7 @@ from wae_tf.runs.flags_file import config_of, flags_text
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "digits"
-    config = wae_tf.Config(
-        **TINY, **SHORT, work_dir=str(folder), epochs=2, figure_every=0, pretrain=False
-    )
+    config = wae_tf.Config(**TINY, **SHORT, work_dir=str(folder), epochs=2, pretrain=False)
     wae_tf.train(config)
     return folder
 
