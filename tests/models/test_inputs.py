@@ -289,6 +289,7 @@ def test_weights_weigh_the_cost_by_hand():
     assert reconstruction(model, data) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_weights_are_kept_in_every_way_in(reused):
     images = np.random.RandomState(1).rand(8, 6, 6, 1).astype("float32")
     labels, weights = np.arange(8) % 2, np.array([2.0, 0.5] * 4, "float32")

@@ -183,6 +183,7 @@ def test_own_networks_take_code_and_label_joined(data, tmp_path):
         wae_tf.WaeMmd(**own(4), classes=3)
 
 
+@pytest.mark.slow
 def test_signatures_take_labels(model, data, tmp_path):
     x, y = (part[:3] for part in data)
     export.export(model, tmp_path)

@@ -287,6 +287,7 @@ def test_a_schedule_needs_the_length_of_an_epoch(images):
         model.fit(endless, verbose=0)
 
 
+@pytest.mark.slow
 def test_schedules_follow_the_epochs_of_fit(images):
     model = make(lr_schedule="1", lr=0.01, optimizer="sgd")
     rate = model.optimizer.learning_rate

@@ -98,6 +98,7 @@ def test_a_wrong_implementation_is_found(monkeypatch):
     assert "losses" in {row.quantity for row in rows if not row.ok}
 
 
+@pytest.mark.slow
 def test_float64_shows_which_difference_is_rounding():
     path = str(GOLDENS / "mnist_small_mmd.npz")
     single, double = (

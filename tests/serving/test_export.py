@@ -610,6 +610,7 @@ def test_onnx_gives_the_same_numbers(model, tmp_path):
             assert export.relative_error(got, expected[key]) <= 1e-5, (path.stem, key)
 
 
+@pytest.mark.slow
 def test_missing_tf2onnx_is_a_sentence(small, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(RunError, match="--export_formats=onnx needs tf2onnx: pip install"):

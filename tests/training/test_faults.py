@@ -391,6 +391,7 @@ def test_a_full_disk_is_a_sentence_and_what_was_saved_stands(uninterrupted, tmp_
     assert_same(folder, uninterrupted("wae_mmd"))
 
 
+@pytest.mark.slow
 def test_other_flags_are_refused_and_the_difference_named(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "run"
     stopped(folder, 3)

@@ -187,6 +187,7 @@ def test_an_epoch_that_steps_cuts_short_does_not_count(tmp_path, scripted):
     assert without_seconds(whole) == without_seconds(cut)
 
 
+@pytest.mark.slow
 def test_modes_take_the_best_or_a_step(tmp_path, scripted, capsys):
     folder = tmp_path / "run"
     wae_tf.train(config_of(folder, epochs=5, keep_best=True, keep_checkpoints=1))
