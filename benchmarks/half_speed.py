@@ -28,7 +28,7 @@ lean.import_keras()
 import keras  # noqa: E402
 
 from wae_tf.cli.arguments import parse  # noqa: E402
-from wae_tf.settings import half  # noqa: E402
+from wae_tf.settings import processor  # noqa: E402
 from wae_tf.training import train  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,8 +65,8 @@ def measured(work: str, precision: str, data_dir: str) -> tuple[float, float]:
         more = ["--nopretrain", "--figure_every=0", f"--steps_per_execution={max(1, steps // 10)}"]
         train.train(parse([*flags, *more])[1], [note])
     pairs = list(itertools.pairwise(note.seen))[1:]
-    found = (statistics.median((b[i] - a[i]) / (b[0] - a[0]) for a, b in pairs) for i in (1, 2))
-    return tuple(found)
+    cpu, wall = (statistics.median((b[i] - a[i]) / (b[0] - a[0]) for a, b in pairs) for i in (1, 2))
+    return cpu, wall
 
 
 def main() -> None:
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--precisions", default="float32,mixed_bfloat16,mixed_float16")
     options = parser.parse_args()
     precisions = options.precisions.split(",")
-    print(f"{half.processor()}\n", flush=True)
+    print(*filter(None, map(processor.on_half, precisions)), "", sep="\n", flush=True)
     rows = []
     for work in options.work.split(","):
         found = [measured(work, precision, options.data_dir) for precision in precisions]
