@@ -71,11 +71,16 @@ def check_home(dataset: str, layout: str) -> None:
 
 
 def _unreachable(dataset: str, home: Any, layout: str) -> DataError:
-    name, url = (registry.fact("dataset", dataset, fact) for fact in ("tfds", "tfds_file"))
+    url = registry.fact("dataset", dataset, "tfds_file")
     return DataError(
-        f"{dataset} is not in {home} and {url} cannot be reached to download it: give --data_dir with "
-        f"{layout}, or a folder where TFDS has prepared {name}."
+        f"{dataset} is not in {home} and {url} cannot be reached to download it: "
+        f"{_instead(dataset, layout)}."
     )
+
+
+def _instead(dataset: str, layout: str) -> str:
+    name = registry.fact("dataset", dataset, "tfds")
+    return f"give --data_dir with {layout}, or a folder where TFDS has prepared {name}"
 
 
 def prepare(dataset: str, layout: str) -> Any:
@@ -93,7 +98,6 @@ def prepare(dataset: str, layout: str) -> Any:
     builder = _builder(dataset, None)
     if builder.is_prepared():
         return builder
-    instead = f"give --data_dir with {layout}, or a folder where TFDS has prepared {name}"
     # Asked first: without a network TFDS itself tries for minutes.
     if not _reachable(url):
         raise _unreachable(dataset, builder.data_dir_root, layout)
@@ -101,7 +105,7 @@ def prepare(dataset: str, layout: str) -> Any:
         builder.download_and_prepare()
     except Exception as error:  # every source fails in its own way
         raise DownloadFailed(
-            f"TFDS could not prepare {name} ({first_line(error)}): {instead}."
+            f"TFDS could not prepare {name} ({first_line(error)}): {_instead(dataset, layout)}."
         ) from error
     return builder
 
