@@ -48,6 +48,7 @@ def _evaluate(config: Config, values: flags.FlagValues) -> None:
     help="trains a classifier for evaluate's distances",
     of_run=False,
     images=True,
+    of_model=False,
 )
 def _classifier(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.console import progress
@@ -293,7 +294,7 @@ def run(config: Config, values: flags.FlagValues) -> None:
     of_run = mode_flags.of_run(values)
     adopts = config.init_from_official if of_run else None
     if adopts or registry.fact("mode", values.mode, "images", False):
-        _read_images(config, of_model=values.mode != "classifier")
+        _read_images(config, registry.fact("mode", values.mode, "of_model", True))
         if config.jit and values.mode == "train":
             compiled.start(config.cache_dir)
         lean.import_keras()
