@@ -6,7 +6,8 @@ Python 2.7 and 3; imports nothing of wae_tf; run by speed.py under the official 
 
 clone, data_dir, work_dir: folders. steps: how many to time. images: how many CelebA files to train on
 (0: other data; the official loader counts on all 202,599). loaded: read them all before training, as
-the official code has after some epochs: it keeps every image that it has read, as float64.
+the official code has after some epochs: it keeps every image that it has read, as float64. filters: of
+the convolutions, 0 for the experiment's own.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -56,6 +57,8 @@ def main(o):
     opts = copy.deepcopy(getattr(configs, "config_" + o["experiment"]))
     work_dir = os.path.abspath(o["work_dir"])
     opts.update(z_test=o["penalty"], data_dir=os.path.abspath(o["data_dir"]), work_dir=work_dir)
+    if o.get("filters"):
+        opts.update(e_num_filters=o["filters"], g_num_filters=o["filters"])
     never = 10**9
     opts.update(e_pretrain=False, verbose=False, print_every=never, save_every_epoch=never)
     if not os.path.isdir(os.path.join(work_dir, "checkpoints")):

@@ -32,6 +32,8 @@ from wae_tf.training import train
 
 #: Steps before the trace, and in it.
 STEPS = {"mnist_small": (200, 100), "mnist": (2, 2), "celebA": (1, 2), "celebA_small": (5, 5)}
+#: Where the official networks are narrowed.
+NARROW_STEPS = (4, 8)
 
 #: What an operation is called here, by the first expression found in its name.
 KINDS = (
@@ -80,7 +82,8 @@ def trace(work: str, options: argparse.Namespace) -> dict[str, Any]:
     import keras
     import tensorflow as tf
 
-    before, count = STEPS[speed.WORK[work][0]]
+    narrowed = len(speed.WORK[work]) > 4
+    before, count = NARROW_STEPS if narrowed else STEPS[speed.WORK[work][0]]
     folder = Path(options.out) / work
     noted: list[tuple[int, float]] = []
 

@@ -1,4 +1,4 @@
-"""Convolutions as matrix products are TensorFlow's own convolutions, in training; else they are those."""
+"""Convolutions written otherwise are TensorFlow's own convolutions, in training; else they are those."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,9 @@ import tensorflow as tf
 
 import wae_tf
 from wae_tf.config import Config
-from wae_tf.networks import convolution
+from wae_tf.networks import convolution, patches
 from wae_tf.networks.convolution import Conv2D, Conv2DTranspose
+from wae_tf.networks.folding import Folding
 from wae_tf.networks.official import build_decoder, build_encoder
 
 # (H, W, channels, depth, filter, stride): even and odd filters, sides that do not divide, and a
@@ -15,7 +16,7 @@ from wae_tf.networks.official import build_decoder, build_encoder
 SHAPES = [
     (4, 4, 3, 5, 4, 2), (8, 8, 3, 5, 5, 2), (7, 7, 2, 3, 4, 2), (7, 5, 2, 3, 5, 3),
     (6, 6, 3, 2, 1, 1), (6, 6, 3, 2, 1, 2), (9, 9, 1, 2, 2, 3), (6, 6, 3, 2, 4, 1), (5, 5, 3, 2, 5, 1),
-    (3, 3, 2, 2, 5, 2),
+    (3, 3, 2, 2, 5, 2), (12, 12, 1, 2, 2, 3), (8, 12, 3, 2, 5, 3), (5, 4, 1, 3, 2, 2), (6, 8, 3, 2, 1, 2),
 ]  # fmt: skip
 
 
@@ -33,12 +34,10 @@ def test_products_are_the_convolutions(height, width, channels, depth, size, str
     large = normal([2, height, width, channels], 0)
     filters = normal([size, size, channels, depth], 1)
     expected = tf.nn.conv2d(large, filters, stride, "SAME")
-    close(convolution.convolved(large, filters, stride), expected)
+    close(patches.convolved(large, filters, stride), expected)
     small = normal(expected.shape, 2)
     back = tf.nn.conv2d_transpose(small, filters, large.shape, stride, "SAME")
-    close(convolution.convolved_back(small, filters, stride, (height, width)), back)
-    if stride == 1:
-        close(convolution._convolved_back_by_rows(small, filters, 1, (height, width)), back)
+    close(patches.convolved_back(small, filters, stride, (height, width)), back)
     gradient = tf.raw_ops.Conv2DBackpropFilter(
         input=large,
         filter_sizes=filters.shape,
@@ -46,17 +45,22 @@ def test_products_are_the_convolutions(height, width, channels, depth, size, str
         strides=[1, stride, stride, 1],
         padding="SAME",
     )
-    close(convolution.filters_gradient(large, small, size, stride), gradient)
+    close(patches.filters_gradient(large, small, size, stride), gradient)
+    if width % (2 * stride) == 0:
+        folding = Folding((height, width), filters.shape, stride)
+        close(folding.convolved(large, filters), expected)
+        close(folding.convolved_back(small, filters), back)
+        close(folding.filters_gradient(large, small), gradient)
 
 
 def test_a_product_by_hand():
     # One place over a 2x2 image with a 2x2 filter: the sum of products; back: the filter itself.
     image = tf.constant([[[[1.0], [2.0]], [[3.0], [4.0]]]])
     filters = tf.reshape(tf.constant([10.0, 20.0, 30.0, 40.0]), [2, 2, 1, 1])
-    assert convolution.convolved(image, filters, 2).numpy().item() == 300
-    back = convolution.convolved_back(tf.constant([[[[3.0]]]]), filters, 2, (2, 2))
+    assert patches.convolved(image, filters, 2).numpy().item() == 300
+    back = patches.convolved_back(tf.constant([[[[3.0]]]]), filters, 2, (2, 2))
     assert back.numpy().ravel().tolist() == [30, 60, 90, 120]
-    gradient = convolution.filters_gradient(image, tf.constant([[[[2.0]]]]), 2, 2)
+    gradient = patches.filters_gradient(image, tf.constant([[[[2.0]]]]), 2, 2)
     assert gradient.numpy().ravel().tolist() == [2, 4, 6, 8]
 
 
@@ -64,7 +68,7 @@ def test_a_product_by_hand():
 PLANS = {
     "all": {"LARGE_FILTERS": 0, "FEW_PLACES": 99, "FEW_PLACES_OF_GRADIENT": 99},
     "gradient": {"LARGE_FILTERS": 0, "FEW_PLACES": 0, "FEW_PLACES_OF_GRADIENT": 99},
-    "by rows": {"LARGE_FILTERS": 1 << 40},
+    "folded": {"LARGE_FILTERS": 1 << 40},
 }
 
 
@@ -96,7 +100,7 @@ def test_layers_train_as_keras_own(name, stride, plan, monkeypatch):
         outputs, gradients = pass_()
         found.append([outputs, *gradients])
         operations = [op.type for op in pass_.get_concrete_function().graph.get_operations()]
-        if module is convolution and plan != "by rows":
+        if module is convolution and plan != "folded":
             assert ("Conv2DBackpropFilter" in operations) is False
             assert ("ExtractImagePatches" in operations) is True
     for got, expected in zip(*found, strict=True):
@@ -130,23 +134,21 @@ def test_the_papers_networks_take_products_where_they_were_measured_faster():
         for build in (build_encoder, build_decoder):
             for layer in build(config, image_shape).layers:
                 if isinstance(layer, Conv2D):
-                    channels, places = layer.input.shape[-1], layer.output.shape[1:3]
-                    plan = convolution._Plan(layer, tuple(places), channels, transposed=False)
+                    plan = convolution._Plan(layer, layer.input.shape[1:3])
                 elif isinstance(layer, Conv2DTranspose):
-                    places = layer.input.shape[1:3]
-                    plan = convolution._Plan(layer, tuple(places), layer.filters, transposed=True)
+                    plan = convolution._Plan(layer, layer.output.shape[1:3])
                 else:
                     continue
-                kinds = [k for k in ("all", "gradient", "by_rows") if getattr(plan, k)]
+                kinds = [k for k in ("all", "gradient", "folding") if getattr(plan, k)]
                 found[layer.name] = kinds[0] if kinds else None
         return found
 
     # official configs.py:90-95 and :38-43; the sides are those of the layers' smaller images.
     assert plans((28, 28, 1), filter_size=4) == {
         "h0_conv": None, "h1_conv": None, "h2_conv": None, "h3_conv": "all",
-        "h0_deconv": "gradient", "h1_deconv": None, "hfinal_deconv": "by_rows",
+        "h0_deconv": "gradient", "h1_deconv": None, "hfinal_deconv": "folding",
     }  # fmt: skip
     assert plans((64, 64, 3), filter_size=5, decoder_layers=4) == {
         "h0_conv": None, "h1_conv": None, "h2_conv": None, "h3_conv": "all",
-        "h0_deconv": "gradient", "h1_deconv": None, "h2_deconv": None, "hfinal_deconv": "by_rows",
+        "h0_deconv": "gradient", "h1_deconv": None, "h2_deconv": None, "hfinal_deconv": "folding",
     }  # fmt: skip

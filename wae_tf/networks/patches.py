@@ -1,0 +1,107 @@
+"""SAME convolutions as single matrix products over all patches of all images."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def padding_of(side: int, size: int, stride: int) -> tuple[int, int, int]:
+    """Places of a SAME convolution over `side` pixels, and the padding before and after."""
+    places = -(-side // stride)
+    total = max((places - 1) * stride + size - side, 0)
+    return places, total // 2, total - total // 2
+
+
+def _patches(large: tf.Tensor, size: int, stride: int) -> tf.Tensor:
+    """The patches [n * h * w, size * size * C] under each place of a SAME convolution."""
+    found = tf.image.extract_patches(
+        large, [1, size, size, 1], [1, stride, stride, 1], [1, 1, 1, 1], "SAME"
+    )
+    return tf.reshape(found, [-1, size * size * large.shape[-1]])
+
+
+def convolved(large: tf.Tensor, filters: tf.Tensor, stride: int) -> tf.Tensor:
+    """`tf.nn.conv2d(large, filters, stride, "SAME")` as one product.
+
+    Args:
+        large: [n, H, W, C].
+        filters: [k, k, C, D].
+        stride: of both sides.
+
+    Returns:
+        [n, ceil(H / stride), ceil(W / stride), D].
+    """
+    size, depth = filters.shape[0], filters.shape[-1]
+    height, width = (padding_of(side, size, stride)[0] for side in large.shape[1:3])
+    product = tf.matmul(_patches(large, size, stride), tf.reshape(filters, [-1, depth]))
+    return tf.reshape(product, [-1, height, width, depth])
+
+
+def convolved_back(
+    small: tf.Tensor, filters: tf.Tensor, stride: int, sides: tuple[int, int]
+) -> tf.Tensor:
+    """The transpose of `convolved`: `tf.nn.conv2d_transpose` with padding SAME, as one product.
+
+    Args:
+        small: [n, h, w, D].
+        filters: [k, k, C, D].
+        stride: of both sides.
+        sides: (H, W) of the result.
+
+    Returns:
+        [n, H, W, C].
+    """
+    size, _, channels, depth = filters.shape
+    product = tf.matmul(
+        tf.reshape(small, [-1, depth]), tf.reshape(filters, [-1, depth]), transpose_b=True
+    )
+    # Column by column and then row by row, each a sum of `size` shifted pieces.
+    height, width = small.shape[1:3]
+    product = tf.reshape(product, [-1, height, width, size, size, channels])
+    columns = [product[:, :, :, :, j] for j in range(size)]
+    product = _overlaid(columns, 2, stride, padding_of(sides[1], size, stride)[1], sides[1])
+    rows = [product[:, :, :, i] for i in range(size)]
+    return _overlaid(rows, 1, stride, padding_of(sides[0], size, stride)[1], sides[0])
+
+
+def _overlaid(pieces: list[tf.Tensor], axis: int, stride: int, before: int, side: int) -> tf.Tensor:
+    """The sum of pieces, the i-th one's element p at `p * stride + i - before` of `side`, along an axis."""
+    most = -(-len(pieces) // stride)  # pieces of each phase
+    phases = []
+    for phase in range(stride):
+        shifted = []
+        for number, piece in enumerate(pieces[phase::stride]):
+            around = [[0, 0]] * len(piece.shape)
+            around[axis] = [number, most - 1 - number]
+            shifted.append(tf.pad(piece, around))
+        phases.append(tf.add_n(shifted) if shifted else None)
+    # Fewer pieces than phases: places that no piece reaches.
+    first = phases[0]
+    assert first is not None
+    zeros = tf.zeros_like(first)
+    woven = tf.stack([zeros if p is None else p for p in phases], axis + 1)
+    shape = tf.shape(first)
+    length = first.shape[axis] * stride
+    woven = tf.reshape(woven, tf.concat([shape[:axis], [length], shape[axis + 1 :]], 0))
+    if (short := before + side - length) > 0:
+        around = [[0, 0]] * len(woven.shape)
+        around[axis] = [0, short]
+        woven = tf.pad(woven, around)
+    begin, count = [0] * len(woven.shape), [-1] * len(woven.shape)
+    begin[axis], count[axis] = before, side
+    return tf.slice(woven, begin, count)
+
+
+def filters_gradient(large: tf.Tensor, small: tf.Tensor, size: int, stride: int) -> tf.Tensor:
+    """The gradient [k, k, C, D] of the filters of a SAME convolution, as one product.
+
+    Args:
+        large: [n, H, W, C], the convolution's input.
+        small: [n, h, w, D], the gradient of its output.
+        size: k.
+        stride: of both sides.
+    """
+    depth = small.shape[-1]
+    patches = _patches(large, size, stride)
+    product = tf.matmul(patches, tf.reshape(small, [-1, depth]), transpose_a=True)
+    return tf.reshape(product, [size, size, large.shape[-1], depth])
