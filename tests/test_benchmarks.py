@@ -1,6 +1,7 @@
 """What the benchmarks count by hand is counted right."""
 
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,12 @@ import pytest
 from scipy import stats
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
+#: What those import that run under another Python.
+PEERS = {
+    "torch_speed": ["torch"],
+    "pythae_worker": ["torch", "pythae"],
+    "jax_speed": ["jax", "flax", "optax"],
+}
 
 
 @pytest.fixture
@@ -18,6 +25,14 @@ def benchmark(monkeypatch):
     yield importlib.import_module
     for path in FOLDER.glob("*.py"):
         sys.modules.pop(path.stem, None)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.py")))
+def test_every_benchmark_finds_what_it_imports(name, benchmark, monkeypatch):
+    for peer in PEERS.get(name, []):
+        pytest.importorskip(peer)
+    monkeypatch.setattr(os, "environ", dict(os.environ))  # some set what TensorFlow reads
+    benchmark(name)
 
 
 @pytest.mark.parametrize(
