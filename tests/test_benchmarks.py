@@ -14,6 +14,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 PEERS = {
     "torch_speed": ["torch"],
     "pythae_worker": ["torch", "pythae"],
+    "pythae_images": ["torch", "pythae"],
     "jax_speed": ["jax", "flax", "optax"],
 }
 

@@ -128,7 +128,13 @@ def test_evaluate_at_end_takes_the_flags_of_evaluate():
         ),
         (["--flagfile=flags/official/mnist.flags", "--work_dir=mine"], "mine"),
         (["--flagfile=flags/mnist_wae_mmd.flags"], "runs/mnist_wae_mmd"),
+        (["--flagfile=flags/celeba_wae_gan.flags"], "runs/celeba_wae_gan"),
+        (["--flagfile=flags/celeba_small_wae_gan.flags"], "runs/celeba_small_wae_gan"),
+        (
+            ["--flagfile=flags/celeba_small_wae_mmd.flags", "--model=wae_gan"],
+            "runs/celeba_small_wae_mmd_wae_gan",
+        ),
     ],
 )
-def test_presets_in_folders_have_folders_of_their_own(arguments, folder):
+def test_other_presets_have_folders_of_their_own(arguments, folder):
     assert parse(arguments)[1].folder == folder

@@ -38,9 +38,10 @@ def path_of(name: str) -> Path:
 
 
 def folder_of(arguments: Sequence[str], model: str) -> str | None:
-    """The run's folder where a --flagfile is of flags/official or flags/replication, else None.
+    """The run's folder where a --flagfile is a preset besides that of its data set and model, else None.
 
-    Those runs are not that of the data set's own preset, and get no folder in common with it.
+    Those of flags/official and flags/replication are, and flags/celeba_small_*: their runs get no folder in
+    common with that of the data set's own preset.
     """
     name = last("flagfile", arguments)
     if not name:
@@ -49,9 +50,13 @@ def folder_of(arguments: Sequence[str], model: str) -> str | None:
     if not path.is_relative_to(preset_folder().resolve()):
         return None
     parts = path.relative_to(preset_folder().resolve()).with_suffix("").parts
-    if len(parts) < 2:
+    given = flagfiles.Reader(path_of).read(path)
+    its_own = last("model", given) or "wae_mmd"
+    usual = last("dataset", given) or "digits"
+    if len(parts) < 2 and not (
+        parts[0].startswith(f"{usual}_") and parts[0] != f"{usual}_{its_own}"
+    ):
         return None
-    its_own = last("model", flagfiles.Reader(path_of).read(path)) or "wae_mmd"
     return "runs/" + "_".join((*parts, *(() if model == its_own else (model,))))
 
 
