@@ -5,9 +5,10 @@
 The official code runs untouched under Python 2.7 and TensorFlow 1.15. Both sides train the official
 mnist_small, or its mnist narrowed to 32 filters (--settings=mnist_32), as WAE-MMD and WAE-GAN, with
 several seeds, a run of one side after a run of the other. Random numbers differ between the two, so ends
-are compared as samples: means, Welch's t, Kolmogorov-Smirnov, both corrected for their number after
-Holm, and the 90% interval of the difference in standard deviations of a run. "equal" means that this
-interval lies within 0.3; "no difference found" that there are too few runs for that.
+are compared as samples: means, Welch's t, Kolmogorov-Smirnov, Brown and Forsythe's test of the spreads,
+all corrected for their number after Holm, and the 90% interval of the difference in standard deviations
+of a run. "equal" means that this interval lies within 0.3, which takes some 60 runs a side; "no difference
+found" that there are too few runs for that.
 
 Each run's numbers are OUT/SETTING_PENALTY_SEED_SIDE.json; those that are there are not trained again, so
 that the same command goes on where it was stopped. Writes OUT/table.md and OUT/curves.png besides.
@@ -147,22 +148,31 @@ def table(all_runs: dict[tuple[str, str], dict[str, list[dict[str, Any]]]]) -> s
             sides = [[run[name] for run in runs[side]] for side in SIDES]
             count = " and ".join(str(len(side)) for side in sides)
             found.append(([setting, z_test, title, count], two_sides.compare(name, *sides)))
-    p = two_sides.holm([p for _, one in found for p in (one.t_p, one.ks_p)])
+    p = two_sides.holm([p for _, one in found for p in (one.t_p, one.ks_p, one.spread_p)])
     rows = []
     for index, (cells, one) in enumerate(found):
-        t_p, ks_p = p[2 * index : 2 * index + 2]
+        of_one = p[3 * index : 3 * index + 3]
         rows.append(
             [
                 *cells,
                 *(f"{mean:.5g} ± {spread:.2g}" for mean, spread in (one.first, one.second)),
                 f"{one.t:+.1f}",
-                f"{t_p:.2g}",
-                f"{ks_p:.2g}",
+                *(f"{value:.2g}" for value in of_one),
                 f"{one.low:+.2f} to {one.high:+.2f}",
-                two_sides.verdict(one, t_p, ks_p),
+                two_sides.verdict(one, *of_one),
             ]
         )
-    head = ["setting", "penalty", "quantity", "runs", *SIDES, "t", "p of t", "p of KS"]
+    head = [
+        "setting",
+        "penalty",
+        "quantity",
+        "runs",
+        *SIDES,
+        "t",
+        "p of t",
+        "p of KS",
+        "p of spread",
+    ]
     return common.markdown([*head, "difference in sd, 90%", "verdict"], rows)
 
 

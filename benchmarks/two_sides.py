@@ -1,4 +1,4 @@
-"""Are two samples of a quantity alike? Welch's t, Kolmogorov-Smirnov, Holm, equivalence."""
+"""Are two samples of a quantity alike? Tests of mean, spread and distribution, Holm, equivalence."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Comparison:
         t: Welch's t of second - first.
         t_p: its two-sided p.
         ks_p: two-sample Kolmogorov-Smirnov p, exact.
+        spread_p: p of equal spreads, after Brown and Forsythe (1974): Levene's test about the medians.
         low: lower end of the 90% interval of the difference, in pooled standard deviations.
         high: its upper end.
     """
@@ -38,6 +39,7 @@ class Comparison:
     t: float
     t_p: float
     ks_p: float
+    spread_p: float
     low: float
     high: float
 
@@ -82,6 +84,7 @@ def compare(name: str, first: Sequence[float], second: Sequence[float]) -> Compa
         t,
         t_p,
         float(stats.ks_2samp(a, b, method="exact").pvalue),
+        float(stats.levene(a, b, center="median").pvalue) if error else 1.0,
         low,
         high,
     )
@@ -103,18 +106,17 @@ def holm(p: Sequence[float]) -> list[float]:
     return corrected
 
 
-def verdict(comparison: Comparison, t_p: float, ks_p: float) -> str:
+def verdict(comparison: Comparison, *p: float) -> str:
     """A word for a comparison whose p values were corrected.
 
     Args:
         comparison: of one quantity.
-        t_p: Welch's p, corrected.
-        ks_p: Kolmogorov-Smirnov's, corrected.
+        *p: of its tests, corrected.
 
     Returns:
         "different" where a corrected p is below `LEVEL`; "equal", where the interval of the
         difference lies within `BOUND`; "no difference found", where there are too few runs to say.
     """
-    if min(t_p, ks_p) < LEVEL:
+    if min(p) < LEVEL:
         return "different"
     return "equal" if comparison.equivalent else "no difference found"

@@ -141,6 +141,7 @@ def test_two_sides_against_scipy(benchmark):
     got = two_sides.compare("q", first, second)
     welch = stats.ttest_ind(second, first, equal_var=False)
     assert (got.t, got.t_p) == pytest.approx((welch.statistic, welch.pvalue))
+    assert got.spread_p == pytest.approx(stats.levene(first, second, center="median").pvalue)
     ends = welch.confidence_interval(0.9)
     pooled = ((first.var(ddof=1) + second.var(ddof=1)) / 2) ** 0.5
     assert (got.low, got.high) == pytest.approx((ends.low / pooled, ends.high / pooled))
