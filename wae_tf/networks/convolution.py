@@ -21,9 +21,9 @@ FEW_PLACES, FEW_PLACES_OF_GRADIENT = 16, 64
 
 #: oneDNN's kernels compute channels in blocks of 8 or 16, so that up to so many are mostly padding. Two
 #: neighbouring places of a row then become channels of one: more products, nearly half of them by 0, but
-#: faster up to so many channels of the other side, by stride (1; more): measured with 8 to 512 of them.
+#: faster up to so many channels of the other side, by stride (1; more). Measured with 8 to 512 of them.
 FEW_CHANNELS = 4
-FOLDED_DEPTH = (256, 16)
+FOLDED_FROM, FOLDED_TO = 8, (256, 16)
 
 
 class _Plan:
@@ -48,7 +48,7 @@ class _Plan:
         self.all = large and math.prod(places) <= FEW_PLACES
         self.gradient = large and math.prod(places) <= FEW_PLACES_OF_GRADIENT
         self.folding: Folding | None = None
-        few = kernel[2] <= FEW_CHANNELS and kernel[3] <= FOLDED_DEPTH[stride > 1]
+        few = kernel[2] <= FEW_CHANNELS and FOLDED_FROM <= kernel[3] <= FOLDED_TO[stride > 1]
         if plain and few and kernel[0] >= stride and sides[1] % (stride * FOLD) == 0:
             self.folding = Folding(tuple(sides), kernel, stride)
         self.anything = self.all or self.gradient or self.folding is not None
