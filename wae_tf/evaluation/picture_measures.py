@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 
@@ -16,9 +15,7 @@ from wae_tf.pixels import to_unit
 #: Images whose distance to the nearest training image is averaged, and neighbours of each.
 SEARCHED, NEIGHBOURS = 200, 5
 SLICED_SIDE = 8  # of the smallest images that TF-GAN's 7x7 patches fit
-#: Resamples of a sliced Wasserstein distance, and of how many pictures: each takes as long as the value,
-#: and 2,048 pictures of 64x64 take half a minute. The spread falls as one over the square root.
-MOST_SLICED, SLICED_RESAMPLED = 10, 512
+MOST_SLICED = 10  # resamples of a sliced Wasserstein distance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +76,7 @@ def sliced_wasserstein(pictures: Pictures, resampling: Resampling) -> dict[str, 
     Args:
         pictures: that are compared; {} where they are too small.
         resampling: of the intervals, whose seed is that of the patches too; MOST_SLICED resamples
-            at most are taken, of the first SLICED_RESAMPLED pictures at most.
+            at most are taken, for each takes as long as the value.
     """
     height, width = pictures.test.shape[1:3]
     if min(height, width) < SLICED_SIDE:
@@ -94,17 +91,14 @@ def sliced_wasserstein(pictures: Pictures, resampling: Resampling) -> dict[str, 
     few = dataclasses.replace(resampling, count=min(resampling.count, MOST_SLICED))
     numbers: dict[str, float] = {f"count_sliced_wasserstein{pictures.tail}": count}
     for part, (first, second) in pairs.items():
-        size = min(len(first), SLICED_RESAMPLED)
-        draws = zip(few.indices(size, "test"), few.indices(size, part), strict=True)
-        drawn = [(first[a], second[b]) for a, b in list(draws)[1:]]
+        draws = zip(few.indices(len(first), "test"), few.indices(len(second), part), strict=True)
         levels = [
-            [apart for _, apart in tfgan.sliced_wasserstein(a, b, resampling.seed)]
-            for a, b in [(first, second), *drawn]
+            [apart for _, apart in tfgan.sliced_wasserstein(first[a], second[b], resampling.seed)]
+            for a, b in draws
         ]
         for level, values in enumerate(zip(*levels, strict=True)):
             name = f"sliced_wasserstein_{min(height, width) // 2**level}{pictures.ending(part)}"
-            reach = half_width(np.asarray(values)) * math.sqrt(size / len(first))
-            numbers |= {name: values[0], f"{name}_ci95": reach}
+            numbers |= {name: values[0], f"{name}_ci95": half_width(np.asarray(values))}
     return numbers
 
 
