@@ -103,20 +103,24 @@ def ours(settings: dict, made: dict[str, np.ndarray], path: str) -> None:
     np.savez(path, codes=codes, made=model.decode(codes), ends=np.array(ends) - began)
 
 
-def measures(test: np.ndarray, found: dict[str, np.ndarray], epochs: int, steps: int) -> dict:
-    """The numbers of a training."""
+def off_prior(found: np.ndarray, seed: int = 0) -> dict[str, float]:
+    """MMD of codes [n, z] and N(0, 1), and the same in standard deviations of two samples of the prior."""
     from wae_tf.evaluation import codes
 
-    rng = np.random.default_rng(0)
-    shape, width = found["codes"].shape, 2.0 * found["codes"].shape[1]
-    draws = [rng.standard_normal((2, *shape)) for _ in range(DRAWS)]
+    rng = np.random.default_rng(seed)
+    width = 2.0 * found.shape[1]
+    draws = [rng.standard_normal((2, *found.shape)) for _ in range(DRAWS)]
     null = np.std([codes.mmd(*pair, width) for pair in draws], ddof=1)
-    mmd = np.mean([codes.mmd(found["codes"], prior, width) for prior, _ in draws])
+    mmd = np.mean([codes.mmd(found, prior, width) for prior, _ in draws])
+    return {"mmd": float(mmd), "mmd_sigmas": float(mmd / null)}
+
+
+def measures(test: np.ndarray, found: dict[str, np.ndarray], epochs: int, steps: int) -> dict:
+    """The numbers of a training."""
     ends = found["ends"]
     return {
         "squared_error": float(((found["made"] - test) ** 2).sum(1).mean()),
-        "mmd": float(mmd),
-        "mmd_sigmas": float(mmd / null),
+        **off_prior(found["codes"]),
         "seconds": float(ends[-1]),
         "ms_a_step": float(1e3 * (ends[-1] - ends[0]) / max(1, (epochs - 1) * steps)),
     }

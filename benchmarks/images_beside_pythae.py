@@ -16,6 +16,7 @@ which the same command makes the table again.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import subprocess
@@ -23,18 +24,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import against_pythae
 import common
 import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from wae_tf.cli import arguments
 from wae_tf.config import Config
 from wae_tf.evaluation import brief, codes, tfgan
+from wae_tf.files import read_text
 from wae_tf.models import passes
-from wae_tf.objective import priors
 from wae_tf.pixels import to_unit
+from wae_tf.runs import flags_file
 from wae_tf.runs.folder import RunFolder
+from wae_tf.settings.lr_schedules import milestones
 from wae_tf.training import resuming
 
 WORKER = Path(__file__).with_name("pythae_images.py")
@@ -57,22 +60,14 @@ COLUMNS = {
 }
 
 
-def config_of(run: RunFolder, work_dir: str, data_dir: str | None) -> Config:
-    """The Config of a finished run."""
-    line = [f"--flagfile={run.flags}", f"--work_dir={work_dir}"]
-    return arguments.parse([*line, *([f"--data_dir={data_dir}"] if data_dir else [])])[1]
-
-
-def milestones(config: Config) -> list[tuple[float, float]]:
+def drops(config: Config) -> list[tuple[float, float]]:
     """(part of the run, factor) of a schedule of milestones; none of a constant one."""
-    if config.lr_schedule == "constant":
-        return []
-    if ":" not in config.lr_schedule:
+    found = milestones(config.lr_schedule)
+    if found is None and config.lr_schedule != "constant":
         sys.exit(
             f"--lr_schedule={config.lr_schedule} of the run is not constant and no milestones."
         )
-    pairs = [part.split(":") for part in config.lr_schedule.split(",")]
-    return [(int(epoch) / config.epochs, float(factor)) for epoch, factor in pairs]
+    return [(epoch / config.epochs, factor) for epoch, factor in found or ()]
 
 
 def settings_of(config: Config, shape: tuple[int, ...], options: argparse.Namespace) -> dict:
@@ -90,7 +85,7 @@ def settings_of(config: Config, shape: tuple[int, ...], options: argparse.Namesp
         "shape": shape,
         "symmetric": config.pixel_range_of_data == "symmetric",
         "epochs": config.epochs,
-        "milestones": milestones(config),
+        "drops": drops(config),
         "seconds": options.seconds,
         "threads": options.threads,
         "samples": SAMPLES,
@@ -115,19 +110,12 @@ def measures(
         std: of a coordinate of the prior.
         seed: of prior samples and of directions.
     """
-    rng = np.random.default_rng(seed)
-    scaled = found[: codes.MMD_CODES] / std
-    width = priors.kernel_width("normal", scaled.shape[1], 1.0)
-    draws = [rng.standard_normal((2, *scaled.shape)).astype(np.float32) for _ in range(20)]
-    null = np.std([codes.mmd(*pair, width) for pair in draws], ddof=1)
     drawn = np.rint(samples * 255).astype(np.uint8)
     sliced = tfgan.sliced_wasserstein(test[:SAMPLES], drawn, seed)
     sharpness = brief.sharpness(samples.astype(np.float32) * 2 - 1)
     return {
         "squared_error": float(np.square(made - test / 255.0).sum(axis=(1, 2, 3)).mean()),
-        "mmd_sigmas": float(
-            np.mean([codes.mmd(scaled, prior, width) for prior, _ in draws]) / null
-        ),
+        **against_pythae.off_prior(found[: codes.MMD_CODES] / std, seed),
         "sharpness": float(sharpness.mean()),
         "sharpness_data": float(
             brief.sharpness(test[:SAMPLES].astype(np.float32) / 127.5 - 1).mean()
@@ -168,17 +156,21 @@ def main() -> None:
     Path(options.out).mkdir(parents=True, exist_ok=True)
     run = RunFolder(options.run)
     run.require()
-    config = config_of(run, options.run, options.data_dir)
+    places = {"work_dir": options.run} | (
+        {"data_dir": options.data_dir} if options.data_dir else {}
+    )
+    config = dataclasses.replace(flags_file.config_of(read_text(run.flags)), **places)
     model, images = resuming.restore(config)
     history = run.read_history()
-    options.seconds = options.seconds or float(np.sum(history["seconds"]))
+    seconds = float(np.sum(history["seconds"]))
+    options.seconds = options.seconds or seconds
     test = np.asarray(images.test)
     train_pythae(config, images.train, test, options)
     range_ = config.pixel_range_of_data
     found = {
         "wae_tf": {
             "epochs": int(history["epoch"][-1]),
-            "seconds": float(np.sum(history["seconds"])),
+            "seconds": seconds,
             **measures(
                 test,
                 to_unit(passes.reconstructions(model, test), range_),

@@ -57,7 +57,7 @@ def main(o):
     opts = copy.deepcopy(getattr(configs, "config_" + o["experiment"]))
     work_dir = os.path.abspath(o["work_dir"])
     opts.update(z_test=o["penalty"], data_dir=os.path.abspath(o["data_dir"]), work_dir=work_dir)
-    if o.get("filters"):
+    if o["filters"]:
         opts.update(e_num_filters=o["filters"], g_num_filters=o["filters"])
     never = 10**9
     opts.update(e_pretrain=False, verbose=False, print_every=never, save_every_epoch=never)

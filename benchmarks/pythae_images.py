@@ -20,36 +20,11 @@ import torch
 import torch_speed
 from pythae.data.datasets import BaseDataset, DatasetOutput
 from pythae.models import WAE_MMD, WAE_MMD_Config
-from pythae.models.base.base_utils import ModelOutput
-from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
 from pythae.trainers.training_callbacks import TrainingCallback
+from pythae_worker import Decoder, Encoder
 
 WARM, TIMED = 10, 40
-
-
-class Encoder(BaseEncoder):
-    """The network in pythae's form."""
-
-    def __init__(self, o):
-        super().__init__()
-        self.net = torch_speed.initial(torch_speed.encoder(o), o["init_std"])
-
-    def forward(self, x):
-        """Give the codes."""
-        return ModelOutput(embedding=self.net(x))
-
-
-class Decoder(BaseDecoder):
-    """As Encoder."""
-
-    def __init__(self, o):
-        super().__init__()
-        self.net = torch_speed.initial(torch_speed.decoder(o), o["init_std"])
-
-    def forward(self, z):
-        """Give the pictures."""
-        return ModelOutput(reconstruction=self.net(z))
 
 
 class Pictures(BaseDataset):
@@ -94,7 +69,7 @@ def trainer(o, train, folder, epochs, times):
         reconstruction_loss_scale=o["recon_scale"],
     )  # fmt: skip
     # MultiStepLR has one factor for all milestones.
-    parts = [(max(1, round(part * epochs)), factor) for part, factor in o["milestones"]]
+    parts = [(max(1, round(part * epochs)), factor) for part, factor in o["drops"]]
 
     def rate(epoch):
         return float(np.prod([factor for first, factor in parts if epoch >= first]))
@@ -107,8 +82,12 @@ def trainer(o, train, folder, epochs, times):
     )  # fmt: skip
     settings.to_dict = lambda: {}  # which a function does not go into
     settings.save_json = lambda *_: None
+    nets = [
+        torch_speed.initial(of(o), o["init_std"])
+        for of in (torch_speed.encoder, torch_speed.decoder)
+    ]
     return BaseTrainer(
-        WAE_MMD(config, Encoder(o), Decoder(o)), Pictures(train, o["symmetric"]), None, settings,
+        WAE_MMD(config, Encoder(nets[0]), Decoder(nets[1])), Pictures(train, o["symmetric"]), None, settings,
         callbacks=[times],
     )  # fmt: skip
 

@@ -40,11 +40,11 @@ def network(given, letter):
 
 
 class Encoder(BaseEncoder):
-    """The network in pythae's form."""
+    """A network in pythae's form."""
 
-    def __init__(self, given):
+    def __init__(self, net):
         super().__init__()
-        self.net = network(given, "e")
+        self.net = net
 
     def forward(self, x):
         """Give the codes."""
@@ -54,12 +54,12 @@ class Encoder(BaseEncoder):
 class Decoder(BaseDecoder):
     """As Encoder."""
 
-    def __init__(self, given):
+    def __init__(self, net):
         super().__init__()
-        self.net = network(given, "d")
+        self.net = net
 
     def forward(self, z):
-        """Give the vectors."""
+        """Give what the codes stand for."""
         return ModelOutput(reconstruction=self.net(z))
 
 
@@ -108,7 +108,8 @@ def main(settings, given, path):
         reg_weight=settings["wae_lambda"], kernel_bandwidth=1.0, scales=settings["scales"],
         reconstruction_loss_scale=settings["recon_scale"],
     )  # fmt: skip
-    model = WAE_MMD(config, encoder=Encoder(given), decoder=Decoder(given))
+    networks = Encoder(network(given, "e")), Decoder(network(given, "d"))
+    model = WAE_MMD(config, *networks)
     epochs = Epochs()
     with tempfile.TemporaryDirectory() as folder:
         training = BaseTrainerConfig(

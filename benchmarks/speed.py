@@ -53,21 +53,21 @@ BEGAN = float(os.environ.get("SPEED_BEGAN", time.time()))
 ROOT = Path(__file__).resolve().parent.parent
 
 #: Name: official experiment, penalty, steps of ours and PyTorch, steps of the official code; and how many
-#: filters the convolutions have, where not the official number.
+#: filters the convolutions have, 0 for the official number.
 WORK = {
-    "mnist_small_mmd": ("mnist_small", "mmd", 600, 300),
-    "mnist_small_gan": ("mnist_small", "gan", 300, 200),
-    "mnist_mmd": ("mnist", "mmd", 6, 4),
-    "mnist_gan": ("mnist", "gan", 6, 4),
-    "celebA_mmd": ("celebA", "mmd", 5, 3),
-    "celebA_gan": ("celebA", "gan", 5, 3),
-    "celebA_small_mmd": ("celebA_small", "mmd", 60, 40),
+    "mnist_small_mmd": ("mnist_small", "mmd", 600, 300, 0),
+    "mnist_small_gan": ("mnist_small", "gan", 300, 200, 0),
+    "mnist_mmd": ("mnist", "mmd", 6, 4, 0),
+    "mnist_gan": ("mnist", "gan", 6, 4, 0),
+    "celebA_mmd": ("celebA", "mmd", 5, 3, 0),
+    "celebA_gan": ("celebA", "gan", 5, 3, 0),
+    "celebA_small_mmd": ("celebA_small", "mmd", 60, 40, 0),
     "mnist_64_mmd": ("mnist", "mmd", 80, 60, 64),
     "celebA_64_mmd": ("celebA", "mmd", 40, 24, 64),
     "celebA_64_gan": ("celebA", "gan", 40, 24, 64),
     "celebA_128_mmd": ("celebA", "mmd", 24, 16, 128),
 }
-DEFAULT_WORK = [name for name in WORK if len(WORK[name]) == 4 and "celebA_small" not in name]
+DEFAULT_WORK = [name for name in WORK if not WORK[name][-1] and "celebA_small" not in name]
 TEST_IMAGES = 200
 
 Run = dict[str, float]
@@ -75,11 +75,11 @@ Run = dict[str, float]
 
 def configured(work: str, options: argparse.Namespace, work_dir: str) -> Any:
     """The Config of a piece of work: the official experiment, without pretraining and figures."""
-    experiment, penalty, _, _, *filters = WORK[work]
+    experiment, penalty, *_, filters = WORK[work]
     celeba = experiment.startswith("celebA")
     arguments = [
         f"--flagfile={ROOT}/flags/official/{experiment}.flags",
-        *(f"--{side}_filters={count}" for count in filters for side in ("encoder", "decoder")),
+        *(f"--{side}_filters={filters}" for side in ("encoder", "decoder") if filters),
         f"--model=wae_{penalty}",
         f"--data_dir={options.celeba_dir if celeba else options.data_dir}",
         f"--cache_dir={options.out}/cache",
@@ -198,7 +198,7 @@ def official_command(
     work: str, options: argparse.Namespace, *, loaded: bool = False, images: int | None = None
 ) -> list[str]:
     """The command of the official code's part; loaded: all images read before."""
-    experiment, penalty, _, steps, *filters = WORK[work]
+    experiment, penalty, _, steps, filters = WORK[work]
     celeba = experiment.startswith("celebA")
     settings = {
         "clone": os.path.abspath(options.official_dir),
@@ -209,7 +209,7 @@ def official_command(
         "steps": options.steps or steps,
         "images": (images or options.celeba_images) if celeba else 0,
         "loaded": loaded,
-        "filters": filters[0] if filters else 0,
+        "filters": filters,
     }
     script = Path(__file__).with_name("official_speed.py").resolve()
     return [options.official_python, str(script), json.dumps(settings)]

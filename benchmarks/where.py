@@ -82,8 +82,8 @@ def trace(work: str, options: argparse.Namespace) -> dict[str, Any]:
     import keras
     import tensorflow as tf
 
-    narrowed = len(speed.WORK[work]) > 4
-    before, count = NARROW_STEPS if narrowed else STEPS[speed.WORK[work][0]]
+    experiment, *_, filters = speed.WORK[work]
+    before, count = NARROW_STEPS if filters else STEPS[experiment]
     folder = Path(options.out) / work
     noted: list[tuple[int, float]] = []
 

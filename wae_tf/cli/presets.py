@@ -53,9 +53,8 @@ def folder_of(arguments: Sequence[str], model: str) -> str | None:
     given = flagfiles.Reader(path_of).read(path)
     its_own = last("model", given) or "wae_mmd"
     usual = last("dataset", given) or "digits"
-    if len(parts) < 2 and not (
-        parts[0].startswith(f"{usual}_") and parts[0] != f"{usual}_{its_own}"
-    ):
+    of_the_pair = parts[0] == f"{usual}_{its_own}" or not parts[0].startswith(f"{usual}_")
+    if len(parts) < 2 and of_the_pair:
         return None
     return "runs/" + "_".join((*parts, *(() if model == its_own else (model,))))
 
