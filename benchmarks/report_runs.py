@@ -7,11 +7,13 @@ Trains flags/replication/, flags/replication/corrected/ and, on the same network
 presets, all of them to the first number of --epochs, then all to the next. Runs that were stopped go on
 where they were; those that are there are not trained again, so that the same command brings table and
 figures at any time (--epochs 0 trains nothing more). Without --filters, --adversary_filters and the
-sizes of CelebA the runs are the report's own: for a GPU.
+sizes of CelebA the runs are the report's own: for a GPU. --runs=NAMES are some of them alone, so that
+several commands can share a GPU; what each measures stays in its folder for the command that draws all.
 
 Writes OUT/curves.csv (total test loss and blur of each epoch), OUT/measures.csv, OUT/tables.md,
 OUT/curves.png and OUT/mnist.png (test images over their reconstructions, samples, traversals). Each
-run's folder is OUT/runs/NAME, with its figures. Pictures of CelebA stay there.
+run's folder is OUT/runs/NAME, with its figures and what was measured at its last checkpoint (measured.json,
+strip.npz). Pictures of CelebA stay there.
 """
 
 from __future__ import annotations
@@ -233,11 +235,23 @@ def strip(model: Wae, images: ImageSet, seed: int) -> list[np.ndarray]:
 def looked_at(
     runs: list[Run], options: argparse.Namespace
 ) -> Iterator[tuple[Run, dict[str, Any], list[np.ndarray]]]:
-    """Measures and strips of the runs that have a checkpoint; figures of each in its folder."""
+    """Measures and strips of the runs; figures of each in its folder.
+
+    What was measured before counts as long as no later checkpoint lies beside it, also where none does:
+    the weights need not be brought along.
+    """
     network = None
     for run in runs:
         folder = RunFolder(Path(options.out) / "runs" / run.name)
-        if not folder.flags.is_file() or checkpoints.newest(folder.checkpoints, print) is None:
+        newest = checkpoints.newest(folder.checkpoints, print)
+        measured, pictures = folder.folder / "measured.json", folder.folder / "strip.npz"
+        if measured.is_file() and pictures.is_file():
+            numbers = json.loads(measured.read_text())
+            if newest in (None, numbers["steps"]):
+                with np.load(pictures) as kept:
+                    yield run, numbers, [kept[name] for name in kept.files]
+                continue
+        if not folder.flags.is_file() or newest is None:
             continue
         config = config_of(run, options, max(epochs_done(run, options), 1))
         model, images = resuming.restore(config)
@@ -254,7 +268,10 @@ def looked_at(
         of_model.draw_traversals(model, folder.figures / "traversals.png", images.test)
         samples = passes.samples(model, 100, seed=options.seed)
         of_model.draw_samples(model, folder.figures / "samples.png", samples, 100, 10)
-        yield run, numbers, strip(model, images, options.seed)
+        blocks = strip(model, images, options.seed)
+        np.savez_compressed(pictures, *blocks)
+        measured.write_text(json.dumps(numbers))
+        yield run, numbers, blocks
         keras.backend.clear_session()
 
 
@@ -326,7 +343,8 @@ def draw_curves(
                 colour = "tab:red" if run.kind == "as run" else "tab:blue"
                 if lines:
                     losses = [loss for loss, _ in lines.values()]
-                    axis.plot(list(lines), losses, ".-", color=colour, label=f"{run.kind}, narrow")
+                    narrow = ", narrow" if options.filters else ""
+                    axis.plot(list(lines), losses, ".-", color=colour, label=run.kind + narrow)
                 theirs = test_lines(Path(options.replication_dir or "/nowhere") / run.csv)
                 if run.csv and theirs:
                     losses = [loss for loss, _ in theirs.values()]
@@ -385,6 +403,7 @@ def main() -> None:
     parser.add_argument("--data_dir", help="folder of MNIST's four idx files")
     parser.add_argument("--celeba_dir", help="CelebA's pictures, a folder or the zip")
     parser.add_argument("--replication_dir", help="a clone of the report's code, for its CSVs")
+    parser.add_argument("--runs", nargs="+", help="names of some, as mnist_wae_mmd_as_run")
     parser.add_argument("--epochs", type=int, nargs="+", default=list(SHOWN))
     parser.add_argument("--filters", type=int, help="widest filters; the report's are 1024")
     parser.add_argument("--adversary_filters", type=int, help="the report's are 512")
@@ -398,6 +417,13 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     places = {"mnist": options.data_dir, "celeba": options.celeba_dir}
     runs = [run for dataset, place in places.items() if place for run in runs_of(dataset)]
+    if options.runs:
+        unknown = sorted(set(options.runs) - {run.name for run in runs})
+        if unknown:
+            parser.error(
+                f"--runs: {', '.join(unknown)}; there are {', '.join(r.name for r in runs)}"
+            )
+        runs = [run for run in runs if run.name in options.runs]
     train_all(runs, options)
 
     numbers: list[dict[str, Any]] = []

@@ -153,3 +153,36 @@ def test_a_set_is_as_far_from_a_small_scale_as_from_a_large_one(rows):
     none = np.zeros((250, 0), np.float32)
     real, made = (Features(1e-4 * part, none) for part in rows)
     assert 1e8 * distances.scores(made, real)["frechet"] == pytest.approx(1.0891972, rel=1e-6)
+
+
+def test_sliced_distances_by_weights_by_hand():
+    a, b = np.array([[[0.0], [2.0]]]), np.array([[[5.0], [1.0]]])
+    weights_a, weights_b = np.array([[1, 1], [2, 0], [1, 1]]), np.array([[1, 1], [1, 1], [0, 2]])
+    # sorted: (0, 2) and (1, 5); (0, 0) and (1, 5); (0, 2) and (1, 1)
+    np.testing.assert_allclose(bootstrap.sliced(a, b, weights_a, weights_b), [[2, 3, 1]])
+    two = np.concatenate([a, a + 3]), np.concatenate([b, b + 3])  # a direction each
+    np.testing.assert_allclose(bootstrap.sliced(*two, weights_a, weights_b), [[2, 3, 1]] * 2)
+
+
+def test_projected_patches_have_tfgans_distance():
+    images = np.random.RandomState(2).randint(0, 256, (400, 16, 16, 1))
+    images[200:, 4:12] //= 3
+    first, second = np.split(images.astype(np.uint8), 2)
+    ((_, expected),) = tfgan.sliced_wasserstein(first, second, seed=1)
+    ((a, b),) = tfgan.projected_patches(first, second, tfgan.DIRECTIONS, seed=1)
+    assert a.shape == b.shape == (147, 200, 64)
+    apart = bootstrap.sliced(a, b, np.ones((1, 200)), np.ones((1, 200)))
+    np.testing.assert_allclose(  # the mean difference of sorted projections
+        apart[:3, 0],
+        np.abs(np.sort(a[:3].reshape(3, -1)) - np.sort(b[:3].reshape(3, -1))).mean(axis=1),
+        rtol=1e-5,
+    )
+    assert apart.mean() == pytest.approx(expected, rel=0.05)  # other patches and directions
+
+
+def test_a_sliced_interval_is_of_as_many_directions_as_the_distance(rng):
+    together = 3.0 * rng.standard_normal(4000)
+    values = together + 8.0 * rng.standard_normal((16, 4000))
+    expected = 1.959964 * np.sqrt(9 + 64 / 147)
+    assert bootstrap.sliced_interval(values, 147) == pytest.approx(expected, rel=0.05)
+    assert np.isnan(bootstrap.sliced_interval(values[:, :2], 147))

@@ -16,6 +16,7 @@ from wae_tf.models.step import schedules
 from wae_tf.networks import fitting, official
 from wae_tf.objective import costs, penalties
 from wae_tf.pixels import to_float
+from wae_tf.runs.folder import RunFolder
 from wae_tf.settings import Settings
 from wae_tf.settings.lr_schedules import milestones
 from wae_tf.training import train
@@ -66,6 +67,44 @@ def test_milestones_multiply():
     for bad in ("30:", "0:0.5", "3:0", "3:0.5,x:1"):
         with pytest.raises(FlagError, match="is not EPOCH:FACTOR"):
             Settings(lr_schedule=bad)
+
+
+@pytest.mark.parametrize("steps", [None, 2])
+def test_batches_in_order_are_indices_where_the_device_holds_the_images(steps):
+    """Of one size where they come out even, so that one program can take several of them."""
+    assert batches.comes_out_even(6, 3, "in_order") and batches.comes_out_even(7, 3, "random")
+    assert not batches.comes_out_even(7, 3, "in_order")
+    found = batches.index_batches(
+        6, batch_size=3, seed=0, order="in_order", start_step=1, steps=steps
+    )
+    assert found.element_spec.shape[-1] == 3  # XLA needs to know
+    rows = np.concatenate([np.ravel(part) for part in found.take(2 if steps else 4)])
+    np.testing.assert_array_equal(rows, [3, 4, 5, 0, 1, 2] * 2)
+    partial = batches.index_batches(7, batch_size=3, seed=0, order="in_order")
+    assert [part.tolist() for part in partial.take(4).as_numpy_iterator()] == [
+        [0, 1, 2],
+        [3, 4, 5],
+        [6],
+        [0, 1, 2],
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [12, 13])
+def test_batches_in_order_train_alike_in_one_program(tmp_path, size):
+    """13 images are three batches and a partial one, which no program of several can take."""
+    numbers = []
+    for together in (None, 1):
+        config = Config(
+            dataset="digits", model="wae_mmd", encoder_filters=8, decoder_filters=8, zdim=2,
+            train_size=size, test_size=4, batch_size=4, epochs=2, batch_order="in_order",
+            pretrain=False, jit=True, steps_per_execution=together, seed=1,
+            work_dir=str(tmp_path / str(together)),
+        )  # fmt: skip
+        train.train(config)
+        history = RunFolder(config.work_dir).read_history()
+        numbers.append([history[name] for name in ("step", "loss", "test_reconstruction")])
+    np.testing.assert_allclose(*numbers, rtol=1e-3)
 
 
 def test_batches_in_order_end_with_a_partial_one():

@@ -74,6 +74,21 @@ def rows_in_order(step: Any, size: int, batch_size: int) -> tf.Tensor:
     return tf.range(start, tf.minimum(start + batch_size, size))
 
 
+def comes_out_even(size: int, batch_size: int, order: str) -> bool:
+    """Whether all batches are of one size: those that are drawn are; in order, where they divide."""
+    return order != "in_order" or size % batch_size == 0
+
+
+def _indices(
+    seed: int, step: Any, size: int, batch_size: int, order: str, stream: str
+) -> tf.Tensor:
+    """int64 [batch_size], of a known shape where all batches are of one size."""
+    if order != "in_order":
+        return batch_indices(seed, step, size, batch_size, stream)
+    known = batch_size if comes_out_even(size, batch_size, order) else None
+    return tf.ensure_shape(rows_in_order(step, size, batch_size), [known])
+
+
 def fits_in_memory(images_uint8: np.ndarray) -> bool:
     """Whether a tensor may hold the images."""
     mapped = isinstance(_root(images_uint8), np.memmap)
@@ -152,12 +167,8 @@ def image_batches(
 
     @tf.autograph.experimental.do_not_convert  # the conversion takes longer than all else here
     def batch(step: tf.Tensor) -> Any:
-        if order == "in_order":
-            rows_of_batch, count = rows_in_order(step, size, batch_size), None
-        else:
-            rows_of_batch = batch_indices(seed, step, size, batch_size, stream)[first:last]
-            count = last - first
-        made = floats(tf.ensure_shape(gather(rows_of_batch), [count, *shape]))
+        rows_of_batch = _indices(seed, step, size, batch_size, order, stream)[first:last]
+        made = floats(tf.ensure_shape(gather(rows_of_batch), [*rows_of_batch.shape, *shape]))
         return made if labels is None else (made, tf.gather(tf.constant(labels), rows_of_batch))
 
     return (
@@ -174,9 +185,10 @@ def index_batches(
     seed: int,
     start_step: int = 0,
     rows: tuple[int, int] | None = None,
+    order: str = "random",
     steps: int | None = None,
 ) -> tf.data.Dataset:
-    """The indices that `batches` draws, for a model that holds the images on its device.
+    """The indices that `image_batches` takes, for a model that holds the images on its device.
 
     Args:
         size: the number of images.
@@ -184,7 +196,8 @@ def index_batches(
         seed: the run's seed, any int.
         start_step: the first step.
         rows: (first, last): only these rows of each batch.
-        steps: so many batches in an element.
+        order: `random` or `in_order`, as there.
+        steps: so many batches in an element, which must be of one size (`comes_out_even`).
 
     Returns:
         A data set of int64 [batch_size] or [last - first], with `steps` before it, prefetched.
@@ -197,7 +210,7 @@ def index_batches(
 
     @tf.autograph.experimental.do_not_convert
     def indices(step: tf.Tensor) -> tf.Tensor:
-        return batch_indices(seed, step, size, batch_size)[first:last]
+        return _indices(seed, step, size, batch_size, order, "batches")[first:last]
 
     found = tf.data.Dataset.counter(start_step).map(
         indices, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True

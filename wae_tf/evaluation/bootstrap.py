@@ -112,6 +112,60 @@ def frechet(a: np.ndarray, b: np.ndarray, weights_a: np.ndarray, weights_b: np.n
     return interval(np.asarray(values))
 
 
+def sliced(
+    a: np.ndarray, b: np.ndarray, weights_a: np.ndarray, weights_b: np.ndarray
+) -> np.ndarray:
+    """Wasserstein distances int |F_a - F_b| along directions, of rows by weights.
+
+    Args:
+        a: [directions, n, k]: projections of the k patches of each of n images.
+        b: [directions, m, k], likewise.
+        weights_a: [1 + resamples, n], of the images.
+        weights_b: [1 + resamples, m], likewise.
+
+    Returns:
+        float64 [directions, 1 + resamples]; the first column, of equal weights and n = m, holds the mean
+        differences of sorted projections, whose mean is the sliced distance (1710.10196).
+    """
+    patches = a.shape[2]
+    signed = np.concatenate(
+        [
+            weights_a / weights_a.sum(axis=1, keepdims=True),
+            -weights_b / weights_b.sum(axis=1, keepdims=True),
+        ],
+        axis=1,
+    )
+    signed /= patches
+    values = np.empty((len(a), len(signed)))
+    for of_a, of_b, along in zip(a, b, values, strict=True):
+        both = np.concatenate([of_a.ravel(), of_b.ravel()])
+        order = np.argsort(both)
+        gaps, image = np.diff(both[order].astype(np.float64)), order // patches
+        for row, weights in enumerate(signed):
+            along[row] = np.abs(np.cumsum(weights[image])[:-1]) @ gaps
+    return values
+
+
+def sliced_interval(values: np.ndarray, directions: int) -> float:
+    """`half_width` of the mean over more directions than the values are of.
+
+    What a resample changes along all directions alike stays in a mean over any number of them, what it
+    changes along each by itself falls with the number. In trials with 24 pairs of 128 faces each, alike
+    and blurred, it was 1.0 to 1.5 times the spread of the pairs; a PART of the way 1.0 to 1.9 times.
+
+    Args:
+        values: [few directions, 1 + resamples], by weights.
+        directions: that the distance is the mean over.
+    """
+    few, resamples = values.shape[0], values.shape[1] - 1
+    if resamples < 2:
+        return math.nan
+    of_mean = np.var(values[:, 1:].mean(axis=0), ddof=1)
+    own = (np.var(values[:, 1:], axis=1, ddof=1).mean() - of_mean) * few / (few - 1)
+    common = max(of_mean - own / few, 0.0)
+    return NORMAL_95 * math.sqrt(common + own / directions)
+
+
 def _moments(rows: tf.Tensor, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean [d] and unbiased covariance [d, d] of rows [n, d], each there as often as weights say."""
     weighted, count = rows * tf.constant(weights)[:, None], weights.sum()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
-from wae_tf.evaluation import distances, tfgan
-from wae_tf.evaluation.bootstrap import Resampling, half_width
+from wae_tf.evaluation import bootstrap, distances, tfgan
+from wae_tf.evaluation.bootstrap import Resampling
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_unit
@@ -15,7 +16,8 @@ from wae_tf.pixels import to_unit
 #: Images whose distance to the nearest training image is averaged, and neighbours of each.
 SEARCHED, NEIGHBOURS = 200, 5
 SLICED_SIDE = 8  # of the smallest images that TF-GAN's 7x7 patches fit
-MOST_SLICED = 10  # resamples of a sliced Wasserstein distance
+#: Resamples of a sliced Wasserstein distance, and the directions that they are taken along.
+MOST_SLICED, DIRECTIONS = 20, 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +78,7 @@ def sliced_wasserstein(pictures: Pictures, resampling: Resampling) -> dict[str, 
     Args:
         pictures: that are compared; {} where they are too small.
         resampling: of the intervals, whose seed is that of the patches too; MOST_SLICED resamples
-            at most are taken, for each takes as long as the value.
+            at most are taken, along DIRECTIONS of TF-GAN's 147.
     """
     height, width = pictures.test.shape[1:3]
     if min(height, width) < SLICED_SIDE:
@@ -91,14 +93,22 @@ def sliced_wasserstein(pictures: Pictures, resampling: Resampling) -> dict[str, 
     few = dataclasses.replace(resampling, count=min(resampling.count, MOST_SLICED))
     numbers: dict[str, float] = {f"count_sliced_wasserstein{pictures.tail}": count}
     for part, (first, second) in pairs.items():
-        draws = zip(few.indices(len(first), "test"), few.indices(len(second), part), strict=True)
-        levels = [
-            [apart for _, apart in tfgan.sliced_wasserstein(first[a], second[b], resampling.seed)]
-            for a, b in draws
+        found = tfgan.sliced_wasserstein(first, second, resampling.seed)
+        names = [
+            f"sliced_wasserstein_{min(height, width) // 2**level}{pictures.ending(part)}"
+            for level in range(len(found))
         ]
-        for level, values in enumerate(zip(*levels, strict=True)):
-            name = f"sliced_wasserstein_{min(height, width) // 2**level}{pictures.ending(part)}"
-            numbers |= {name: values[0], f"{name}_ci95": half_width(np.asarray(values))}
+        numbers |= {name: apart for name, (_, apart) in zip(names, found, strict=True)}
+        widths = [math.nan] * len(found)
+        if few.count > 1:
+            paired = min(len(first), len(second), tfgan.SLICED_IMAGES)
+            drawn = few.weights(paired, "test"), few.weights(paired, part)
+            patches = tfgan.projected_patches(first, second, DIRECTIONS, resampling.seed)
+            widths = [
+                bootstrap.sliced_interval(bootstrap.sliced(a, b, *drawn), tfgan.DIRECTIONS)
+                for a, b in patches
+            ]
+        numbers |= {f"{name}_ci95": wide for name, wide in zip(names, widths, strict=True)}
     return numbers
 
 

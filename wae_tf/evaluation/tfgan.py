@@ -25,6 +25,8 @@ from wae_tf.errors import RunError, first_line
 
 #: Images at most for the sliced Wasserstein distance: 64 patches of 7x7x3 floats an image are held.
 SLICED_IMAGES = 2048
+#: TF-GAN's defaults: patches of an image, their side, directions.
+PATCHES, PATCH, DIRECTIONS = 64, 7, 7 * 7 * 3
 
 
 def _stub(name: str, folder: Path) -> types.ModuleType:
@@ -149,6 +151,17 @@ def sliced_wasserstein(
         (distance among real images, distance of generated ones) at each level of the Laplacian
         pyramid, from the full resolution downwards.
     """
+    with _seeded(seed), _quiet():
+        scores = _eval().sliced_wasserstein_distance(
+            *_prepared(real, generated, seed, resolution_min), resolution_min=resolution_min
+        )
+    return [(float(among), float(apart)) for among, apart in scores]
+
+
+def _prepared(
+    real: np.ndarray, generated: np.ndarray, seed: int, resolution_min: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """As many of both, square, three channels, noise of a grey level added, in [0, 1]."""
     count = min(len(real), len(generated), SLICED_IMAGES)
     rng = np.random.default_rng(seed % 2**64)
 
@@ -160,8 +173,41 @@ def sliced_wasserstein(
             return tf.image.grayscale_to_rgb(tensor)
         return tensor[..., :3]
 
+    return prepared(real), prepared(generated)
+
+
+def projected_patches(
+    real: np.ndarray,
+    generated: np.ndarray,
+    directions: int,
+    seed: int = 0,
+    resolution_min: int = 16,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """What `sliced_wasserstein` sorts, along fewer directions, by TF-GAN's pyramid and patches.
+
+    Args:
+        real: as there, as is what is not told here.
+        generated: as there.
+        directions: random ones; TF-GAN takes DIRECTIONS.
+        seed: of noise, patches and directions.
+        resolution_min: as there.
+
+    Yields:
+        of each level of the pyramid float32 [directions, images, patches of an image] of both.
+    """
+    _eval()
+    parts = importlib.import_module("tensorflow_gan.python.eval.sliced_wasserstein")
+    rng = np.random.default_rng([seed % 2**63, directions])
     with _seeded(seed), _quiet():
-        scores = _eval().sliced_wasserstein_distance(
-            prepared(real), prepared(generated), resolution_min=resolution_min
-        )
-    return [(float(among), float(apart)) for among, apart in scores]
+        sets = _prepared(real, generated, seed, resolution_min)
+        side = int(sets[0].shape[1])
+        levels = int(np.log2(side)) - int(np.log2(min(resolution_min, side))) + 1
+        for pair in zip(*(parts.laplacian_pyramid(one, levels) for one in sets), strict=True):
+            along = rng.standard_normal((PATCH * PATCH * 3, directions), np.float32)
+            along /= np.sqrt(np.square(along).sum(axis=0))
+            made = []
+            for level in pair:
+                patches = parts._normalize_patches([parts._batch_to_patches(level, PATCHES, PATCH)])
+                along_each = tf.matmul(along, patches, transpose_a=True, transpose_b=True).numpy()
+                made.append(along_each.reshape(directions, len(level), PATCHES))
+            yield made[0], made[1]

@@ -95,8 +95,7 @@ class Feed:
         model.trusts_batches = True
         self.count = len(images)
         self.images, self.labels = None, labels
-        drawn = config.batch_order == "random"  # indices of equal batches
-        if drawn and device_can_hold(images, one_program=steps_per_call is not None):
+        if device_can_hold(images, one_program=steps_per_call is not None):
             keep_on_device(model, images, labels)
         else:
             self.images = batches.in_memory(images)
@@ -110,13 +109,13 @@ class Feed:
                 "seed": self.config.seed,
                 "rows": rows,
                 "start_step": start,
+                "order": self.config.batch_order,
             }
             if self.images is None:
                 return batches.index_batches(self.count, steps=self.steps_per_call, **common)
             found = batches.image_batches(
                 self.images,
                 pixel_range=self.config.pixel_range_of_data,
-                order=self.config.batch_order,
                 labels=self.labels,
                 **common,
             )

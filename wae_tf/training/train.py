@@ -14,6 +14,7 @@ from wae_tf import console
 from wae_tf.config import Config
 from wae_tf.console import interruption, progress
 from wae_tf.console.interruption import Stop
+from wae_tf.data import batches
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import FlagError, RunError, of_a_file
 from wae_tf.evaluation import brief, off_prior
@@ -139,7 +140,9 @@ def _train(
 
     one_program = model.jit_compile and most > 1 and strategy.num_replicas_in_sync == 1
     # A partial batch is of another shape than the batches that one program takes together.
-    one_program = one_program and config.batch_order == "random"
+    one_program = one_program and batches.comes_out_even(
+        len(images.train), config.batch_size, config.batch_order
+    )
     if one_program:
         programs.make_one_program(model, most)
     labels = images.train_labels if config.classes else None
