@@ -101,7 +101,10 @@ def evaluate(
         sliced = picture_measures.sliced_wasserstein(pictures, resampling)
         numbers |= sliced
         made += rows.sliced_rows(
-            sliced, tail, picture_measures.sliced_count(pictures), len(images.test) // 2
+            sliced,
+            tail,
+            picture_measures.sliced_count(pictures),
+            picture_measures.sliced_reconstructions(pictures),
         )
     progress(f"quality of {len(images.test):,} reconstructions")
     numbers |= reconstruction_quality.numbers(

@@ -72,6 +72,11 @@ def sliced_count(pictures: Pictures) -> int:
     return min(len(pictures.test), pictures.equal_count, tfgan.SLICED_IMAGES)
 
 
+def sliced_reconstructions(pictures: Pictures) -> int:
+    """Of how many reconstructions, and as many other test images, they are."""
+    return min(len(pictures.test) // 2, tfgan.SLICED_IMAGES)
+
+
 def sliced_wasserstein(pictures: Pictures, resampling: Resampling) -> dict[str, float]:
     """sliced_wasserstein_SIDE of each level of the Laplacian pyramid, and `_ci95` of each.
 

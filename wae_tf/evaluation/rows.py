@@ -87,7 +87,9 @@ def quality_rows(metrics: Mapping[str, float], count: int) -> list[Row]:
     ]
 
 
-def sliced_rows(metrics: Mapping[str, float], tail: str, samples: int, test: int) -> list[Row]:
+def sliced_rows(
+    metrics: Mapping[str, float], tail: str, samples: int, reconstructions: int
+) -> list[Row]:
     """The rows of `picture_measures.sliced_wasserstein`, a level each."""
     sides = [name.split("_")[2] for name in metrics if name.endswith("_data")]
     ends = (tail, "_reconstructions", "_data")
@@ -96,7 +98,7 @@ def sliced_rows(metrics: Mapping[str, float], tail: str, samples: int, test: int
             f"sliced Wasserstein x 1000, {side} px",
             [measured(metrics, f"sliced_wasserstein_{side}{end}", 1000) for end in ends],
             "lower",
-            counts(samples, test, samples),
+            counts(samples, reconstructions, samples),
         )
         for side in sides
     ]
