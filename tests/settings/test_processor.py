@@ -37,7 +37,11 @@ AGAINST = "float32 is advised"
         ),
         ("avx2 avx512f avx512_bf16", "mixed_float16", "neither AVX512_FP16 nor AMX_FP16"),
         ("avx512f avx512_bf16", "mixed_bfloat16", "has AVX512_BF16 for mixed_bfloat16: 1.13 times"),
-        ("avx512_bf16 amx_bf16", "mixed_bfloat16", "AVX512_BF16 and AMX_BF16 for"),
+        (
+            "avx512_bf16 amx_bf16",
+            "mixed_bfloat16",
+            "AVX512_BF16 and AMX_BF16 for mixed_bfloat16: on one like it convolutions of 256",
+        ),
         ("avx512_fp16", "mixed_float16", "AVX512_FP16 for mixed_float16: its gain is not measured"),
     ],
 )

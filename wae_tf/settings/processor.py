@@ -16,8 +16,12 @@ _WITHOUT = {
     "mixed_bfloat16": "convolutions took 5 to 7 times as long on one like it, dense layers no less",
     "mixed_float16": "convolutions took twice as long on one like it, dense layers no less",
 }
-#: And with some.
-_WITH = {"AVX512_BF16": "1.13 times the images/s of float32 were measured with one like it"}
+#: And with some, the strongest first.
+_WITH = {
+    "AMX_BF16": "on one like it convolutions of 256 filters and more took 0.4 to 0.55 of float32's "
+    "time, those of 64 filters 1.4 times and small dense networks 1.3 times as long",
+    "AVX512_BF16": "1.13 times the images/s of float32 were measured with one like it",
+}
 
 
 #: What tells kinds of processors apart, of x86 and ARM.
@@ -70,7 +74,9 @@ def on_half(precision: str) -> str | None:
         precision: as --precision.
     """
     if units := _units(precision):
-        known = next((_WITH[unit] for unit in units if unit in _WITH), "its gain is not measured")
+        known = next(
+            (told for unit, told in _WITH.items() if unit in units), "its gain is not measured"
+        )
         return f"this processor has {' and '.join(units)} for {precision}: {known}"
     return against_half(precision)
 
