@@ -11,13 +11,16 @@ of a run. "equal" means that this interval lies within 0.3, which takes some 60 
 found" that there are too few runs for that.
 
 Each run's numbers are OUT/SETTING_PENALTY_SEED_SIDE.json; those that are there are not trained again, so
-that the same command goes on where it was stopped. Writes OUT/table.md and OUT/curves.png besides.
+that the same command goes on where it was stopped, and several can share the work: each takes runs that
+no other has begun, and its table is of those that are there at its end. Writes OUT/table.md and
+OUT/curves.png besides.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import fcntl
 import gzip
 import json
 import os
@@ -123,16 +126,22 @@ def runs_of(
     for seed in range(arguments.seeds):
         for side, train in zip(SIDES, (train_official, train_ours), strict=True):
             path = Path(arguments.out) / f"{setting}_{z_test}_{seed}_{side}.json"
+            if not arguments.table_only:
+                with path.with_suffix(".lock").open("w") as lock:
+                    try:
+                        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:  # another command trains it
+                        continue
+                    if not path.is_file():
+                        result = {"epochs": arguments.epochs}
+                        result |= train(arguments, setting, z_test, seed, work)
+                        part = path.with_suffix(".part")
+                        part.write_text(json.dumps(result) + "\n")
+                        part.replace(path)
+                        shown = ", ".join(f"{name} {result[name]:.5g}" for name in QUANTITIES)
+                        print(f"{setting} {z_test} seed {seed} {side}: {shown}", file=sys.stderr)
             if not path.is_file():
-                if arguments.table_only:
-                    continue
-                result = {"epochs": arguments.epochs}
-                result |= train(arguments, setting, z_test, seed, work)
-                part = path.with_suffix(".part")
-                part.write_text(json.dumps(result) + "\n")
-                part.replace(path)
-                shown = ", ".join(f"{name} {result[name]:.5g}" for name in QUANTITIES)
-                print(f"{setting} {z_test} seed {seed} {side}: {shown}", file=sys.stderr)
+                continue
             result = json.loads(path.read_text())
             if result["epochs"] != arguments.epochs:
                 sys.exit(f"{path} is of {result['epochs']} epochs, not of {arguments.epochs}")
