@@ -28,6 +28,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,25 @@ def train_ours(
     return {**{name: metrics[name] for name in QUANTITIES if name in metrics}, **ends, **curves}
 
 
+def train_into(
+    path: Path, train: Callable[[], dict[str, Any]], arguments: argparse.Namespace
+) -> None:
+    """Writes a run's numbers, unless they are there or another command trains it."""
+    with path.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        if path.is_file():
+            return
+        result = {"epochs": arguments.epochs} | train()
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(result) + "\n")
+        part.replace(path)
+        shown = ", ".join(f"{name} {result[name]:.5g}" for name in QUANTITIES)
+        print(f"{path.stem}: {shown}", file=sys.stderr)
+
+
 def runs_of(
     arguments: argparse.Namespace, setting: str, z_test: str, work: Path
 ) -> dict[str, list[dict[str, Any]]]:
@@ -127,19 +148,7 @@ def runs_of(
         for side, train in zip(SIDES, (train_official, train_ours), strict=True):
             path = Path(arguments.out) / f"{setting}_{z_test}_{seed}_{side}.json"
             if not arguments.table_only:
-                with path.with_suffix(".lock").open("w") as lock:
-                    try:
-                        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    except BlockingIOError:  # another command trains it
-                        continue
-                    if not path.is_file():
-                        result = {"epochs": arguments.epochs}
-                        result |= train(arguments, setting, z_test, seed, work)
-                        part = path.with_suffix(".part")
-                        part.write_text(json.dumps(result) + "\n")
-                        part.replace(path)
-                        shown = ", ".join(f"{name} {result[name]:.5g}" for name in QUANTITIES)
-                        print(f"{setting} {z_test} seed {seed} {side}: {shown}", file=sys.stderr)
+                train_into(path, partial(train, arguments, setting, z_test, seed, work), arguments)
             if not path.is_file():
                 continue
             result = json.loads(path.read_text())

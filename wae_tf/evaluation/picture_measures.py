@@ -90,9 +90,10 @@ def sliced_wasserstein(pictures: Pictures, resampling: Resampling) -> dict[str, 
         return {}
     # Reconstructions are compared with other test images, or a copy would have an edge.
     half, count = len(pictures.test) // 2, sliced_count(pictures)
+    other = sliced_reconstructions(pictures)
     pairs = {
         "samples": (pictures.test[:count], pictures.samples[:count]),
-        "reconstructions": (pictures.test[:half], pictures.reconstructions[half:]),
+        "reconstructions": (pictures.test[:other], pictures.reconstructions[half:][:other]),
         "data": (pictures.test[:count], pictures.data[:count]),
     }
     few = dataclasses.replace(resampling, count=min(resampling.count, MOST_SLICED))
@@ -106,8 +107,7 @@ def sliced_wasserstein(pictures: Pictures, resampling: Resampling) -> dict[str, 
         numbers |= {name: apart for name, (_, apart) in zip(names, found, strict=True)}
         widths = [math.nan] * len(found)
         if few.count > 1:
-            paired = min(len(first), len(second), tfgan.SLICED_IMAGES)
-            drawn = few.weights(paired, "test"), few.weights(paired, part)
+            drawn = few.weights(len(first), "test"), few.weights(len(second), part)
             patches = tfgan.projected_patches(first, second, DIRECTIONS, resampling.seed)
             widths = [
                 bootstrap.sliced_interval(bootstrap.sliced(a, b, *drawn), tfgan.DIRECTIONS)
