@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from wae_tf import streams
+from wae_tf.models.pixel_noise import pixel_noise
 from wae_tf.models.step import replicas
 from wae_tf.objective import priors
 from wae_tf.settings import Settings
 
-#: official models.py:13, standard deviation of add_noise.
-PIXEL_NOISE = 0.01
 #: Bound of the log-variance (official wae.py:61), or of the standard deviation (replication wae.py:170).
 BOUND = 50.0
 
@@ -76,10 +75,7 @@ def draw_noise(
 
     pixels = code = None
     if settings.encoder_noise == "add_noise" and training:
-        pixels = tf.random.stateless_truncated_normal(
-            [count, *image_shape], key("pixels"), stddev=PIXEL_NOISE, alg="philox"
-        )
-        pixels = tf.cast(pixels, full)
+        pixels = pixel_noise([count, *image_shape], key("pixels"), full)
     if settings.encoder_noise in ("gaussian", "implicit"):
         code = normal("code", count)
     many = normal("many", count * codes_per_image) if codes_per_image else None

@@ -19,11 +19,24 @@ from wae_tf.networks.folding import FOLD, Folding
 LARGE_FILTERS = 24 << 20
 FEW_PLACES, FEW_PLACES_OF_GRADIENT = 16, 64
 
-#: oneDNN's kernels compute channels in blocks of 8 or 16, so that up to so many are mostly padding. Two
-#: neighbouring places of a row then become channels of one: more products, nearly half of them by 0, but
-#: faster up to so many channels of the other side, by stride (1; more). Measured with 8 to 512 of them.
+#: Channels so few fill a part of a vector register alone. Two neighbouring places of a row then become
+#: channels of one: more products, nearly half of them by 0, but faster with so many channels of the other
+#: side, by stride (1; more). Measured with 8 to 512 of them; where oneDNN computes (see below) all but the
+#: transposed convolution of stride 1 is faster as it is.
 FEW_CHANNELS = 4
 FOLDED_FROM, FOLDED_TO = 8, (256, 16)
+#: With oneDNN, which is slow at transposed convolutions to few channels: from up to so many they are folded
+#: and computed as convolutions (0.7 of the time), from more by TensorFlow's own kernel (0.4 to 0.55).
+AS_CONVOLUTION_TO = 32
+
+
+def by_onednn() -> bool:
+    """Whether TensorFlow computes by oneDNN: unless told, on processors with AVX512_VNNI or AMX."""
+    try:
+        from tensorflow.python.util import _pywrap_util_port
+    except ImportError:  # not public; releases may move it
+        return True
+    return bool(_pywrap_util_port.IsMklEnabled())
 
 
 class _Plan:
@@ -51,12 +64,15 @@ class _Plan:
         few = kernel[2] <= FEW_CHANNELS and FOLDED_FROM <= kernel[3] <= FOLDED_TO[stride > 1]
         if plain and few and kernel[0] >= stride and sides[1] % (stride * FOLD) == 0:
             self.folding = Folding(tuple(sides), kernel, stride)
+        self.back_alone = self.folding is not None and by_onednn()
+        if self.back_alone and (stride > 1 or not isinstance(layer, Conv2DTranspose)):
+            self.folding = None
         self.anything = self.all or self.gradient or self.folding is not None
 
     def convolve(self, large: tf.Tensor, filters: tf.Tensor, stride: int) -> tf.Tensor:
         if self.all:
             return patches.convolved(large, filters, stride)
-        if self.folding:
+        if self.folding and not self.back_alone:
             return self.folding.convolved(large, filters)
         return tf.nn.conv2d(large, filters, stride, "SAME")
 
@@ -65,6 +81,8 @@ class _Plan:
     ) -> tf.Tensor:
         if self.all:
             return patches.convolved_back(small, filters, stride, sides)
+        if self.folding and self.back_alone and filters.shape[3] <= AS_CONVOLUTION_TO:
+            return self.folding.convolved_back_at_stride_1(small, filters)
         if self.folding:
             return self.folding.convolved_back(small, filters)
         shape = [tf.shape(small)[0], *sides, filters.shape[2]]
@@ -75,7 +93,7 @@ class _Plan:
     ) -> tf.Tensor:
         if self.gradient:
             return patches.filters_gradient(large, small, filters.shape[0], stride)
-        if self.folding:
+        if self.folding and not self.back_alone:
             return self.folding.filters_gradient(large, small)
         return tf.raw_ops.Conv2DBackpropFilter(
             input=large,

@@ -65,6 +65,16 @@ class Folding:
         )
         return tf.reshape(product, [-1, *self.sides, self.kernel[2]])
 
+    def convolved_back_at_stride_1(self, small: tf.Tensor, filters: tf.Tensor) -> tf.Tensor:
+        """As `convolved_back`, as a convolution by the filters turned round; stride 1 alone."""
+        turned = tf.transpose(tf.reverse(self._spread(filters), [0, 1]), [0, 1, 3, 2])
+        around = [
+            [side - 1 - before, side - 1 - after]
+            for side, (before, after) in zip(self.filters[:2], self.around[1:3], strict=True)
+        ]
+        product = tf.nn.conv2d(tf.reshape(small, self.small), turned, 1, [[0, 0], *around, [0, 0]])
+        return tf.reshape(product, [-1, *self.sides, self.kernel[2]])
+
     def filters_gradient(self, large: tf.Tensor, small: tf.Tensor) -> tf.Tensor:
         """The gradient [k, k, C, D] of the filters, from that of the output."""
         size, _, channels, depth = self.kernel
