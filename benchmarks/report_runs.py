@@ -43,7 +43,7 @@ from wae_tf.cli.presets import preset_folder
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import RunError, UserError
-from wae_tf.evaluation import classifier, codes, picture_measures, tfgan
+from wae_tf.evaluation import classifier, codes, picture_measures, reconstruction_quality, tfgan
 from wae_tf.figures import drawing, of_model
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
@@ -200,6 +200,7 @@ def measures(
     found["mmd"] = codes.mmd(test_codes, prior, width)
     samples = to_unit(passes.samples(model, SAMPLES, seed=seed), range_)
     samples = np.rint(samples * 255).astype(np.uint8)
+    test = reconstruction_quality.originals(model, test)  # as decoded: stretched where it is
     if network is not None:
         real = picture_measures.distances.features(network, test, what="test images")
         made = picture_measures.distances.features(network, samples, what="samples")

@@ -63,6 +63,8 @@ def write_atomically(path: Path, text: str) -> None:
 def sweep(folder: Path) -> None:
     """Removes what processes that were killed left half written in a folder, once it is an hour old.
 
+    Folders that a living process holds stay, however old.
+
     Args:
         folder: of files of `replacing`, and of folders for parts, named `.new-...`.
     """
@@ -71,7 +73,37 @@ def sweep(folder: Path) -> None:
             continue
         with contextlib.suppress(OSError):
             if time.time() - path.lstat().st_mtime > _HOUR:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                if not path.is_dir():
+                    path.unlink()
+                elif not _is_held(path):
+                    shutil.rmtree(path)
+
+
+def hold(folder: Path) -> None:
+    """Keeps a folder from every `sweep` while this process lives, however it ends.
+
+    By a lock on the folder itself, so that nothing more lies in it. Where there are no locks the folder
+    is kept by its age alone, as others are.
+    """
+    if fcntl is not None:
+        handle = os.open(folder, os.O_RDONLY)  # never closed: the lock goes with the process
+        with contextlib.suppress(OSError):  # some network file systems
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def _is_held(folder: Path) -> bool:
+    if fcntl is None:
+        return False
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # some network file systems
+        return False
+    finally:
+        os.close(handle)
+    return False
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:

@@ -9,7 +9,17 @@ import wae_tf
 from tests.factory import tiny
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
-from wae_tf.evaluation import brief, codes, full, picture_measures, rows
+from wae_tf.evaluation import (
+    brief,
+    codes,
+    distances,
+    facts,
+    full,
+    of_vectors,
+    picture_measures,
+    reconstruction_quality,
+    rows,
+)
 from wae_tf.evaluation.bootstrap import Resampling
 from wae_tf.evaluation.options import Options
 from wae_tf.evaluation.picture_measures import Pictures
@@ -84,12 +94,132 @@ def test_rows_follow_from_numbers():
     assert (row.samples, row.count) == ("1.5", "200 / – / 30")
 
 
+def test_measures_of_pairs_are_of_ten_thousand_pictures_at_most():
+    numbers = {f"{kind}{end}": 1.0 for kind in ("f", "k", "g") for end in ("_equal", "_data", "")}
+    numbers |= {f"{kind}_reconstructions": 1.0 for kind in "fkg"}
+    one = np.zeros((1, 8, 8, 1), np.uint8)
+    many = [np.broadcast_to(one, (count, 8, 8, 1)) for count in (20_000, 8_000, 12_000)]
+    names = {"frechet": "f", "kernel": "k", "gaussian_mmd": "g", "coverage": "g"}
+    found = rows.network_rows(numbers, names, names, Pictures(many[1], *many))
+    whole, paired = "12,000 / 8,000 / 12,000", "10,000 / 8,000 / 10,000"
+    assert [row.count for row in found] == [whole, "20,000", whole, paired, paired]
+
+
+@pytest.mark.parametrize("made", [wae_tf.WaeMmd, wae_tf.Vae])
+def test_with_a_divisor_a_partial_batch_counts_by_its_images(made, pixels):
+    """The same weights with and without: 64 + 40 images of 8x8, divided by 64."""
+    found = {}
+    for divisor in (None, 64):
+        one = made((8, 8, 1), **{**TINY, "batch_divisor": divisor})
+        found[divisor] = brief.test_terms(one, pixels[:104], 64)
+    for name in ("test_reconstruction", "test_penalty", "test_loss"):
+        assert found[64][name] == pytest.approx(found[None][name], rel=1e-5)
+    one = made((8, 8, 1), **{**TINY, "batch_divisor": 32})
+    again = brief.test_terms(one, pixels[:104], 64)
+    mean = found[None]["test_reconstruction"]
+    assert again["test_reconstruction"] == pytest.approx(mean, rel=1e-5)
+    # A training's batch of 64 is divided by 32: its loss has the cost twice.
+    penalty = float(one.wae_lambda.numpy()) * again["test_penalty"]
+    assert again["test_loss"] == pytest.approx(2 * mean + penalty, rel=1e-5)
+    first = float(brief.test_line(one, pixels[:64], 64)["loss"])  # the report's own line stays
+    assert first == pytest.approx(brief.test_terms(one, pixels[:64], 64)["test_loss"], rel=1e-5)
+
+
+def test_stretched_pictures_are_measured_as_the_model_sees_them(tmp_path, monkeypatch):
+    """A model that copies its training images, dull ones, is 0 away from them and from test images."""
+    dull = np.random.RandomState(1).randint(80, 151, (40, 8, 8, 1)).astype(np.uint8)
+    fields = {**TINY, "pixel_range": "stretched"}
+    copies = reconstruction_quality.originals(wae_tf.WaeMmd((8, 8, 1), **fields), dull)
+    monkeypatch.setattr(full, "decoded_bytes", lambda model, codes, size: copies[: len(codes)])
+    images = ImageSet("tiny", dull, dull, None, None, "made", "all")
+    config = Config(**fields, batch_size=40, pictures=20, picture_columns=5)
+    drawn, seen = [], []
+    monkeypatch.setattr(full, "_draw", lambda *_: None)
+    monkeypatch.setattr(full.of_model, "draw_neighbours", lambda *given: drawn.append(given))
+    pool = distances.FeatureNetwork(
+        "pool",
+        "pool",
+        "0" * 64,
+        {},
+        lambda x: (seen.append(x), (pooled(x), np.zeros((len(x), 0))))[1],
+    )
+    monkeypatch.setattr(full.feature_networks, "networks", lambda *_: ([pool], []))
+    options = Options(eval_samples=40, bootstrap=0)
+    run = RunFolder(tmp_path)
+    made = full.evaluate(wae_tf.WaeMmd((8, 8, 1), **fields), config, images, options, run)
+    numbers = made.metrics
+    assert numbers["nearest_train_samples"] == numbers["nearest_train_data"] == 0
+    assert {(x.min(), x.max()) for x in seen} == {(0, 255)}
+    for end in ("", "_reconstructions", "_data"):
+        assert numbers[f"frechet_pool{end}"] == pytest.approx(0, abs=1e-9)
+        assert numbers[f"precision_pool{end}"] == 1
+    assert numbers["sliced_wasserstein_8"] == numbers["sliced_wasserstein_8_data"]
+    ((_, samples, near, where),) = drawn
+    np.testing.assert_array_equal(near[where[:, 0]], samples)
+    told = dict(made.facts)
+    assert told["compared with"].startswith("the 40 test images, as bytes, stretched as the model")
+    assert told["L2 distance"].startswith("mean over 40 samples, pixels in [0, 1]; ")
+    assert "20 of the first half" in told["sliced Wasserstein"]
+
+
+def pooled(pictures):
+    return pictures.reshape(len(pictures), 2, 4, 2, 4).mean(axis=(2, 4)).reshape(len(pictures), 4)
+
+
+def test_vectors_say_how_many_there_are_so_that_runs_compare(tmp_path, monkeypatch):
+    monkeypatch.setattr(of_vectors.of_vectors, "draw_interpolations", lambda *_: None)
+    monkeypatch.setattr(of_vectors.of_vectors, "draw_traversals", lambda *_: None)
+    vectors = np.random.RandomState(0).standard_normal((70, 4)).astype(np.float32)
+    images = ImageSet("own", vectors[:40], vectors[40:], None, None, "made", "all")
+    fields = {**TINY, "pixel_range": "any"}
+    model, config = wae_tf.WaeMmd((4,), **fields), Config(**fields, batch_size=40)
+    options, run = Options(eval_samples=60, bootstrap=2), RunFolder(tmp_path)
+    made = of_vectors.evaluate(model, config, images, options, run)
+    counted = {"evaluated_samples": 60, "evaluated_samples_equal": 40, "evaluated_data": 40}
+    counted |= {"evaluated_test": 30, "count_rows": 60, "count_rows_equal": 40}
+    assert {name: made.metrics[name] for name in counted} == counted
+    assert dict(made.facts)["L2 distance"] == (
+        "mean over 60 samples; in the column of data, over 30 test vectors"
+    )
+
+
+def test_facts_of_sliced_distances_and_of_counts_say_what_is_used():
+    images = np.zeros((150, 8, 8, 1), np.uint8)
+    shown = ImageSet("tiny", images, images, None, None, "made", "all")
+    pictures = Pictures(images, np.zeros((400, 8, 8, 1), np.uint8), images, images)
+    options = Options(eval_samples=400, bootstrap=100)
+    told = dict(facts.of_pictures(Config(), shown, options, pictures, [], None, 1))
+    assert told["L2 distance"] == (
+        "mean over 200 samples, pixels in [0, 1]; in the column of data, over 150 test images"
+    )
+    assert (
+        "compared with their own originals, but by sliced Wasserstein distances; "
+        in told["columns"]
+    )
+    assert (
+        "of 150 samples, or data, and as many test images; of 75 recon"
+        in told["sliced Wasserstein"]
+    )
+    assert "75 of the first half" in told["sliced Wasserstein"]
+    assert "over 100 bootstrap resamples" in told["±"]
+    assert (
+        "sliced Wasserstein distances: 20 resamples along 16 of their 147 directions" in told["±"]
+    )
+    assert told["compared with"] == "the 150 test images, as bytes"
+    labelled = ImageSet("tiny", images, images, np.zeros(150), np.zeros(150), "made", "all")
+    told = dict(facts.of_pictures(Config(), labelled, options, pictures, [], None, 1))
+    assert "sliced" not in str(told)
+
+
 def test_nearest_numbers_are_means_of_distances():
     train = np.zeros((3, 1, 1, 1), np.uint8)
     test = np.full((2, 1, 1, 1), 255, np.uint8)
     pictures = picture_measures.Pictures(test, test, test, train, tail="_gmm")
-    found = picture_measures.nearest_numbers(np.array([[0.25], [0.75]]), pictures, train)
+    apart = np.array([[0.25], [0.75]])
+    found = picture_measures.nearest_numbers(apart, pictures, train, lambda block: block)
     assert found == {"nearest_train_samples_gmm": 0.5, "nearest_train_data": pytest.approx(1.0)}
+    found = picture_measures.nearest_numbers(apart, pictures, train, lambda block: block + 204)
+    assert found["nearest_train_data"] == pytest.approx(0.2)
 
 
 def test_sliced_wasserstein_is_of_equal_counts_and_has_intervals(monkeypatch):

@@ -1,6 +1,7 @@
 """--mode=compare: runs of other models and data, never evaluated, damaged; the table and the page."""
 
 import base64
+import dataclasses
 import io
 import json
 import re
@@ -88,6 +89,58 @@ def test_best_is_what_is_better_by_both_intervals(two):
     assert said.endswith("as those do whose names end in _equal.")
     runs[1].metrics["count_net_equal"] = 1000
     assert comparison_limits.sentences(runs)[0].endswith("; give --eval_samples.")
+
+
+def best(runs):
+    return {row.name: row.best for row in comparison_rows.rows(runs)[0]}
+
+
+def test_numbers_of_other_networks_images_and_unknown_counts_have_no_best(tmp_path):
+    apart = {
+        name: value
+        for what in (
+            "test_psnr",
+            "test_lpips",
+            "frechet_net",
+            "fid",
+            "recall_inception",
+            "frechet_rows",
+        )
+        for name, value in ((what, 9.0), (f"{what}_ci95", 0.1))
+    }
+    near = {name: value if name.endswith("_ci95") else 1.0 for name, value in apart.items()}
+    rows = {"count_rows": 300, "evaluated_test": 30}
+    for name, metrics in (("a", apart), ("b", near)):
+        run(tmp_path / name, metrics | rows)
+    runs = comparison.read([str(tmp_path / "a"), str(tmp_path / "b")], print)
+    names = {name for name in apart if not name.endswith("_ci95")}
+    found = {name: best(runs)[name] for name in names}
+    assert found == dict.fromkeys(names, 1) | {"test_psnr": 0, "recall_inception": 0}
+
+    def without(*refused, metrics=None, facts=None, flags=None):
+        changed = dataclasses.replace(
+            runs[1],
+            metrics=runs[1].metrics | (metrics or {}),
+            facts=runs[1].facts | (facts or {}),
+            flags=runs[1].flags | (flags or {}),
+        )
+        found = best([runs[0], changed])
+        assert {name for name in names if found[name] is None} == set(refused)
+
+    other = f"sha256 {'b' * 64}; y"
+    without("frechet_net", facts={"net": other})
+    for one, title, of_title in (
+        (runs[0], "LPIPS", ["test_lpips"]),
+        (runs[0], "Inception", ["fid", "recall_inception"]),
+    ):
+        one.facts[title] = f"sha256 {'a' * 64}; x"
+        without(facts={title: one.facts[title]})
+        without(*of_title, facts={title: other})
+    without(*names, metrics={"train_sum": 2})
+    without("frechet_rows", metrics={"count_rows": 10_000})
+    without(*names, flags={"pixel_range": "stretched"})
+    del runs[1].metrics["count_rows"]  # of an older evaluation
+    without("frechet_rows")
 
 
 def test_the_page_is_one_whole_file(two):

@@ -153,6 +153,7 @@ def test_report_is_one_whole_page(folder):
     assert "http" not in re.sub(r"https://tfhub\.dev\S*", "", page)
     for text in ("Frechet distance, digits classifier", "--zdim=3", "tensorflow-gan", "Left out"):
         assert text in page
+    assert "its sharpness and L2 distance are of test images." in page
     assert str(folder) not in page
 
 

@@ -1,6 +1,10 @@
 """PSNR, SSIM and LPIPS of pairs of pictures: numbers by hand, and what cannot be had."""
 
+import importlib
 import math
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -67,6 +71,27 @@ def test_what_is_compared_is_what_the_model_was_given(rng):
     found = reconstruction_quality.originals(stretched, images)
     assert found.min(axis=(1, 2, 3)).tolist() == [0, 0, 0]
     assert found.max(axis=(1, 2, 3)).tolist() == [255, 255, 255]
+
+
+def test_the_reports_runs_are_measured_as_their_models_see_images(rng, monkeypatch):
+    folder = Path(__file__).parents[2] / "benchmarks"
+    monkeypatch.syspath_prepend(str(folder))
+    report_runs = importlib.import_module("report_runs")
+    for path in folder.glob("*.py"):
+        sys.modules.pop(path.stem, None)
+    seen = []
+    monkeypatch.setattr(
+        report_runs.tfgan, "sliced_wasserstein", lambda *pair: (seen.append(pair), [(0, 1.5)])[1]
+    )
+    monkeypatch.setattr(report_runs, "SAMPLES", 5)
+    dull = rng.randint(80, 151, (5, 8, 8, 1)).astype(np.uint8)
+    model = wae_tf.WaeMmd((8, 8, 1), **tiny(8, pixel_range="stretched"))
+    images = SimpleNamespace(test=dull)
+    found = report_runs.measures(None, model, images, None, seed=0)
+    assert found["sliced_8"] == 1.5
+    ((test, _, _),) = seen
+    np.testing.assert_array_equal(test, reconstruction_quality.originals(model, dull))
+    assert (test.min(), test.max()) == (0, 255)
 
 
 @pytest.fixture(scope="module")

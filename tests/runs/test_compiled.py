@@ -65,6 +65,32 @@ def test_what_is_damaged_is_removed(process, damage):
     assert not [*process().iterdir()] and not kept()
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_of_two_programs_of_one_name_neither_is_written_over(process, monkeypatch, links):
+    process()
+    contents = {b"program of one", b"program of another"}
+    for content in contents:
+        (compiled._kept / f"a.pb.{compiled._sum(content)}").write_bytes(content)
+    if not links:
+        monkeypatch.setattr(compiled.os, "link", lambda *_: (_ for _ in ()).throw(OSError()))
+    own = process()
+    assert {path.read_bytes() for path in kept()} == contents
+    assert all(compiled._sum(path.read_bytes()) == path.suffix[1:] for path in kept())
+    assert (own / "a.pb").read_bytes() in contents
+
+
+def test_the_folder_of_a_training_that_lives_stays(process):
+    own = process()
+    (own / "a.pb").write_bytes(b"being written")
+    left = own.parent / ".new-of-a-killed-one"
+    left.mkdir()
+    for path in (own, left):
+        os.utime(path, (0, 0))
+    assert process() != own
+    assert (own / "a.pb").read_bytes() == b"being written"
+    assert not left.exists()
+
+
 def test_what_is_not_ours_is_left_alone(process):
     process()
     os.mkfifo(compiled._kept / "pipe.pb.123")

@@ -35,9 +35,10 @@ def test_terms(
 
     Returns:
         `test_reconstruction`, the mean over all images; `test_penalty`; and `test_loss`, what
-        training makes small: the first, lambda times the second, and whatever else the loss has.
+        training makes small: the first, lambda times the second, and whatever else the loss has. The
+        first is there as --batch_divisor makes it of a full batch, the mean where that has as many images.
     """
-    wae_lambda = float(model.wae_lambda.numpy())
+    wae_lambda, divisor = float(model.wae_lambda.numpy()), model.settings.batch_divisor
 
     def terms(batch: tf.Tensor, index: tf.Tensor, *own: tf.Tensor) -> dict[str, tf.Tensor]:
         found = model.test_terms(model.as_pixels(batch), index, _aim(model, *own))
@@ -48,17 +49,19 @@ def test_terms(
     total, rest, penalties = 0.0, 0.0, []
     for index, (batch, *own) in enumerate(batches):
         values = function(tf.convert_to_tensor(batch), tf.constant(index, tf.int64), *own)
-        total += float(values["reconstruction"]) * len(batch)
+        # With a divisor it is a sum over that and no mean, by which a partial batch would count less.
+        total += float(values["reconstruction"]) * (divisor or len(batch))
         terms_of_loss = float(values["reconstruction"]) + wae_lambda * float(values["penalty"])
         rest += (float(values["loss"]) - terms_of_loss) * len(batch)
         if len(batch) == min(batch_size, len(images)):
             measured = len(batch) >= model.least_codes
             penalties.append(float(values["penalty"]) if measured else math.nan)
     reconstruction, penalty = total / len(images), float(np.mean(penalties))
+    share = min(batch_size, len(images)) / divisor if divisor else 1.0
     return {
         "test_reconstruction": reconstruction,
         "test_penalty": penalty,
-        "test_loss": reconstruction + wae_lambda * penalty + rest / len(images),
+        "test_loss": share * reconstruction + wae_lambda * penalty + rest / len(images),
     }
 
 

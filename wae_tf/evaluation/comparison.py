@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,6 +22,11 @@ MOST = 12
 _PLACES = ("work_dir", "data_dir", "cache_dir")
 #: Flags that decide which images there are.
 OF_DATA = ("dataset", "split", "crop", "image_size", "channels", "test_size")
+#: Sums of images in metrics.json: those of a run, and those that its evaluation was given.
+_OF_ROWS = ("train_rows_sum", "test_rows_sum")
+_OF_EVALUATION = ("evaluated_train_sum", "evaluated_test_sum")
+#: Characters of a network's fact that say which one it is: sha256, a space, the sum.
+_SUM = 71
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +128,39 @@ def differing_flags(runs: Sequence[ComparedRun]) -> dict[str, list[str]]:
     )
     rows = {name: [run.flags.get(name, "") for run in runs] for name in found}
     return {name: row for name, row in rows.items() if len(set(row)) > 1}
+
+
+def of_other_images(runs: Sequence[ComparedRun]) -> bool:
+    """Whether two runs noted other images to train and test with, as far as they noted any."""
+    return any(len(values(runs, name)) > 1 for name in ("train_sum", *_OF_ROWS))
+
+
+def evaluated_on_others(runs: Sequence[ComparedRun]) -> bool:
+    """Whether two runs' evaluations noted other images."""
+    return any(len(values(runs, name)) > 1 for name in _OF_EVALUATION)
+
+
+def of_stretched_pictures(runs: Sequence[ComparedRun]) -> bool:
+    """Whether some runs, and not all, see and measure pictures that are stretched."""
+    return len({run.flags.get("pixel_range") == "stretched" for run in runs}) > 1
+
+
+def other_networks(runs: Sequence[ComparedRun]) -> list[str]:
+    """Titles of networks that are not the same in all runs, by the sums of their weights."""
+
+    def sums(title: str) -> set[str]:
+        said = [run.facts.get(title, "") for run in runs]
+        return {text[:_SUM] for text in said if text.startswith("sha256 ")}
+
+    titles = sorted({title for run in runs for title in run.facts})
+    return [title for title in titles if len(sums(title)) > 1]
+
+
+def of_network(name: str, title: str) -> bool:
+    """Whether a number of metrics.json is by the network of a title, as `feature_networks` names both."""
+    own = {"Inception": r"inception|fid|kid", "LPIPS": "test_lpips"}
+    pattern = own.get(title, re.escape(title.replace(" ", "_")))
+    return re.search(rf"(^|_)({pattern})(_|$)", name) is not None
 
 
 def values(runs: Sequence[ComparedRun], name: str) -> set[float | None]:

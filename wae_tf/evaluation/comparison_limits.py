@@ -10,6 +10,8 @@ from wae_tf.evaluation.comparison import ComparedRun
 
 #: Flags that decide what a cost is.
 _OF_COST = ("cost", "recon_scale", "batch_divisor", "pixel_range")
+#: Sums of the images that runs have noted, with that of an evaluation's.
+_SUMS = (("train_sum", "train_rows_sum"), ("test_sum", "test_rows_sum"))
 #: Of runs with as many data: `count_` and a network is of all samples, with `_equal` of as many as data.
 _BY_EQUAL = ", as those do whose names end in _equal."
 
@@ -26,10 +28,15 @@ def sentences(runs: Sequence[ComparedRun]) -> list[str]:
         said.append(
             f"The runs are of other data ({flags}): their numbers are of other test images."
         )
-    elif len({run.metrics.get("train_sum") for run in runs} - {None}) > 1:
+    elif comparison.of_other_images(runs):
         said.append("The runs are of other images, though their flags are the same.")
     if flags := named(_OF_COST):
         said.append(f"Costs and losses are not in one unit ({flags}).")
+    if comparison.of_stretched_pictures(runs):
+        said.append(
+            "--pixel_range=stretched is not all runs': their pictures are measured as the model sees them, "
+            "stretched, beside the others' own."
+        )
     names = {name for run in runs for name in run.metrics if name.startswith("count_")}
     if several := [
         name
@@ -42,12 +49,11 @@ def sentences(runs: Sequence[ComparedRun]) -> list[str]:
             "density and coverage compare at equal counts only"
             + (_BY_EQUAL if plain else "; give --eval_samples.")
         )
-    for title in sorted({title for run in runs for title in run.facts}):
-        sums = {
-            text[:71] for run in runs if (text := run.facts.get(title, "")).startswith("sha256 ")
-        }
-        if len(sums) > 1:
-            said.append(f"{title} is not the same network in all runs: its numbers do not compare.")
+    said += [
+        f"{title} is not the same network in all runs: its numbers do not compare."
+        for title in comparison.other_networks(runs)
+    ]
+    said += [text for run in runs if (text := _of_other_images(run))]
     for run in runs:
         evaluated, steps = run.metrics.get("evaluated_step"), run.metrics.get("steps")
         again = f"--mode=evaluate --work_dir={run.folder.folder}"
@@ -60,3 +66,15 @@ def sentences(runs: Sequence[ComparedRun]) -> list[str]:
         if not any(map(math.isfinite, run.history["step"])):
             said.append(f"{run.name} has no epoch behind it, so it has no curves.")
     return said
+
+
+def _of_other_images(run: ComparedRun) -> str | None:
+    """That the numbers of a run's evaluation are of other images than its own."""
+    pairs = [(run.metrics.get(f"evaluated_{name}"), run.metrics.get(own)) for name, own in _SUMS]
+    if all(None in pair or pair[0] == pair[1] for pair in pairs):
+        return None
+    return (
+        f"{run.name} was evaluated on other images than it was trained and tested with: its numbers do not "
+        f"compare with those of runs that were not; --mode=evaluate --work_dir={run.folder.folder} on its "
+        "own data renews them."
+    )

@@ -72,10 +72,20 @@ def _is_twice(runs: Sequence[ComparedRun], name: str) -> bool:
 
 
 def _compares(runs: Sequence[ComparedRun], name: str) -> bool:
-    """Whether a number is of the same test images in all runs, and of as many samples."""
+    """Whether a number is of the same images and network in all runs, and of as many samples."""
     if name.endswith("_data") or set(comparison.differing_flags(runs)) & set(comparison.OF_DATA):
         return False
-    return all(len(comparison.values(runs, one)) < 2 for one in ("evaluated_test", _count(name)))
+    if comparison.of_other_images(runs) or comparison.evaluated_on_others(runs):
+        return False
+    if comparison.of_stretched_pictures(runs):
+        return False
+    if any(comparison.of_network(name, title) for title in comparison.other_networks(runs)):
+        return False
+    # A count that one run has and another has not, of an older evaluation, may be any.
+    having = [run.metrics for run in runs if name in run.metrics]
+    return all(
+        len({found.get(one) for found in having}) < 2 for one in ("evaluated_test", _count(name))
+    )
 
 
 def _row(runs: Sequence[ComparedRun], name: str, better: str) -> ComparedRow:

@@ -207,6 +207,7 @@ def nearest(
     *,
     unit: float = 255,
     dtype: tf.DType = tf.float32,
+    seen: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nearest training images by Euclidean distance of pixels, block by block.
 
@@ -217,6 +218,7 @@ def nearest(
         block: training images held as floats at once.
         unit: what distances are divided by; 255: pixels in [0, 1].
         dtype: to compute in; float32 holds sums of squares of bytes.
+        seen: what a block of training images is turned into first, where they lie in other bytes.
 
     Returns:
         indices [n, count] and distances [n, count], nearest first.
@@ -227,8 +229,9 @@ def nearest(
     best = np.full((len(images), count), np.inf)
     where = np.zeros((len(images), count), np.int64)
     for start in range(0, len(train), block):
-        rows = np.asarray(train[start : start + block]).reshape(-1, flat.shape[1])
-        rows = tf.cast(tf.constant(rows), dtype)
+        some = np.asarray(train[start : start + block])
+        some = some if seen is None else seen(some)
+        rows = tf.cast(tf.constant(some.reshape(-1, flat.shape[1])), dtype)
         squares = norms + tf.reduce_sum(tf.square(rows), axis=1)[None, :]
         squares -= 2 * tf.matmul(flat, rows, transpose_b=True)
         both = np.concatenate([best, squares.numpy()], axis=1)

@@ -6,12 +6,18 @@ from collections.abc import Sequence
 
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
-from wae_tf.evaluation import bootstrap, kernels, manifolds, picture_measures
+from wae_tf.evaluation import bootstrap, kernels, manifolds, picture_measures, tfgan
 from wae_tf.evaluation.distances import FeatureNetwork
 from wae_tf.evaluation.lpips import Lpips
 from wae_tf.evaluation.network_measures import PAIRED
 from wae_tf.evaluation.options import Options
-from wae_tf.evaluation.picture_measures import SEARCHED, Pictures
+from wae_tf.evaluation.picture_measures import (
+    DIRECTIONS,
+    MOST_SLICED,
+    SEARCHED,
+    SLICED_SIDE,
+    Pictures,
+)
 
 
 def of_pictures(
@@ -35,21 +41,23 @@ def of_pictures(
         step: of the checkpoint.
     """
     count = f"{len(images.test):,}"
+    sliced = images.test_labels is None and min(images.image_shape[:2]) >= SLICED_SIDE
     crop = f"; crop {config.crop}" if config.dataset == "celeba" else ""
     facts = [
         ("data", f"{images.name}, {images.split}{crop}; from {images.source}"),
         ("checkpoint", f"step {step:,}, {config.checkpoint}"),
-        ("compared with", f"the {count} test images, as bytes"),
+        ("compared with", f"the {count} test images, as bytes{_stretched(config)}"),
         (
             "columns",
             f"samples: {len(pictures.samples):,} by sampler {options.sampler}, seed {config.seed}; "
-            f"reconstructions: of the {count} test images, so compared with their own originals; "
-            f"data: the first {len(pictures.data):,} training images, what a model that gives real pictures "
-            "would get",
+            f"reconstructions: of the {count} test images, so compared with their own originals"
+            f"{', but by sliced Wasserstein distances' if sliced else ''}; data: the first "
+            f"{len(pictures.data):,} training images, what a model that gives real pictures would get",
         ),
         (
             "L2 distance",
-            f"mean over {SEARCHED} pictures, pixels in [0, 1]; in the column of data, of test images",
+            f"mean over {min(SEARCHED, len(pictures.samples)):,} samples, pixels in [0, 1]; in the column "
+            f"of data, over {min(SEARCHED, len(images.test)):,} test images",
         ),
         (
             "sharpness",
@@ -65,7 +73,10 @@ def of_pictures(
     if networks:
         facts += _of_networks(pictures)
     if options.bootstrap:
-        facts.append(("±", _intervals(config, options, networks, pictures)))
+        text = _intervals(config, options, networks, pictures)
+        if sliced:
+            text += _of_sliced(options)
+        facts.append(("±", text))
     facts.append(
         (
             "PSNR and SSIM",
@@ -75,16 +86,28 @@ def of_pictures(
     )
     if perceptual:
         facts.append(("LPIPS", f"sha256 {perceptual.identity}; {perceptual.said}"))
-    if images.test_labels is None:
-        facts.append(
-            (
-                "sliced Wasserstein",
-                f"TF-GAN's, of {picture_measures.sliced_count(pictures):,} images, "
-                "1,000 times the distance, a level of the Laplacian pyramid each; noise of one grey "
-                "level added",
-            )
-        )
+    if sliced:
+        facts.append(("sliced Wasserstein", _sliced(pictures)))
     return facts
+
+
+def _stretched(config: Config) -> str:
+    if config.pixel_range_of_data != "stretched":
+        return ""
+    return (
+        ", stretched as the model sees them: each from its own smallest value at 0 to its largest at 255; "
+        "so are the data and the training images that are searched"
+    )
+
+
+def _sliced(pictures: Pictures) -> str:
+    other = picture_measures.sliced_reconstructions(pictures)
+    return (
+        f"TF-GAN's, of {picture_measures.sliced_count(pictures):,} samples, or data, and as many test "
+        f"images; of {other:,} reconstructions, of the second half of the test images, and {other:,} of the "
+        "first half, for beside its original a copy would have an edge; 1,000 times the distance, a level of "
+        "the Laplacian pyramid each; noise of one grey level added"
+    )
 
 
 def _of_networks(pictures: Pictures) -> list[tuple[str, str]]:
@@ -129,3 +152,10 @@ def _intervals(
         if fewer < options.bootstrap:
             text += f", {fewer} for the Frechet distance by {network.title}"
     return f"{text}; both sets are drawn anew, a reconstruction with its original"
+
+
+def _of_sliced(options: Options) -> str:
+    return (
+        f"; sliced Wasserstein distances: {min(options.bootstrap, MOST_SLICED)} resamples along {DIRECTIONS} "
+        f"of their {tfgan.DIRECTIONS} directions, reconstructions apart from the test images beside them"
+    )

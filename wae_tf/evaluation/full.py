@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from wae_tf.config import Config
@@ -69,13 +71,14 @@ def evaluate(
     if tail:
         some = passes.decoded(model, sample_codes[:1000])
         numbers |= brief.sharpness_of(some, f"samples{tail}")
+    seen = functools.partial(reconstruction_quality.originals, model)
     pictures = Pictures(
-        test=images.test,
+        test=seen(images.test),
         samples=decoded_bytes(model, sample_codes, config.batch_size),
         reconstructions=decoded_bytes(
             model, passes.joined(model, test_codes, images.test_labels), config.batch_size
         ),
-        data=images.train[: min(len(images.train), options.eval_samples)],
+        data=seen(images.train[: options.eval_samples]),
         tail=tail,
     )
     resampling = Resampling(options.bootstrap, config.seed)
@@ -108,7 +111,7 @@ def evaluate(
         )
     progress(f"quality of {len(images.test):,} reconstructions")
     numbers |= reconstruction_quality.numbers(
-        reconstruction_quality.originals(model, images.test),
+        pictures.test,
         pictures.reconstructions,
         perceptual.distances if perceptual else None,
         resampling,
@@ -117,15 +120,19 @@ def evaluate(
     sharp = [min(1000, len(part)) for part in (pictures.samples, images.test)]
     made += rows.sharpness_rows(numbers, tail, *(sharp if tail else (1000, sharp[1])))
     progress(f"nearest of {len(images.train):,} training images")
-    where, apart = picture_measures.nearest_training_images(pictures, images.train)
-    numbers |= picture_measures.nearest_numbers(apart, pictures, images.train)
+    where, apart = picture_measures.nearest_training_images(pictures, images.train, seen)
+    numbers |= picture_measures.nearest_numbers(apart, pictures, images.train, seen)
     searched = [min(SEARCHED, len(part)) for part in (pictures.samples, images.test)]
     made.append(rows.nearest_row(numbers, tail, (searched[0], searched[1])))
     numbers |= pictures.counts()
 
     _draw(model, config, images, sample_codes, run, tail, progress)
+    near = where[:SHOWN]
     of_model.draw_neighbours(
-        run.figures / f"neighbours{tail}.png", pictures.samples[:SHOWN], images.train, where[:SHOWN]
+        run.figures / f"neighbours{tail}.png",
+        pictures.samples[:SHOWN],
+        seen(images.train[near.reshape(-1)]),
+        np.arange(near.size).reshape(near.shape),
     )
     metrics = run.update_metrics(numbers)
     if off := off_prior.sentence(metrics, config):

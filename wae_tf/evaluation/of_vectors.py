@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import tensorflow as tf
 
@@ -63,6 +65,7 @@ def evaluate(
         "_data": np.asarray(images.train[: options.eval_samples]),
     }
     equal = min(len(parts[tail]), len(parts["_data"]))
+    numbers |= _counts(parts, tail, equal, len(images.test))
     made = []
     if images.test[0].size <= WIDEST:
         resampling = Resampling(options.bootstrap, config.seed)
@@ -121,7 +124,8 @@ def evaluate(
                 ),
                 (
                     "L2 distance",
-                    f"mean over {SEARCHED} {kind.many}; in the column of data, of test {kind.many}",
+                    f"mean over {searched[0]:,} samples; in the column of data, over {searched[1]:,} "
+                    f"test {kind.many}",
                 ),
             ],
             bias=[],
@@ -130,6 +134,20 @@ def evaluate(
             codes=codes.by_coordinate(test_codes, passes.prior_std(model)),
         ),
     )
+
+
+def _counts(
+    parts: Mapping[str, np.ndarray], tail: str, equal: int, tested: int
+) -> dict[str, float]:
+    """How many rows the numbers are of, under the names that `comparison_rows` looks for."""
+    return {
+        f"count_rows{tail}": len(parts[tail]),
+        f"count_rows{tail}_equal": equal,
+        f"evaluated_samples{tail}": len(parts[tail]),
+        f"evaluated_samples{tail}_equal": equal,
+        "evaluated_test": tested,
+        "evaluated_data": len(parts["_data"]),
+    }
 
 
 def frechet(first: np.ndarray, second: np.ndarray) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -19,10 +20,13 @@ SLICED_SIDE = 8  # of the smallest images that TF-GAN's 7x7 patches fit
 #: Resamples of a sliced Wasserstein distance, and the directions that they are taken along.
 MOST_SLICED, DIRECTIONS = 20, 16
 
+#: Bytes of images to the bytes of what a model sees, as `reconstruction_quality.originals`.
+Seen = Callable[[np.ndarray], np.ndarray]
+
 
 @dataclasses.dataclass(frozen=True)
 class Pictures:
-    """The pictures that are compared, uint8 [n, H, W, C] each.
+    """The pictures that are compared, uint8 [n, H, W, C] each, all as the model sees or makes them.
 
     Attributes:
         test: all test images, which the others are compared with.
@@ -117,14 +121,25 @@ def sliced_wasserstein(pictures: Pictures, resampling: Resampling) -> dict[str, 
     return numbers
 
 
-def nearest_training_images(pictures: Pictures, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest_training_images(
+    pictures: Pictures, train: np.ndarray, seen: Seen
+) -> tuple[np.ndarray, np.ndarray]:
     """Indices and distances [n, NEIGHBOURS] of the training images nearest to the first samples."""
-    return distances.nearest(pictures.samples[:SEARCHED], train, NEIGHBOURS)
+    return distances.nearest(pictures.samples[:SEARCHED], train, NEIGHBOURS, seen=seen)
 
 
-def nearest_numbers(apart: np.ndarray, pictures: Pictures, train: np.ndarray) -> dict[str, float]:
-    """Mean distance to the nearest training image, of samples and of test images (`data`)."""
-    of_test = distances.nearest(np.asarray(pictures.test[:SEARCHED]), train, 1)[1]
+def nearest_numbers(
+    apart: np.ndarray, pictures: Pictures, train: np.ndarray, seen: Seen
+) -> dict[str, float]:
+    """Mean distance to the nearest training image, of samples and of test images (`data`).
+
+    Args:
+        apart: of the samples, as `nearest_training_images` gives it.
+        pictures: test images and what the names end in.
+        train: uint8 [N, H, W, C], may be a memory map.
+        seen: its bytes to those that the model sees, a block at a time.
+    """
+    of_test = distances.nearest(np.asarray(pictures.test[:SEARCHED]), train, 1, seen=seen)[1]
     return {
         f"nearest_train_samples{pictures.tail}": float(apart[:, 0].mean()),
         "nearest_train_data": float(of_test.mean()),

@@ -20,13 +20,25 @@ _BATCH = 100
 Pairwise = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def originals(model: Wae, test: np.ndarray) -> np.ndarray:
-    """Test images as bytes of what the model was given: of --pixel_range=stretched, not the data's own."""
-    settings = model.settings
-    if settings.pixel_range_of_data in ("unit", "symmetric") and test.dtype == np.uint8:
-        return test
-    pixels = to_unit(passes.in_batches(model.as_pixels, test), settings.pixel_range_of_data)
-    return np.rint(pixels * 255).astype(np.uint8)
+def originals(model: Wae, images: np.ndarray) -> np.ndarray:
+    """Images as bytes of what the model is given: of --pixel_range=stretched, not the data's own.
+
+    Args:
+        model: whose pixel range it is.
+        images: [n, H, W, C], may be a memory map.
+
+    Returns:
+        uint8 [n, H, W, C], the images themselves where nothing changes; a batch of floats is in memory.
+    """
+    pixel_range = model.settings.pixel_range_of_data
+    if pixel_range in ("unit", "symmetric") and images.dtype == np.uint8:
+        return images
+
+    def seen(batch: np.ndarray) -> np.ndarray:
+        pixels = to_unit(np.asarray(model.as_pixels(batch)), pixel_range)
+        return np.rint(pixels * 255).astype(np.uint8)
+
+    return passes.in_batches(seen, images)
 
 
 def psnr(first: np.ndarray, second: np.ndarray) -> np.ndarray:

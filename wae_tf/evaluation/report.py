@@ -138,7 +138,8 @@ def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
         ),
         '<p class="note">A Frechet distance is biased by the number of pictures: compare runs of equal '
         "counts only. Pictures: how many each column is of. The column of data is what as many real "
-        "pictures, of the training set, get. ± is half a 95% interval.</p></section>",
+        "pictures, of the training set, get; its sharpness and L2 distance are of test images. ± is half a "
+        "95% interval.</p></section>",
         '<section class="card"><h2>Codes and objective</h2>',
         page_parts.table(["quantity", "measured", "ideal"], assessment.model_rows, (1, 2)),
         "</section>",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from wae_tf.evaluation.network_measures import PAIRED
 from wae_tf.evaluation.picture_measures import Pictures
 from wae_tf.evaluation.tables import Row, number
 
@@ -13,6 +14,8 @@ BETTER = {
     **dict.fromkeys(("frechet", "kernel", "gaussian_mmd"), "lower"),
     **dict.fromkeys(("precision", "recall", "density", "coverage", "score"), "higher"),
 }
+#: Kinds that are of PAIRED rows of a set at most.
+_OF_PAIRS = ("gaussian_mmd", "precision", "recall", "density", "coverage")
 
 
 def measured(metrics: Mapping[str, float], name: str, scale: float = 1) -> str:
@@ -60,9 +63,15 @@ def network_rows(
             all of them has a row of its own, with nothing beside it.
     """
     equal, ends = pictures.equal_count, [f"{pictures.tail}_equal", "_reconstructions", "_data"]
-    count = counts(equal, len(pictures.reconstructions), len(pictures.data))
+    of_cells = (equal, len(pictures.reconstructions), len(pictures.data))
+    used = {kind: counts(*(min(n, PAIRED) for n in of_cells)) for kind in _OF_PAIRS}
     rows = [
-        _row(titles[kind], [measured(metrics, name + end) for end in ends], BETTER[kind], count)
+        _row(
+            titles[kind],
+            [measured(metrics, name + end) for end in ends],
+            BETTER[kind],
+            used.get(kind, counts(*of_cells)),
+        )
         for kind, name in names.items()
         if name + ends[0] in metrics
     ]

@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from wae_tf.files import cache_folder, open_regular, replacing, sweep
+from wae_tf.files import cache_folder, hold, open_regular, replacing, sweep
 from wae_tf.settings import processor
 
 #: Bytes that must be free, and bytes of programs that are kept: one has two million.
@@ -55,6 +55,7 @@ def start(cache_dir: str | os.PathLike | None = None) -> bool:
         _check(kept)
         sweep(kept)
         own = Path(tempfile.mkdtemp(prefix=".new-", dir=kept))
+        hold(own)
         atexit.register(shutil.rmtree, own, ignore_errors=True)
         _check_room(own)
         _lend(kept, own)
@@ -128,6 +129,9 @@ def _lend(kept: Path, own: Path) -> None:
             continue
         if not whole:
             path.unlink()
+            continue
+        # Of two programs of one name the first is lent: a copy would be written into its linked file.
+        if (own / name).exists():
             continue
         os.utime(path)  # used last
         try:
