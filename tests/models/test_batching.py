@@ -72,7 +72,7 @@ def test_interpolation_is_straight_and_keeps_its_ends(model, images):
     np.testing.assert_allclose(path[:, 0], model.decode(first), atol=1e-6)
     np.testing.assert_allclose(path[:, 2], model.decode((first + last) / 2), atol=1e-6)
     np.testing.assert_allclose(path, model.interpolate(first, last, 5), atol=1e-6)
-    with pytest.raises(ValueError, match="steps=1 is too few"):
+    with pytest.raises(ValueError, match="steps=1 is not accepted: 2 up"):
         model.interpolate(images[:1], images[1:2], steps=1)
     with pytest.raises(ValueError, match="first and last are 2 and 1 rows"):
         model.interpolate(images[:2], images[:1])

@@ -56,12 +56,14 @@ def test_the_objective_by_hand(model, data):
     x, y = (part[:6] for part in data)
     prior_sample = model.sample_prior(6, tf.constant([1, 2]))
     hot = np.eye(3, dtype="float32")[y]
-    terms = model.losses(tf.constant(x), prior_sample, Noise(), False, Aim(labels=tf.constant(hot)))
+    terms = model.objective(
+        tf.constant(x), prior_sample, Noise(), False, Aim(labels=tf.constant(hot))
+    )
     made = model.decoder(np.concatenate([model.encoder(x)["mean"], hot], axis=1)).numpy()
     by_hand = model.settings.scale_of_cost * ((made - x) ** 2).sum(axis=1).mean()
     np.testing.assert_allclose(terms["reconstruction"], by_hand, rtol=1e-5)
     with pytest.raises(ValueError, match="y, the labels, is missing"):
-        model.losses(tf.constant(x), prior_sample, Noise())
+        model.objective(tf.constant(x), prior_sample, Noise())
 
 
 def test_calls_take_labels(model, data):
@@ -145,7 +147,7 @@ def test_calls_say_what_is_wrong_with_labels(model, data):
         (lambda: model.reconstruct(x, labels=np.r_[y, y]), "labels has 96 rows, and there are 48"),
         (lambda: model.reconstruct(tf.data.Dataset.from_tensor_slices(x)), "has no labels"),
         (lambda: model.score(x), "labels of score is missing"),
-        (lambda: model.interpolate(x[:2], x[2:4]), "labels of decode is missing"),
+        (lambda: model.interpolate(x[:2], x[2:4]), "labels of interpolate is missing"),
         (lambda: model.sample(3, labels=["a", "b", "c"]), "is of type <U1"),
         (lambda: model(x), "labels of the model's call is missing"),
     ):

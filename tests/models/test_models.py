@@ -101,7 +101,7 @@ def test_objective_is_cost_plus_lambda_penalty(images):
     model = make(wae_lambda=7.0)
     batch = tf.constant(images[:8])
     prior_sample = tf.random.stateless_normal([8, 3], [0, 1])
-    values = model.losses(batch, prior_sample, Noise(), training=False)
+    values = model.objective(batch, prior_sample, Noise(), training=False)
     reconstructed = model.reconstruct(batch).numpy()
     cost = 0.05 * ((images[:8] - reconstructed) ** 2).sum(axis=(1, 2, 3)).mean()
     penalty = float(penalties.mmd(model.encode(batch), prior_sample, width=6.0))
@@ -171,7 +171,7 @@ def test_gan_iteration_moves_each_network_by_its_own_loss(images):
     start = [w.numpy() for w in model.adversary.trainable_variables]
     encoder_start = model.encoder.trainable_variables[0].numpy()
     with tf.GradientTape() as tape:
-        loss = model.losses(batch, prior_sample, Noise())["loss"]
+        loss = model.objective(batch, prior_sample, Noise())["loss"]
     gradient = tape.gradient(loss, model.encoder.trainable_variables[0].value)
     logs = model.update(batch, prior_sample, Noise(), Noise())
     moved = model.encoder.trainable_variables[0].numpy() - encoder_start

@@ -317,3 +317,116 @@ def test_series_volumes_and_vectors_with_the_networks_of_settings(shape, rng, tm
     np.testing.assert_allclose(model.score(x), by_hand, rtol=1e-5)
     model.save(tmp_path / "any.keras")
     np.testing.assert_array_equal(wae_tf.load(tmp_path / "any.keras").reconstruct(x), made)
+
+
+@pytest.mark.parametrize(
+    ("last", "fields", "expected"),
+    [
+        ([layers.Activation("sigmoid")], {"pixel_range": "unit"}, ("unit", "linear")),
+        ([layers.Activation("sigmoid")], {"pixel_range": "symmetric"}, ("symmetric", "linear")),
+        ([layers.Activation("tanh")], {"pixel_range": "symmetric"}, ("symmetric", "linear")),
+        # As mixed precision's users end a network, and layers that keep the range.
+        ([layers.Activation("sigmoid"), layers.Activation("linear")], {}, ("unit", "linear")),
+        ([layers.Activation("tanh"), layers.Resizing(2, 2)], {}, ("symmetric", "linear")),
+        ([layers.BatchNormalization()], {}, ("unit", "sigmoid")),
+        ([layers.Rescaling(1.0)], {"output": "unit"}, ("unit", "linear")),
+        ([layers.Rescaling(1.0)], {"decoder_output": "sigmoid"}, ("unit", "sigmoid")),
+        ([layers.Rescaling(1.0)], {"pixel_range": "any"}, ("any", "linear")),
+    ],
+)  # fmt: skip
+def test_of_pictures_nothing_is_squashed_twice(last, fields, expected):
+    encoder = keras.Sequential([keras.Input((2, 2, 3)), layers.Flatten(), layers.Dense(Z)])
+    network = [keras.Input((Z,)), layers.Dense(12), layers.Reshape((2, 2, 3)), *last]
+    model = wae_tf.WaeMmd(encoder=encoder, decoder=keras.Sequential(network), **fields)
+    settings = model.settings
+    assert (settings.pixel_range_of_data, settings.output_of_decoder) == expected
+
+
+@pytest.mark.parametrize("fields", [{}, {"pixel_range": "unit"}])
+@pytest.mark.parametrize(
+    ("last", "name"),
+    [(keras.ops.sigmoid, "Sigmoid"), (layers.ReLU(1), "ReLU"), (layers.Rescaling(2.0), "Rescaling")],
+)  # fmt: skip
+def test_of_pictures_an_end_that_is_not_known_is_asked_about(last, name, fields):
+    encoder = keras.Sequential([keras.Input((2, 2, 3)), layers.Flatten(), layers.Dense(Z)])
+    codes = keras.Input((Z,))
+    decoder = keras.Model(codes, last(layers.Reshape((2, 2, 3))(layers.Dense(12)(codes))))
+    with pytest.raises(
+        ValueError, match=f"last layer is a {name}, which does not say.*give output="
+    ):
+        wae_tf.WaeMmd(encoder=encoder, decoder=decoder, **fields)
+
+
+def test_a_tanh_does_not_go_with_pixels_from_0():
+    encoder = keras.Sequential([keras.Input((2, 2, 3)), layers.Flatten(), layers.Dense(Z)])
+    network = [keras.Input((Z,)), layers.Dense(12, "tanh"), layers.Reshape((2, 2, 3))]
+    with pytest.raises(ValueError, match=r"pixel_range=unit does not fit.*tanh"):
+        wae_tf.WaeMmd(encoder=encoder, decoder=keras.Sequential(network), pixel_range="unit")
+
+
+def test_what_layers_add_is_in_the_loss(vectors):
+    def fitted(**first):
+        keras.utils.set_random_seed(0)
+        hidden = layers.Dense(6, name="hidden", **first)
+        encoder = keras.Sequential([keras.Input((D,)), hidden, layers.Dense(Z)])
+        model = wae_tf.WaeMmd(encoder=encoder, decoder=dense(Z, D), wae_lambda=1.0)
+        model.compile(keras.optimizers.SGD(0.01))
+        before = hidden.kernel.numpy()
+        batch = {"batch_size": len(vectors), "verbose": 0}
+        tested = dict(zip(model.metrics_names, model.evaluate(vectors, **batch), strict=True))
+        history = model.fit(vectors, **batch).history
+        return before, hidden, tested, {name: values[0] for name, values in history.items()}
+
+    def added(found):
+        return found["loss"] - found["reconstruction"] - found["penalty"]
+
+    kernel, plain, tested, trained = fitted()
+    assert added(tested) == pytest.approx(0, abs=1e-6)
+    before, hidden, tested, trained = fitted(kernel_regularizer=keras.regularizers.L2(0.5))
+    by_hand = 0.5 * np.square(before).sum()
+    assert added(tested) == pytest.approx(by_hand, rel=1e-5)
+    assert added(trained) == pytest.approx(by_hand, rel=1e-5)
+    # And in the gradient: 2 x 0.5 of the kernel, at rate 0.01.
+    np.testing.assert_allclose(hidden.kernel - plain.kernel, -0.01 * kernel, atol=1e-6)
+    before, hidden, tested, trained = fitted(activity_regularizer=keras.regularizers.L1(0.5))
+    assert added(tested) > 0.01
+
+
+@pytest.mark.parametrize(
+    ("penalty", "message"),
+    [
+        (
+            lambda codes: keras.ops.sum(codes, 1),
+            r"of shape \[.*\]; accepted: one number",
+        ),
+        (lambda codes: None, "is None; accepted: a number"),
+    ],
+)
+def test_a_penalty_that_is_no_number_is_told(penalty, message, vectors):
+    class Own(wae_tf.WaeMmd):
+        def penalty(self, encoding, prior_sample, noise):
+            return penalty(encoding.codes)
+
+    model = Own(**pair())
+    model.compile()
+    with pytest.raises(ValueError, match=message):
+        model.fit(vectors, batch_size=4, verbose=0)
+
+
+def test_frozen_official_networks_stay_so(vectors, tmp_path):
+    model = wae_tf.WaeMmd((D,), zdim=2, encoder_filters=4, decoder_filters=4)
+    model.encoder.trainable = False
+    model.decoder.get_layer("h0_lin").trainable = False
+    model.compile()
+    model.fit(vectors, batch_size=4, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = wae_tf.load(tmp_path / "model.keras")
+    assert not again.encoder.trainable
+    assert not again.decoder.get_layer("h0_lin").trainable
+    names = [v.path for v in model.trainable_variables]
+    assert [v.path for v in again.trainable_variables] == names
+    assert again.optimizer.iterations.numpy() == model.optimizer.iterations.numpy()
+    for one in (model, again):
+        one.fit(vectors, batch_size=4, verbose=0)
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

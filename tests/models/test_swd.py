@@ -29,7 +29,7 @@ def test_a_steps_directions_follow_from_seed_and_step(images):
     noise = model.draw_noise(8, step, "autoencoder")
     np.testing.assert_array_equal(noise.penalty, streams.key(4, "autoencoder/penalty", step))
     prior_sample = model.sample_prior(8, [1, 2])
-    values = model.losses(images[:8], prior_sample, noise, training=False)
+    values = model.objective(images[:8], prior_sample, noise, training=False)
     along = sliced.directions(9, 3, streams.key(4, "autoencoder/penalty", 3))
     expected = sliced.sliced_wasserstein(model.encode(images[:8]), prior_sample, along)
     assert float(values["penalty"]) == pytest.approx(float(expected), rel=1e-6)
@@ -50,7 +50,7 @@ def test_a_batch_of_one_and_float64(images):
     terms = make(precision="float64").train_step(tf.constant(images[:1]))
     assert terms["penalty"].dtype == tf.float32 and float(terms["penalty"]) > 0
     with pytest.raises(ValueError, match=r"noise\.penalty"):
-        make().losses(images[:8], np.zeros((8, 3), np.float32), Noise())
+        make().objective(images[:8], np.zeros((8, 3), np.float32), Noise())
 
 
 @pytest.mark.slow

@@ -110,3 +110,13 @@ def test_evaluate_is_the_mean_over_batches_and_changes_nothing(cls, fields, rng)
     after = [weight.numpy() for weight in (*model.encoder.weights, *model.decoder.weights)]
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
     assert int(model.step.numpy()) == step == 6
+
+
+def test_a_last_batch_of_fewer_images_is_a_mean_with_a_divisor_too(rng):
+    x = rng.rand(10, 5).astype("float32")
+    model = wae_tf.WaeMmd((5,), zdim=2, encoder_filters=4, decoder_filters=4, batch_divisor=4)
+    model.compile()
+    found = dict(zip(model.metrics_names, model.evaluate(x, batch_size=4, verbose=0), strict=True))
+    made = model.reconstruct(x).numpy()
+    by_hand = 0.05 * np.square(made - x).sum(1).mean()  # official wae.py:339
+    assert found["reconstruction"] == pytest.approx(by_hand, rel=1e-5)

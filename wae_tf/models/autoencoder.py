@@ -11,6 +11,7 @@ import tensorflow as tf
 from wae_tf import streams
 from wae_tf.config import Config
 from wae_tf.models import arguments, batching, inputs, network_shapes, own_networks
+from wae_tf.models import codes as codes_module
 from wae_tf.models import encoding as encodings
 from wae_tf.models import labels as labels_module
 from wae_tf.models.encoding import Encoding, Noise
@@ -116,19 +117,14 @@ class Autoencoder(KerasWays):
             "image_shape": list(self.image_shape),
             "data_size": self.data_size,
             "name": self.name,
-            **own_networks.serialized({name: getattr(self, name) for name in self._given}),
+            **own_networks.config_of(self.networks, self._given),
             **dataclasses.asdict(self.settings),
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Autoencoder:
         """The model of `get_config`, own networks included."""
-        networks = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in own_networks.NETWORKS
-            if config.get(name) is not None
-        }
-        return cls(**(config | networks))
+        return own_networks.made(cls, config)
 
     def build(self, input_shape: Any = None) -> None:
         """Everything is built by the constructor."""
@@ -160,9 +156,13 @@ class Autoencoder(KerasWays):
             codes: float [n, z].
             labels: of a model with classes: integers [n], or one for all; one-hot [n, classes].
             batch_size: rows at once; None: 256.
+
+        Raises:
+            ValueError: codes of another shape, or not finite.
         """
 
         def made(rows: Any, own: Any) -> tf.Tensor:
+            rows = codes_module.shown(self, rows, "codes of decode", joined=own is None)
             return self._decoded(rows, own, "labels of decode")
 
         return batching.over_labelled(made, codes, labels, 2, batch_size, self._labelled)
@@ -199,7 +199,11 @@ class Autoencoder(KerasWays):
                 keras.utils.set_random_seed makes repeatable.
             batch_size: rows decoded at once; None: 256.
             labels: of a model with classes, as for `decode`; None: every class in turn.
+
+        Raises:
+            ValueError: a count that is no whole number.
         """
+        count = codes_module.count(count)
         labels_module.refused(self, labels, "labels of sample")
         key = streams.fresh_key() if seed is None else streams.key(seed, "sample", 0)
         if labels is None and tf.executing_eagerly():
@@ -226,22 +230,24 @@ class Autoencoder(KerasWays):
             labels: of a model with classes, as for `decode`: one for the whole of a way.
 
         Raises:
-            ValueError: fewer than 2 steps, or not as many ends as beginnings.
+            ValueError: steps that are no whole number or fewer than 2, or not as many ends as beginnings.
         """
-        if steps < 2:
-            raise ValueError(f"steps={steps} is too few: 2 up, since both ends are among them.")
-        ends = [self._as_codes(end, batch_size) for end in (first, last)]
+        steps = batching.whole("steps", steps, 2)  # both ends are among them
+        ends = [
+            self._as_codes(end, batch_size, f"{name} of interpolate")
+            for name, end in (("first", first), ("last", last))
+        ]
         if ends[0].shape != ends[1].shape:
             raise ValueError(f"first and last are {ends[0].shape[0]} and {ends[1].shape[0]} rows.")
-        share = tf.linspace(tf.zeros([], self.full_dtype), tf.ones([], self.full_dtype), steps)
-        share = tf.tile(share, [ends[0].shape[0]])[:, None]
-        first, last = (tf.repeat(end, steps, axis=0) for end in ends)
-        line = priors.between(self.settings.prior, first, last, share)
+        line = codes_module.way(self.settings.prior, ends[0], ends[1], steps)
         if labels is not None and self.settings.classes:
-            count = ends[0].shape[0]
-            hot = labels_module.one_hot(self, labels, "labels of interpolate", count)
+            hot = labels_module.one_hot(self, labels, "labels of interpolate", ends[0].shape[0])
             labels = tf.repeat(hot, steps, axis=0)
-        made = self.decode(line, labels, batch_size)
+
+        def decoded(rows: Any, own: Any) -> tf.Tensor:
+            return self._decoded(rows, own, "labels of interpolate")
+
+        made = batching.over_labelled(decoded, line, labels, 2, batch_size, self._labelled)
         return tf.reshape(made, [-1, steps, *self.image_shape])
 
     def score(self, x: Any, batch_size: int | None = None, labels: Any = None) -> tf.Tensor:
@@ -277,10 +283,10 @@ class Autoencoder(KerasWays):
     def _reconstructed(self, data: tf.Tensor, own: Any, name: str) -> tf.Tensor:
         return self._decoded(self.encoding(data, Noise(), training=False).codes, own, name)
 
-    def _as_codes(self, end: Any, batch_size: int | None) -> tf.Tensor:
+    def _as_codes(self, end: Any, batch_size: int | None, name: str) -> tf.Tensor:
         shape = tuple(getattr(end, "shape", ()))[1:]
         if shape == (self.settings.zdim,) != self.image_shape:
-            return tf.cast(end, self.full_dtype)
+            return codes_module.shown(self, end, name, joined=False)
         return self.encode(end, batch_size)
 
     # Parts of a pass.
@@ -328,14 +334,9 @@ class Autoencoder(KerasWays):
         self, count: int | tf.Tensor, step: tf.Tensor, stream: str, training: bool = True
     ) -> Noise:
         """The noise of one pass of the encoder: see `encoding.draw_noise`."""
+        many, shape = self.codes_per_image, self.image_shape
         return encodings.draw_noise(
-            self.settings,
-            self.image_shape,
-            count,
-            step,
-            stream,
-            training=training,
-            codes_per_image=self.codes_per_image,
+            self.settings, shape, count, step, stream, training=training, codes_per_image=many
         )
 
     def encoding(self, images: tf.Tensor, noise: Noise, training: bool) -> Encoding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -32,20 +32,11 @@ def over(
         a tensor, in the machine's own memory where there were several batches.
 
     Raises:
-        ValueError: a batch_size below 1, or a data set without an end.
+        ValueError: a batch_size below 1, a data set without an end, or no data of a kind above.
     """
     if not tf.executing_eagerly():
         return function(tf.convert_to_tensor(data))
-    size = BATCH_SIZE if batch_size is None else batch_size
-    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
-        raise ValueError(f"batch_size={batch_size} is not accepted: 1 up, a whole number.")
-    made = [function(batch) for batch in _batches(data, rank, int(size))]
-    if len(made) == 1:
-        return made[0]
-    if not made:
-        raise ValueError("there are no data: the data set is empty.")
-    with tf.device("/cpu:0"):
-        return tf.concat(made, 0)
+    return _together(function(batch) for batch in _batches(data, rank, _size(batch_size)))
 
 
 def over_labelled(
@@ -60,7 +51,8 @@ def over_labelled(
 
     Args:
         function: of rows [n, ...] and labels [n] or [n, k].
-        data: as for `over`; a data set may hold the labels, as y.
+        data: as for `over`; a data set may hold the labels, as y. It is gone through once: where it
+            shuffles, each time has an order of its own.
         labels: [N] or [N, k], or one for all rows; None: those of a data set.
         rank: of a batch of rows.
         batch_size: as for `over`.
@@ -71,10 +63,11 @@ def over_labelled(
     """
     if not tf.executing_eagerly():
         return function(tf.convert_to_tensor(data), labels)
+    if labels is None and labelled and isinstance(data, tf.data.Dataset):
+        pairs = _labelled_batches(data, rank, _size(batch_size))
+        return _together(function(rows, own) for rows, own in pairs)
     if labels is None:
-        if not (labelled and isinstance(data, tf.data.Dataset)):
-            return over(lambda rows: function(rows, None), data, rank, batch_size)
-        data, labels = _both(data, rank, batch_size)
+        return over(lambda rows: function(rows, None), data, rank, batch_size)
     labels = labels.numpy() if tf.is_tensor(labels) else np.asarray(labels)
     done = 0
 
@@ -93,25 +86,60 @@ def over_labelled(
     return made
 
 
-def _both(data: tf.data.Dataset, rank: int, batch_size: int | None) -> tuple[Any, Any]:
-    """The rows and the labels of a data set of (x, y)."""
+def whole(name: str, value: Any, least: int) -> int:
+    """A whole number that a user gives.
+
+    Raises:
+        ValueError: it is none, or below the least.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name}={value!r} is not accepted: {least} up, a whole number.")
+    return int(value)
+
+
+def _size(batch_size: int | None) -> int:
+    return BATCH_SIZE if batch_size is None else whole("batch_size", batch_size, 1)
+
+
+def _together(parts: Iterable[tf.Tensor]) -> tf.Tensor:
+    made = list(parts)
+    if len(made) == 1:
+        return made[0]
+    if not made:
+        raise ValueError("there are no data: the data set is empty.")
+    with tf.device("/cpu:0"):
+        return tf.concat(made, 0)
+
+
+def _labelled_batches(data: tf.data.Dataset, rank: int, size: int) -> Iterator[tuple[Any, Any]]:
+    """Rows and their labels, of a data set of (x, y)."""
     spec = data.element_spec
     if not (isinstance(spec, tuple) and len(spec) > 1):
         raise ValueError(
             "the data set has no labels: give labels=, or a data set of (x, y), y the labels."
         )
-    rows = data.map(lambda *parts: (_rows_of(*parts), parts[1]))
-    if rows.element_spec[0].shape.rank == rank - 1:
-        rows = rows.batch(batch_size or BATCH_SIZE)
-    found = np.concatenate([np.asarray(y) for _, y in rows])
-    return rows.map(lambda x, y: x), found
+    pairs = _ended(data).map(lambda *parts: (_rows_of(*parts), parts[1]))
+    if pairs.element_spec[0].shape.rank == rank - 1:
+        pairs = pairs.batch(size)
+    for rows, own in pairs:
+        own = np.asarray(own)
+        if own.shape[:1] != rows.shape[:1]:
+            raise ValueError(
+                f"a batch of the data set has {rows.shape[0]} rows of x and y of shape {own.shape}: y of "
+                "as many rows are accepted."
+            )
+        yield from zip(_slices(rows, size), _slices(own, size), strict=True)
+
+
+def _ended(data: tf.data.Dataset) -> tf.data.Dataset:
+    if data.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError("the data set has no end: take(n) of it, or leave repeat() out.")
+    return data
 
 
 def _batches(data: Any, rank: int, size: int) -> Iterator[Any]:
     if isinstance(data, tf.data.Dataset):
-        if data.cardinality() == tf.data.INFINITE_CARDINALITY:
-            raise ValueError("the data set has no end: take(n) of it, or leave repeat() out.")
-        data = data.map(_rows_of)
+        data = _ended(data).map(_rows_of)
         if data.element_spec.shape.rank == rank - 1:
             data = data.batch(size)
         for part in data:
@@ -120,9 +148,27 @@ def _batches(data: Any, rank: int, size: int) -> Iterator[Any]:
     if isinstance(data, Mapping):
         data = _rows_of(data)
     if not hasattr(data, "shape"):
-        data = np.asarray(data)
+        data = _as_array(data)
     # One row or anything else that is no batch: the function says what it expects.
     yield from _slices(data, size) if len(data.shape) == rank else (data,)
+
+
+def _as_array(data: Any) -> np.ndarray:
+    """A sequence of rows as an array.
+
+    Raises:
+        ValueError: an iterator, or parts of several shapes, such as (x, y).
+    """
+    kept: ValueError | None = None
+    if not isinstance(data, Iterator | keras.utils.PyDataset):
+        try:
+            return np.asarray(data)
+        except ValueError as error:
+            kept = error
+    raise ValueError(
+        f"the data are a {type(data).__name__}, and no rows of one shape: an array, a tensor, a list of "
+        "rows or a tf.data.Dataset is accepted."
+    ) from kept
 
 
 def _slices(rows: Any, size: int) -> Iterator[Any]:

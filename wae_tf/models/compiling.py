@@ -70,10 +70,12 @@ class CompiledAutoencoder(Autoencoder):
 
         Raises:
             ValueError: an optimizer of your own with a schedule other than constant, which would
-                overwrite its learning rate; a loss or metrics; an adversary's without adversary.
+                overwrite its learning rate; a loss or metrics; an adversary's without adversary; one
+                optimizer for both.
         """
         settings = self.settings
         inputs.check_compile(self, adversary_optimizer, kwargs)
+        _check_two(optimizer, adversary_optimizer)
         if (optimizer or adversary_optimizer) and self.schedules.set_rates:
             raise ValueError(
                 "an optimizer of your own goes with lr_schedule='constant' and on_nonfinite='stop' "
@@ -119,10 +121,37 @@ class CompiledAutoencoder(Autoencoder):
 
     @property
     def autoencoder_variables(self) -> list[keras.Variable]:
-        """Trainable variables of encoder and decoder."""
-        return self.encoder.trainable_variables + self.decoder.trainable_variables
+        """Trainable variables of encoder and decoder; what both share once, to be moved once."""
+        both = self.encoder.trainable_variables + self.decoder.trainable_variables
+        return list({id(variable): variable for variable in both}.values())
+
+    def finalize_adversary(self) -> None:
+        """Gives the adversary what its optimizer ends with, such as averages of `use_ema`.
+
+        Keras does so at the end of `fit`, for `self.optimizer` alone.
+        """
+        if self.adversary_optimizer is None or not int(self.adversary_optimizer.iterations.numpy()):
+            return  # before a first step the averages are zeros
+        self.adversary_optimizer.finalize_variable_values(self.updates[1].variables)
 
     @property
     def wae_lambda(self) -> keras.Variable:
         """The weight of the penalty now."""
         return self.schedules.wae_lambda
+
+
+def _check_two(optimizer: Any, adversary_optimizer: Any) -> None:
+    """Refuses one optimizer for encoder, decoder and adversary: its state is of the first's variables.
+
+    Raises:
+        ValueError: both are one.
+    """
+    first, second = (
+        one.inner_optimizer if isinstance(one, keras.optimizers.LossScaleOptimizer) else one
+        for one in (optimizer, adversary_optimizer)
+    )
+    if first is second and isinstance(first, keras.optimizers.Optimizer):
+        raise ValueError(
+            f"compile was given one {type(first).__name__} for both the autoencoder and the adversary: "
+            "two optimizers are needed, each an instance of its own."
+        )

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextvars
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from wae_tf.models.encoding import Encoding, Noise
+from wae_tf.models.inputs import TO_IMAGES, Aim
 from wae_tf.models.step import replicas
 from wae_tf.models.step.guard import AdversaryWatch
 from wae_tf.models.wae import Wae
 from wae_tf.networks import official
 from wae_tf.objective import penalties
 from wae_tf.registry import register
+
+#: Whether the pass that a penalty is of is one of training, which `penalty` is not told. Each thread has
+#: its own, and so has each replica.
+_TRAINING = contextvars.ContextVar("training", default=True)
 
 
 @register(
@@ -43,12 +49,14 @@ class WaeGan(Wae):
         """Says that the adversary has won or died, since when."""
         return self.adversary_watch.advice()
 
-    def adversary_logits(self, codes: tf.Tensor, parts: int = 1) -> list[tf.Tensor]:
+    def adversary_logits(
+        self, codes: tf.Tensor, parts: int = 1, training: bool = True
+    ) -> list[tf.Tensor]:
         """Logits [n, 1] of each part [n, z] of the codes; [n, n] under the official Nowozin trick.
 
         codes: [parts * n, z].
         """
-        logits = self.adversary(codes, training=True)
+        logits = self.adversary(codes, training=training)
         if self.settings.adversary_outputs == 2:
             # A softmax over two classes is a sigmoid of the difference (replication wae.py:323-335).
             logits = logits[:, 1:] - logits[:, :1]
@@ -63,24 +71,43 @@ class WaeGan(Wae):
 
     def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
         """See `penalties.gan`."""
-        return penalties.gan(*self.adversary_logits(encoding.codes))
+        return penalties.gan(*self.adversary_logits(encoding.codes, training=_TRAINING.get()))
+
+    def objective_and_encoding(
+        self,
+        images: tf.Tensor,
+        prior_sample: tf.Tensor,
+        noise: Noise,
+        training: bool = True,
+        aim: Aim = TO_IMAGES,
+    ) -> tuple[dict[str, tf.Tensor], Encoding]:
+        """As of any `Wae`; the adversary's batch norm and dropout are those of the pass too."""
+        before = _TRAINING.set(training)
+        try:
+            return super().objective_and_encoding(images, prior_sample, noise, training, aim)
+        finally:
+            _TRAINING.reset(before)
 
     def test_adversary(self, encoding: Encoding, prior_sample: tf.Tensor) -> dict[str, tf.Tensor]:
         """Of the codes that the penalty saw."""
-        return {"adversary_loss": self.adversary_loss_of(encoding.codes, prior_sample)}
+        loss = self.adversary_loss_of(encoding.codes, prior_sample, training=False)
+        return {"adversary_loss": loss}
 
     def adversary_loss(
         self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise, training: bool = True
     ) -> tf.Tensor:
         """The adversary's loss on a batch, a scalar; see `penalties.adversary`."""
         codes = self.encoding(images, noise.of_own_rows(), training).codes
-        return self.adversary_loss_of(replicas.gathered(codes), prior_sample)
+        return self.adversary_loss_of(replicas.gathered(codes), prior_sample, training)
 
-    def adversary_loss_of(self, codes: tf.Tensor, prior_sample: tf.Tensor) -> tf.Tensor:
+    def adversary_loss_of(
+        self, codes: tf.Tensor, prior_sample: tf.Tensor, training: bool = True
+    ) -> tf.Tensor:
         """The adversary's loss on codes [n, z], a scalar; no gradient goes to the encoder."""
         codes = tf.stop_gradient(codes)
         # One pass over both: matrix products of twice the rows, a fifth faster on CPUs.
-        prior, own = self.adversary_logits(tf.concat([prior_sample, codes], 0), parts=2)
+        both = tf.concat([prior_sample, codes], 0)
+        prior, own = self.adversary_logits(both, parts=2, training=training)
         return penalties.adversary(prior, own, self._adversary_weight())
 
     def _adversary_weight(self) -> tf.Tensor | float:
@@ -96,7 +123,8 @@ class WaeGan(Wae):
     ) -> dict[str, tf.Tensor]:
         """A second pass of the updated encoder, then the adversary's step (official wae.py:600-612).
 
-        With adversary_codes=before_update, the step alone, on the codes that the penalty saw.
+        With adversary_codes=before_update, the step alone, on the codes that the penalty saw. An
+        adversary of which nothing is trained stays as it is: its loss alone is made.
         """
         adversary = self.updates[1]
         with tf.GradientTape() as tape:
@@ -104,9 +132,11 @@ class WaeGan(Wae):
                 loss = self.adversary_loss_of(penalised.codes, prior_sample)
             else:
                 loss = self.adversary_loss(images, prior_sample, noise or Noise())
-            scaled = adversary.scaled(loss)
+            scaled = adversary.scaled(self.with_added(loss, self.adversary))
         gradients = tape.gradient(scaled, adversary.variables)
-        adversary.apply(gradients)
-        step = tf.convert_to_tensor(self.step)
-        self.adversary_watch.note(step, loss, gradients[0], self._adversary_weight())
+        known = [gradient for gradient in gradients if gradient is not None]
+        if known:
+            adversary.apply(gradients)
+            step = tf.convert_to_tensor(self.step)
+            self.adversary_watch.note(step, loss, known[0], self._adversary_weight())
         return {"adversary_loss": loss}

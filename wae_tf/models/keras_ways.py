@@ -26,6 +26,9 @@ class KerasWays(keras.Model):
 
     #: Of the images.
     image_shape: Any
+    settings: Any
+    encoder: Any
+    decoder: Any
 
     def is_built(self) -> None:
         """Tells Keras, from the constructor, that all is built and what a call takes.
@@ -56,13 +59,20 @@ class KerasWays(keras.Model):
     def export(self, filepath: Any, format: str = "tf_saved_model", **kwargs: Any) -> None:
         """As `keras.Model.export`: `serve` takes float images [n, H, W, C] and reconstructs them.
 
+        Of a model with classes it takes their labels besides, int64 [n].
+
         For encode, decode, sample and picture files: `wae_tf.serving.export`, or --mode=export.
 
         Raises:
             ValueError: a package that the format needs is not there.
         """
+        exported: keras.Model = self
+        if self.settings.classes:
+            exported = _WithLabels(self)
+            if kwargs.get("input_signature") is None:
+                kwargs["input_signature"] = exported.signature
         try:
-            super().export(str(filepath), format=format, **kwargs)
+            keras.Model.export(exported, str(filepath), format=format, **kwargs)
         except ImportError as error:
             needed = PACKAGES.get(format, error.name or "a package")
             raise ValueError(
@@ -78,6 +88,26 @@ class KerasWays(keras.Model):
         """
         if _attribute("use_legacy_config"):
             raise no_hdf5("An HDF5 file")
+
+
+class _WithLabels(keras.Model):
+    """A model with classes as exports need it: images and labels are its call's first arguments."""
+
+    def __init__(self, model: KerasWays):
+        super().__init__(name=model.name, dtype=model.dtype_policy)
+        # The parts that have variables, not the model: Keras would trace its call for images alone.
+        self.encoder, self.decoder = model.encoder, model.decoder
+        self.reconstructed = model.__call__
+        self.built = True
+        self.signature = [
+            keras.InputSpec(
+                shape=(None, *model.image_shape), dtype=model.input_dtype, name="images"
+            ),
+            keras.InputSpec(shape=(None,), dtype="int64", name="labels"),
+        ]
+
+    def call(self, images: Any, labels: Any, training: bool = False) -> Any:
+        return self.reconstructed(images, training=training, labels=labels)
 
 
 def no_hdf5(what: str) -> ValueError:

@@ -58,6 +58,8 @@ class Loop(CompiledAutoencoder):
             self.schedules.set_length_of_fit(self, (), asked | one)
             self.train_function = None  # the table of rates is a constant of it
         asked["callbacks"] = rates.watched(self, asked["callbacks"])
+        if self.adversary_optimizer is not None:
+            asked["callbacks"] = _with_finalizing(self, asked["callbacks"])
         history = super().fit(**asked)
         if self.tied_rates is not None and not self.schedules.set_rates:
             self.tied_rates.follow()  # what was moved after the last step
@@ -217,6 +219,37 @@ class Loop(CompiledAutoencoder):
             )
 
 
+class _Finalizing(keras.callbacks.Callback):
+    """Ends a `fit` for the adversary where Keras has just ended it for encoder and decoder."""
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self.model.finalize_adversary()
+
+
+def _with_finalizing(model: Loop, callbacks: Any) -> Any:
+    """The callbacks with `_Finalizing` before them, since others save or restore weights at the end."""
+    if not isinstance(callbacks, keras.callbacks.CallbackList):
+        several = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+        return [_Finalizing(), *(callback for callback in several if callback is not None)]
+    if not any(isinstance(callback, _Finalizing) for callback in callbacks.callbacks):
+        first = _Finalizing()
+        first.set_model(model)
+        callbacks.callbacks.insert(0, first)
+    return callbacks
+
+
+def _iterator_of(elements: list[Any], spec: Any) -> tf.data.Iterator:
+    """An iterator over elements, of the type that the spec says: what takes such is not traced anew.
+
+    Not by `from_generator`, whose Python function TensorFlow keeps for good, with all that it holds.
+    """
+    made, *others = map(tf.data.Dataset.from_tensors, elements)
+    for other in others:
+        made = made.concatenate(other)
+    variant = tf.data.experimental.to_variant(made)
+    return iter(tf.data.experimental.from_variant(variant, spec))
+
+
 class _Looking:
     """A compiled function, before whose next call a first batch is looked at when it is `due`.
 
@@ -247,9 +280,7 @@ class _Looking:
         self._check(some[0])
         if not isinstance(batches, tf.data.Iterator):
             return itertools.chain(some, batches)
-        # An iterator of the same type, so that the function is not traced once more.
-        spec = batches.element_spec
-        return iter(tf.data.Dataset.from_generator(lambda: some, output_signature=spec))
+        return _iterator_of(some, batches.element_spec)
 
     def _check(self, batch: Any) -> None:
         model, strategy = self.model, self.model.distribute_strategy

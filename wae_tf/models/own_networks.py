@@ -111,6 +111,48 @@ def serialized(networks: Mapping[str, keras.layers.Layer]) -> dict[str, Any]:
     return made
 
 
+def config_of(networks: Mapping[str, keras.Model], given: tuple[str, ...]) -> dict[str, Any]:
+    """What a model's config says of its networks: the user's own, and what is frozen of the others.
+
+    Own networks' configs say of their layers whether they are trained.
+    """
+    own = {name: network for name, network in networks.items() if name in given}
+    others = {name: network for name, network in networks.items() if name not in given}
+    return serialized(own) | {"frozen": _frozen(others)}
+
+
+def made(kind: type[Autoencoder], config: Mapping[str, Any]) -> Autoencoder:
+    """The model of such a config."""
+    own = {
+        name: keras.saving.deserialize_keras_object(config[name])
+        for name in NETWORKS
+        if config.get(name) is not None
+    }
+    frozen = config.get("frozen", {})  # files of before have none
+    model = kind(**({name: value for name, value in config.items() if name != "frozen"} | own))
+    for name, layers in frozen.items():
+        _freeze(getattr(model, name), layers)
+    return model
+
+
+def _frozen(networks: Mapping[str, keras.Model]) -> dict[str, list[str]]:
+    """Names of the layers that are not trained, by network; "" is the network as a whole."""
+    found = {
+        name: [""] * (not network.trainable)
+        + [layer.name for layer in network.layers if not layer.trainable]
+        for name, network in networks.items()
+    }
+    return {name: layers for name, layers in found.items() if layers}
+
+
+def _freeze(network: keras.Model, layers: list[str]) -> None:
+    if "" in layers:
+        network.trainable = False
+    for layer in network.layers:
+        if layer.name in layers:
+            layer.trainable = False
+
+
 def _read(
     networks: Mapping[str, keras.layers.Layer | None],
     shape: tuple[int, ...] | None,
@@ -177,22 +219,32 @@ def _of_output(
     """The settings pixel_range and decoder_output that say what the decoder's last layer means.
 
     Without `output`: what is stated; else, by the last layer's activation, unit of a sigmoid and
-    symmetric of a tanh; else linear, but of pictures the official logits.
+    symmetric of a tanh; else linear, but of pictures the official logits. What is squashed already is
+    not squashed again, whatever range is stated.
     """
     if output is not None and output not in OUTPUTS:
         raise KeywordError(f"output={shown(output)} is not known; accepted: {', '.join(OUTPUTS)}.")
     activation = None if decoder is None else last_layer.activation(decoder)
     squashed = _SQUASHED.get(activation or "")
     if output is None:
-        if {"pixel_range", "decoder_output"} & set(stated):
+        if "decoder_output" in stated:
             return {}
-        if squashed is None and (len(shape) == 3 or decoder is None):
-            if activation not in (None, "linear"):
+        range_ = stated.get("pixel_range", "auto")
+        if range_ != "auto" and squashed is not None:
+            if (squashed, range_) == ("symmetric", "unit"):
                 raise KeywordError(
-                    f"the decoder's last layer is a {activation}, which does not say what its numbers "
-                    f"mean; give output=, one of {', '.join(OUTPUTS)}."
+                    f"pixel_range=unit does not fit the decoder, whose last layer is a {activation}: "
+                    "accepted: symmetric."
                 )
-            return {} if len(shape) == 3 else {"pixel_range": "any"}
+            return {"decoder_output": "linear"}
+        if squashed is None and (len(shape) == 3 or decoder is None or range_ != "auto"):
+            if decoder is not None and activation != "linear" and range_ != "any":
+                raise KeywordError(
+                    f"the decoder's last layer is a {last_layer.described(decoder)}, which does not say what "
+                    f"its numbers mean; give output=, one of {', '.join(OUTPUTS)}, or for logits "
+                    "decoder_output=sigmoid or tanh."
+                )
+            return {} if len(shape) == 3 or range_ != "auto" else {"pixel_range": "any"}
         output = squashed or "linear"
     pixel_range, squash = OUTPUTS[output]
     if squashed is not None and output not in (squashed, "linear"):

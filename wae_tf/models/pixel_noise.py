@@ -14,8 +14,8 @@ import tensorflow as tf
 PIXEL_NOISE = 0.01
 #: TensorFlow 1's `truncated_normal`, which the official code calls, keeps what is within so many deviations.
 TRUNCATED_AT = 2.0
-#: Bits of a draw. The official numbers are floats; of these, 2**16 equally likely ones, neighbours lie at most
-#: 3e-6 apart, where grey values of a picture lie 4e-3 apart, and half as many random bits are drawn.
+#: Bits of a draw. The official numbers are floats; of these, 2**16 equally likely ones, neighbours lie at
+#: most 3e-6 apart, where grey values of a picture lie 4e-3 apart, and half as many random bits are drawn.
 BITS = 16
 
 

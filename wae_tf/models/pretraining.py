@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from wae_tf.models.encoding import Noise
-from wae_tf.models.step import replicas, updates
+from wae_tf.models.step import layer_seeds, replicas, updates
 from wae_tf.models.wae import Wae
 from wae_tf.objective import penalties
 
@@ -38,10 +38,15 @@ def step(
     Returns:
         the loss, a scalar.
     """
+    # Layers that draw follow from the seed here too; below 0 are the steps that no training has.
+    made = tf.cast(tf.convert_to_tensor(update.optimizer.iterations), tf.int64)
+    layer_seeds.set_to(model.settings.seed, -1 - made, {"encoder": model.encoder})
     with tf.GradientTape() as tape:
         codes = model.encoding(images, noise.of_own_rows(), training=True).codes
         codes = replicas.gathered(codes)
         loss = penalties.moment_matching(codes, prior_sample)
         scaled = update.scaled(loss)
-    update.apply(tape.gradient(scaled, update.variables, unconnected_gradients="zero"))
+    # The tensors behind Keras's variables: of others TensorFlow makes no zeros.
+    sources = [variable.value for variable in update.variables]
+    update.apply(tape.gradient(scaled, sources, unconnected_gradients="zero"))
     return loss

@@ -88,7 +88,7 @@ class Wae(Loop):
         count = tf.shape(rows)[0] * replicas.replicas()
         return tf.cast(count, self.full_dtype) / divisor
 
-    def losses(
+    def objective(
         self,
         images: tf.Tensor,
         prior_sample: tf.Tensor,
@@ -107,11 +107,15 @@ class Wae(Loop):
 
         Returns:
             scalars `loss`, `reconstruction`, `penalty`, and `code_width`, the root mean square of
-            the codes over the prior's scale.
-        """
-        return self.losses_and_encoding(images, prior_sample, noise, training, aim)[0]
+            the codes over the prior's scale. The loss is reconstruction + lambda * penalty, and what
+            layers of own networks add (regularizers, `add_loss`).
 
-    def losses_and_encoding(
+        Raises:
+            ValueError: a penalty of one's own is no single number.
+        """
+        return self.objective_and_encoding(images, prior_sample, noise, training, aim)[0]
+
+    def objective_and_encoding(
         self,
         images: tf.Tensor,
         prior_sample: tf.Tensor,
@@ -119,7 +123,7 @@ class Wae(Loop):
         training: bool = True,
         aim: Aim = TO_IMAGES,
     ) -> tuple[dict[str, tf.Tensor], Encoding]:
-        """`losses`, and the encoding that the penalty saw."""
+        """`objective`, and the encoding that the penalty saw."""
         encoding = self.encoding(images, noise.of_own_rows(), training)
         joined = labels.joined(self, encoding.codes, aim.labels, "y, the labels,")
         logits = self.logits(joined, training=training)
@@ -130,8 +134,9 @@ class Wae(Loop):
             fresh = noise._replace(code=noise.again)
             encoding = self.encoding(images, fresh.of_own_rows(), training)
         encoding = encoding.gathered()
-        penalty = self.penalty(encoding, prior_sample, noise)
+        penalty = self._one_number(self.penalty(encoding, prior_sample, noise))
         loss = reconstruction + tf.convert_to_tensor(self.wae_lambda) * penalty
+        loss = self.with_added(loss, self.encoder, self.decoder)
         if self.settings.fixed_point_weight:
             cost = self.fixed_point_cost(replicas.own_rows(prior_sample), training, aim.labels)
             loss += self.settings.fixed_point_weight * replicas.mean(cost)
@@ -139,6 +144,27 @@ class Wae(Loop):
         width /= priors.unit(self.settings.prior_scale)
         terms = {"loss": loss, "reconstruction": reconstruction, "penalty": penalty}
         return terms | {"code_width": width}, encoding
+
+    def _one_number(self, penalty: Any) -> tf.Tensor:
+        """A penalty as the loss takes it, or a sentence on what it is instead."""
+        whose = f"the penalty of {type(self).__name__} is"
+        if penalty is None:
+            raise ValueError(f"{whose} None; accepted: a number for the batch (return it).")
+        penalty = tf.cast(penalty, self.full_dtype)
+        if penalty.shape.rank != 0:
+            raise ValueError(
+                f"{whose} of shape {list(penalty.shape)}; accepted: one number for the batch, such as a mean."
+            )
+        return penalty
+
+    def with_added(self, loss: tf.Tensor, *networks: keras.layers.Layer) -> tf.Tensor:
+        """A loss and what layers of the networks added in their latest calls, as Keras sums it."""
+        added = [
+            tf.reduce_sum(tf.cast(one, loss.dtype))
+            for network in networks
+            for one in network.losses
+        ]
+        return loss + replicas.mean(tf.add_n(added)) if added else loss
 
     def fixed_point_cost(
         self, prior_sample: tf.Tensor, training: bool, own: tf.Tensor | None = None
@@ -177,7 +203,7 @@ class Wae(Loop):
             prior_sample: [n, z], used by both passes.
             noise: of the autoencoder's pass.
             adversary_noise: of the adversary's pass (WaeGan).
-            aim: as for `losses`.
+            aim: as for `objective`.
 
         Returns:
             scalars: the terms of the objective before the update.
@@ -191,7 +217,7 @@ class Wae(Loop):
         autoencoder = self.updates[0]
         layer_seeds.set_to(self.settings.seed, step, self.networks)
         with tf.GradientTape() as tape:
-            terms, encoding = self.losses_and_encoding(images, prior_sample, noise, aim=aim)
+            terms, encoding = self.objective_and_encoding(images, prior_sample, noise, aim=aim)
             scaled = autoencoder.scaled(terms["loss"])
         autoencoder.apply(tape.gradient(scaled, autoencoder.variables))
         terms |= self.update_adversary(images, prior_sample, adversary_noise, encoding)
@@ -236,17 +262,22 @@ class Wae(Loop):
         images, aim = inputs.taken(self, batch)
         with self.once_there_is(images):
             terms = self.test_terms(images, self.running_means.next_test_batch(), aim)
+            if self.settings.batch_divisor is not None:
+                # A mean again: with a divisor a last batch of fewer images would count less than its share.
+                mean = terms["reconstruction"] / self._share_of_batch(images)
+                loss = terms["loss"] - terms["reconstruction"] + mean
+                terms |= {"reconstruction": mean, "loss": loss}
             return self.running_means.update(terms, replicas.count(images), self.least_codes)
 
     def test_terms(
         self, images: tf.Tensor, index: tf.Tensor, aim: Aim = TO_IMAGES
     ) -> dict[str, tf.Tensor]:
-        """`losses` of a test batch, float [n, H, W, C]; its noise follows from the batch's number."""
+        """`objective` of a test batch, float [n, H, W, C]; its noise follows from the batch's number."""
         count = replicas.count(images)
         key = streams.key(self.settings.seed, "test/prior", index)
         prior_sample = self.sample_prior(count, key)
         noise = self.draw_noise(count, index, "test", training=False)
-        terms, encoding = self.losses_and_encoding(images, prior_sample, noise, False, aim)
+        terms, encoding = self.objective_and_encoding(images, prior_sample, noise, False, aim)
         return terms | self.test_adversary(encoding, prior_sample)
 
     def skipped_steps(self) -> int:

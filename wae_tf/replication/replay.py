@@ -175,7 +175,7 @@ class Replay:
         model = self.reset()
         images, prior_sample, noise = self.inputs(inputs.make_inputs(self.meta))
         with tf.GradientTape(persistent=True) as tape:
-            terms, encoding = model.losses_and_encoding(images, prior_sample, noise)
+            terms, encoding = model.objective_and_encoding(images, prior_sample, noise)
             adversary = None
             if isinstance(model, WaeGan):
                 adversary = model.adversary_loss_of(encoding.codes, prior_sample)
@@ -222,7 +222,9 @@ class Replay:
         totals = []
         for part in (made, inputs.half(made)):
             images, prior_sample, noise = self.inputs(part)
-            totals.append(float(model.losses(images, prior_sample, noise, training=False)["loss"]))
+            totals.append(
+                float(model.objective(images, prior_sample, noise, training=False)["loss"])
+            )
             codes = model.encoding(images, noise, training=False).codes
             blur = costs.whole_batch_sharpness(tf.cast(model.decode(codes), tf.float32))
         self.both("test line", "test/loss", np.mean(totals), LOSSES)

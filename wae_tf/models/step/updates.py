@@ -72,6 +72,8 @@ class Update:
 
     def skipped(self, steps: int) -> int:
         """How many of so many updates were left out, since their gradients overflowed half."""
-        if not isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+        if not self.variables or not isinstance(
+            self.optimizer, keras.optimizers.LossScaleOptimizer
+        ):
             return 0
         return steps - int(self.optimizer.iterations.numpy())

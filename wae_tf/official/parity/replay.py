@@ -88,7 +88,7 @@ class Replay(Case):
         training: bool,
     ) -> None:
         model = self._reset()
-        values = model.losses(images, prior_sample, noise, training=training)
+        values = model.objective(images, prior_sample, noise, training=training)
         del values["code_width"]  # the guard's, not the official code's
         values["objective"] = values.pop("loss")
         if isinstance(model, WaeGan):
@@ -116,7 +116,7 @@ class Replay(Case):
 
         model = self._reset()
         gradients = self._gradient_of(
-            lambda: model.losses(images, prior_sample, noise)["loss"], ("encoder", "generator")
+            lambda: model.objective(images, prior_sample, noise)["loss"], ("encoder", "generator")
         )
         self._gradients("gradients, autoencoder", "grad/ae/", gradients)
         self._moments("moments/")
