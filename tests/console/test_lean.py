@@ -60,3 +60,18 @@ def test_where_keras_is_there_nothing_happens(importing, monkeypatch):
     monkeypatch.setitem(sys.modules, "keras", object())
     lean.import_keras()
     assert importing == {}
+
+
+@pytest.mark.parametrize(
+    ("machine", "told", "expected"),
+    [("x86_64", None, "1"), ("AMD64", None, "1"), ("x86_64", "0", "0"), ("aarch64", None, None)],
+)
+def test_onednn_is_asked_for_unless_the_user_says_otherwise(
+    importing, monkeypatch, machine, told, expected
+):
+    monkeypatch.setattr(lean.platform, "machine", lambda: machine)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", told or "")
+    if told is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    lean.import_keras()
+    assert lean.os.environ.get("TF_ENABLE_ONEDNN_OPTS") == expected

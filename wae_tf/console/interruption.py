@@ -1,4 +1,6 @@
-"""SIGTERM and Ctrl-C: noted at once, answered between pieces of work, with a status that says so.
+"""Signals to stop: noted at once, answered between pieces of work, with a status that says which it was.
+
+They are SIGTERM, Ctrl-C's SIGINT, and SIGHUP, of a terminal that closes.
 
 A handler that raises inside TensorFlow is swallowed by AutoGraph or becomes another error, so it only
 notes. The work asks: `check` between batches and at the borders of phases, `Stop.check` between steps.
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 import threading
@@ -19,7 +22,9 @@ from typing import Any
 from wae_tf.console import lines, quiet
 from wae_tf.errors import UserError
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: Of a terminal that closes; Windows has none.
+_HANGUP = getattr(signal, "SIGHUP", None)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, *([_HANGUP] if _HANGUP else []))
 #: The status after Ctrl-C, as a shell has it.
 CTRL_C = 130
 #: Seconds that a noted signal waits for an answer where no work is under way that should be finished.
@@ -58,10 +63,15 @@ class Stop:
         return self._told.acquire(blocking=False)
 
     def __call__(self, number: int, frame: Any) -> None:
-        """The signal's handler: notes a first one; a second one does not wait."""
+        """The signal's handler: notes a first one; a second one does not wait.
+
+        But for SIGHUP, which a shell and the terminal both send.
+        """
+        if number == _HANGUP:
+            _mute()
         if self.number is None:
             self.number = number
-        elif not self.answered:
+        elif not self.answered and number != _HANGUP:
             raise Interrupted(number, self.advice)
 
     def check(self) -> None:
@@ -89,6 +99,35 @@ class Stop:
             self.patient = before
 
 
+def _shown() -> set[int]:
+    """The descriptors that a person reads."""
+    return {1, 2, quiet.descriptor}
+
+
+def _mute() -> None:
+    """What is printed goes nowhere from now on where nobody can read it.
+
+    Writing to a terminal that has closed, or to a pipe whose reader went with it, is an error, which would
+    end the run before it has saved.
+    """
+    for descriptor in _shown():
+        try:
+            look = select.poll()
+            look.register(descriptor, 0)
+            gone = [event for _, event in look.poll(0) if event & (select.POLLERR | select.POLLHUP)]
+        except OSError:  # it was closed before
+            continue
+        if gone:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
+
+
+def _taken() -> list[int]:
+    """The signals to note: not SIGHUP where the process was begun to outlive its terminal, as by nohup."""
+    return [n for n in SIGNALS if n != _HANGUP or signal.getsignal(n) != signal.SIG_IGN]
+
+
 _listening: list[Stop] = []
 _deferrers: list[Stop] = []
 
@@ -106,7 +145,7 @@ def check() -> None:
 
 @contextlib.contextmanager
 def listening(advice: str) -> Iterator[Stop]:
-    """Notes SIGTERM and SIGINT within; elsewhere than in the main thread it cannot, and does not.
+    """Notes SIGNALS within; elsewhere than in the main thread it cannot, and does not.
 
     Within another `listening`, signals are the outer one's, and only the sentence changes.
 
@@ -126,7 +165,7 @@ def listening(advice: str) -> Iterator[Stop]:
         stop.advice = before
         return
     stop = Stop(advice)
-    handlers = {number: signal.signal(number, stop) for number in SIGNALS}
+    handlers = {number: signal.signal(number, stop) for number in _taken()}
     _listening.append(stop)
     try:
         yield stop
@@ -150,7 +189,7 @@ def leave_at_once(name: str, advice: str) -> None:
             os.write(2, f"{name}: {Interrupted(number, advice)}\n".encode())
         os._exit(128 + number)
 
-    for number in SIGNALS:
+    for number in _taken():
         signal.signal(number, leave)
 
 
@@ -229,11 +268,12 @@ def answering(name: str, leave: Callable[[int], Any] = os._exit) -> Iterator[Non
             if over.is_set():
                 return
             for number in heard:
-                if first is not None:
+                if first is None:
+                    first = number
+                    since = time.monotonic()
+                elif number != _HANGUP:
                     answer(number)  # a second one leaves at once
                     return
-                first = number
-                since = time.monotonic()
             if stop.patient:
                 since = time.monotonic()
             if first is not None:
