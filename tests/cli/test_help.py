@@ -98,7 +98,7 @@ def test_a_mistake_is_answered_by_what_was_meant(arguments, sentence):
 def test_settings_that_a_run_decides_are_refused(tmp_path):
     (tmp_path / "flags.flags").write_text("--zdim=5\n--dataset=digits\n--model=wae_mmd\n")
     run = ["--mode=sample", f"--work_dir={tmp_path}"]
-    assert parse([*run, "--zdim=5", "--seed=3", "--data_dir=x"])[1].zdim == 5
+    assert parse([*run, "--zdim=5", "--seed=3", "--cache_dir=x"])[1].zdim == 5
     for given, there in (("--zdim=6", "--zdim=5"), ("--dataset=mnist", "--dataset=digits")):
         with pytest.raises(FlagError, match=f"{given} cannot be had in --mode=sample.*{there}"):
             parse([*run, given])

@@ -316,8 +316,8 @@ def test_a_handful_of_pictures_is_enough(count, extra, tmp_path, capsys):
     flags += extra
     flags = [f for f in flags if not f.startswith("--train_size") and f != "--test_size=60"]
     if count == 3:
-        assert main.main(flags) == 2
-        assert "--batch_size=2 is larger than the 1 training images" in capsys.readouterr().err
+        assert main.main(flags) == 1
+        assert "leave 1 training image: at least 2 are needed for" in capsys.readouterr().err
         assert main.main([*flags, "--test_size=1"]) == 1
         assert "leave 1 test image: at least 2 are needed" in capsys.readouterr().err
         return

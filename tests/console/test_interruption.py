@@ -1,6 +1,7 @@
 """Signals are noted, answered between pieces of work, and end a process where Python cannot answer."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -46,6 +47,57 @@ def test_a_second_signal_does_not_wait():
         send()
         send()
         pytest.fail("the second signal was waited for")
+
+
+def test_a_terminal_that_closes_may_say_so_twice(monkeypatch, capfd):
+    stops = interruption.listening("x")
+    with pytest.raises(Interrupted, match="SIGHUP: saved") as caught, stops as stop:
+        send(signal.SIGHUP)
+        send(signal.SIGHUP)
+        stop.advice = "saved"
+        stop.check()
+    assert caught.value.status == 129
+    # Neither is the second one impatience where a thread answers.
+    monkeypatch.setattr(interruption, "GRACE", 60)
+    left = []
+    with interruption.listening("x") as stop, interruption.answering("wae_tf", left.append):
+        for _ in range(2):
+            send(signal.SIGHUP)
+            time.sleep(0.2)
+        stop.number = None
+    assert left == [] and capfd.readouterr().err == ""
+
+
+def test_a_hangup_that_was_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup leaves it
+    try:
+        with interruption.listening("x") as stop:
+            send(signal.SIGHUP)
+            assert stop.number is None
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_what_is_printed_behind_a_closed_terminal_stops_nothing(monkeypatch):
+    """Descriptors of a terminal that is gone, of a pipe without a reader, and of a file that stays."""
+    terminal, gone = pty.openpty()
+    reader, broken = os.pipe()
+    os.close(terminal)
+    os.close(reader)
+    alive, whole = os.pipe()
+    for descriptor in (gone, broken):
+        with pytest.raises(OSError):
+            os.write(descriptor, b"lost")
+        monkeypatch.setattr(interruption, "_shown", lambda one=descriptor: {one, whole})
+        with pytest.raises(Interrupted), interruption.listening("x") as stop:
+            send(signal.SIGHUP)
+            os.write(descriptor, b"nowhere")
+            os.write(whole, b"!")
+            stop.check()
+    assert os.read(alive, 9) == b"!!"
+    for descriptor in (gone, broken, alive, whole):
+        os.close(descriptor)
 
 
 def answered(monkeypatch, capfd, patient, signals):
@@ -101,7 +153,9 @@ def test_what_is_to_be_finished_is_waited_for(monkeypatch):
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    "number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
 def test_a_signal_in_the_imports_has_its_line(number, status, tmp_path):
     program = (
         "import os, sys\n"

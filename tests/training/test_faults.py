@@ -36,6 +36,7 @@ from wae_tf.training import (
     programs,
     reading,
     resuming,
+    setup,
 )
 from wae_tf.training.best import Best
 from wae_tf.training.callbacks import BadStep, Checkpoints, StopOnBadStep
@@ -215,7 +216,9 @@ def test_kill_9_again_and_again(uninterrupted, tmp_path):
 
 
 def test_signals_save_and_say_how_to_go_on(uninterrupted, tmp_path, monkeypatch, capsys):
-    for number, status, struck in ((signal.SIGTERM, 143, 7), (signal.SIGINT, 130, 12)):
+    for number, status, struck in (
+        (signal.SIGTERM, 143, 7), (signal.SIGHUP, 129, 9), (signal.SIGINT, 130, 12),
+    ):  # fmt: skip
 
         def at_step(self, batch, logs=None, number=number, struck=struck):
             if int(self.model.step.numpy()) == struck:
@@ -499,6 +502,35 @@ def test_other_images_under_a_run_are_noticed(prepared, tmp_path):
         begin(tmp_path / "run", prepared, train=255 - train)
     with pytest.raises(DataError, match="holds a run on 200 training images, and there are 199"):
         begin(tmp_path / "run", prepared, train=train[1:])
+
+
+def test_every_image_and_label_under_a_run_counts(prepared, tmp_path, monkeypatch):
+    config, images = prepared
+    many = np.concatenate([images.train] * 12)  # 2,400, of which every second one is looked at
+    prepared = config, dataclasses.replace(images, train=many)
+    begin(tmp_path / "run", prepared)
+    one = many.copy()
+    one[1] = 255 - one[1]
+    with pytest.raises(DataError, match=r"has now \(those for training differ\)"):
+        begin(tmp_path / "run", prepared, train=one)
+    with pytest.raises(DataError, match=r"has now \(those for test differ\)"):
+        begin(tmp_path / "run", prepared, test=255 - images.test)
+    # As a run of before these sums, which has that of the thousand alone.
+    old = RunFolder(tmp_path / "old")
+    begin(old.folder, prepared)
+    old.update_metrics({}, drop=("train_rows_sum", "test_rows_sum"))
+    with pytest.raises(DataError, match="those for training differ"):
+        begin(old.folder, prepared, train=255 - many)
+    begin(old.folder, prepared, train=one, test=255 - images.test)
+    with pytest.raises(DataError, match="those for training and test differ"):
+        begin(old.folder, prepared)  # it has noted all by now
+    # Labels too, where the model sees them; much data by a thousand rows.
+    with_labels = dataclasses.replace(config, classes=10)
+    facts = setup.facts_of(with_labels, prepared[1])
+    other = dataclasses.replace(prepared[1], test_labels=9 - images.test_labels)
+    assert setup.parts_that_differ(facts, setup.facts_of(with_labels, other)) == ["test"]
+    assert setup.facts_of(config, other) == setup.facts_of(config, prepared[1])
+    assert setup._sum(many, most=many.nbytes - 1) == setup._sum(many, most=0) != setup._sum(many)
 
 
 def test_a_signal_while_going_on_says_what_is_saved(tmp_path, monkeypatch, capsys):

@@ -166,7 +166,14 @@ def _check_of_modes(values: flags.FlagValues) -> None:
                 check_text(name, text)
     if values.verbosity not in (quiet.ERRORS, quiet.WARNINGS, quiet.NOTES):
         raise FlagError(f"--verbosity={values.verbosity} is not known; accepted: -2, -1, 0.")
-    for name in ("export_dir", "classifier", "inception", "features", "lpips"):
+    _check_not_empty(values, ("export_dir", "classifier", "inception", "features", "lpips"))
+    for name in ("num_samples", "classifier_steps"):
+        if (count := values[name].value) is not None and count < 1:
+            raise FlagError(f"--{name}={count} is too small; accepted: 1 up.")
+
+
+def _check_not_empty(values: flags.FlagValues, names: Sequence[str]) -> None:
+    for name in names:
         if values[name].value == "":
             raise FlagError(f"--{name}= is empty; accepted: a path, or leave the flag out.")
 
@@ -236,6 +243,8 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     """
     from_files, given = _unpacked(arguments)
     values = parse_one([*from_files, *given])
+    # As of a shell's variable that is not set. An older run may have noted one.
+    _check_not_empty(values, ("data_dir", "cache_dir", "work_dir", "init_from_official"))
     of_run = mode_flags.of_run(values)
     noted = None
     # Names are checked before the preset is looked for, so that the sentence is about them.
@@ -270,7 +279,9 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
         fields["mmd_scales"] = tuple(map(float, values.mmd_scales))
     except ValueError as error:
         raise FlagError("--mmd_scales takes numbers separated by commas.") from error
-    return values, Config(**fields)
+    config = Config(**fields)
+    mode_flags.check_read(arguments, values)
+    return values, config
 
 
 def preset(dataset: str = "digits", model: str = "wae_mmd", **fields: Any) -> Config:

@@ -9,7 +9,9 @@ from absl import flags
 
 from wae_tf import registry
 from wae_tf.config import Config
+from wae_tf.console import progress
 from wae_tf.errors import FlagError
+from wae_tf.settings import checks
 from wae_tf.settings.checks import shown
 
 OF_CONFIG = tuple(field.name for field in dataclasses.fields(Config))
@@ -94,6 +96,33 @@ def given(arguments: Iterable[str], values: flags.FlagValues) -> list[str]:
         if name in values:
             names.append(name)
     return names
+
+
+def check_read(arguments: Sequence[str], values: flags.FlagValues) -> None:
+    """Refuses a --data_dir that the data set does not read; says which settings the model does not.
+
+    Args:
+        arguments: of the command line itself; flagfiles, presets and runs may hold what is for another.
+        values: what is in force.
+
+    Raises:
+        FlagError: --data_dir with a data set that has no files.
+    """
+    names = given(arguments, values)
+    if "data_dir" in names and registry.fact("dataset", values.dataset, "data_dir") == "none":
+        those = [
+            name
+            for name in registry.names("dataset")
+            if registry.fact("dataset", name, "data_dir") != "none"
+        ]
+        raise FlagError(
+            f"--data_dir={shown(values.data_dir)} goes with --dataset={' or '.join(those)} only, not "
+            f"{values.dataset}, which needs no files."
+        )
+    if values.mode == "train" and (unread := checks.unread(names, values.model)):
+        said = ", ".join(f"--{name}" for name in unread)
+        do = "does" if len(unread) == 1 else "do"
+        progress(f"{said} {do} nothing for --model={values.model}")
 
 
 def check(

@@ -12,10 +12,11 @@ from absl import flags
 from wae_tf import registry
 from wae_tf.cli import mode_flags
 from wae_tf.config import Config
-from wae_tf.console import lean
+from wae_tf.console import lean, progress
 from wae_tf.errors import FlagError
 from wae_tf.registry import register
-from wae_tf.runs import compiled
+from wae_tf.runs import compiled, integrity
+from wae_tf.runs.folder import RunFolder
 from wae_tf.settings import memory
 
 
@@ -28,9 +29,7 @@ def _evaluation_options(values: flags.FlagValues) -> Any:
 
 @register("mode", "evaluate", help="measures a finished run and writes its report", images=True)
 def _evaluate(config: Config, values: flags.FlagValues) -> None:
-    from wae_tf.console import progress
     from wae_tf.evaluation import full, of_vectors, report, tables
-    from wae_tf.runs.folder import RunFolder
     from wae_tf.training import resuming
 
     options = _evaluation_options(values)
@@ -38,8 +37,11 @@ def _evaluate(config: Config, values: flags.FlagValues) -> None:
     run = RunFolder(config.folder)
     evaluation = full if model.of_pictures else of_vectors
     assessment = evaluation.evaluate(model, config, images, options, run, progress=progress)
+    said = resuming.note_evaluated(config, images)
     page = report.write(run, config, assessment)
     print(f"\n{tables.text_table(assessment)}\n\nwrote {page} and {run.metrics}")
+    if said:  # once more, where it is read
+        print(said)
 
 
 @register(
@@ -51,12 +53,9 @@ def _evaluate(config: Config, values: flags.FlagValues) -> None:
     of_model=False,
 )
 def _classifier(config: Config, values: flags.FlagValues) -> None:
-    from wae_tf.console import progress
     from wae_tf.evaluation import classifier
     from wae_tf.training import reading
 
-    if values.classifier_steps < 1:
-        raise FlagError(f"--classifier_steps={values.classifier_steps} is too small: 1 up.")
     folder = values.work_dir or classifier.default_folder(config.dataset)
     images = reading.load_images(config, of_model=False)
     facts = classifier.train(
@@ -68,16 +67,14 @@ def _classifier(config: Config, values: flags.FlagValues) -> None:
     )
 
 
-def _labels_asked(config: Config, asked: list[str], count: int) -> Any:
-    """The samples' labels, int64 [count]: those of --labels in turn; None where none are given.
+def _check_labels(config: Config, asked: list[str]) -> None:
+    """Checks --labels.
 
     Raises:
         FlagError: labels of a run that has none, or others.
     """
-    import numpy as np
-
     if not asked:
-        return None
+        return
     if not config.classes:
         raise FlagError("--labels is of a run that was trained with --conditional.")
     if not all(label.isdecimal() and int(label) < config.classes for label in asked):
@@ -85,7 +82,11 @@ def _labels_asked(config: Config, asked: list[str], count: int) -> Any:
             f"--labels={','.join(asked)} is not accepted: whole numbers from 0 to {config.classes - 1}, "
             "separated by commas."
         )
-    return np.resize(np.array(asked, np.int64), count)
+
+
+def _samples_need_images(config: Config, values: flags.FlagValues) -> bool:
+    """Whether samples follow from more than the model: from training codes, or how frequent labels are."""
+    return values.sampler == "gmm" or bool(config.classes and not values.labels)
 
 
 @register(
@@ -104,40 +105,41 @@ def _labels_asked(config: Config, asked: list[str], count: int) -> Any:
 def _sample(config: Config, values: flags.FlagValues) -> None:
     import numpy as np
 
-    from wae_tf.console import progress
     from wae_tf.evaluation import samplers
     from wae_tf.figures import of_model
     from wae_tf.files import replacing
     from wae_tf.models import passes
     from wae_tf.pixels import to_unit
-    from wae_tf.runs.folder import RunFolder
     from wae_tf.training import resuming
 
-    if values.num_samples < 1:
-        raise FlagError(f"--num_samples={values.num_samples} is too small; accepted: 1 up.")
-    _evaluation_options(values)
-    model, images = resuming.restore(config)
+    images = None
+    if _samples_need_images(config, values):
+        model, images = resuming.restore(config)
+    else:
+        model = resuming.restore_model(config)
     # Codes, images as floats, in the unit range and as bytes.
     numbers = 4 * config.zdim + 13 * math.prod(model.image_shape)
     memory.require(
         numbers * values.num_samples, f"--num_samples={values.num_samples}", "--num_samples"
     )
     run = RunFolder(config.folder)
-    labels = _labels_asked(config, values.labels, values.num_samples)
-    if labels is None:
+    labels = None
+    if values.labels:  # in turn
+        labels = np.resize(np.array(values.labels, np.int64), values.num_samples)
+    elif images:
         labels = samplers.draw_labels(model, images.train_labels, values.num_samples, config.seed)
     codes = samplers.draw_codes(
         model,
         values.sampler,
         values.num_samples,
-        images.train,
+        images.train if images else np.empty((0, *model.image_shape), np.uint8),
         labels=labels,
         seed=config.seed,
         sphere_axis=values.sphere_axis,
         progress=progress,
     )
     samples = passes.decoded(model, codes)
-    if config.classes:
+    if labels is not None:
         with replacing(run.folder / "samples_labels.npy") as file:
             np.save(file, labels)
     if not model.of_pictures:
@@ -162,7 +164,6 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
 )
 def _interpolate(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.figures import of_model, of_vectors
-    from wae_tf.runs.folder import RunFolder
     from wae_tf.training import resuming
 
     model, images = resuming.restore(config)
@@ -192,7 +193,6 @@ def _interpolate(config: Config, values: flags.FlagValues) -> None:
     },
 )
 def _explore(config: Config, values: flags.FlagValues) -> None:
-    from wae_tf.console import progress
     from wae_tf.errors import DataError
     from wae_tf.explore import opening
 
@@ -221,16 +221,9 @@ def _explore(config: Config, values: flags.FlagValues) -> None:
 
 @register("mode", "export", help="writes a SavedModel for TF Serving")
 def _export(config: Config, values: flags.FlagValues) -> None:
-    from wae_tf.console import progress
-    from wae_tf.runs.folder import RunFolder
     from wae_tf.serving import export
     from wae_tf.training import resuming
 
-    export.check_formats(values.export_formats)
-    if "://" in (values.export_dir or ""):
-        raise FlagError(
-            f"--export_dir={values.export_dir} is an address; give a folder, and copy it there."
-        )
     model = resuming.restore_model(config)
     run = RunFolder(config.folder)
     export.export_run(
@@ -248,8 +241,6 @@ def _export(config: Config, values: flags.FlagValues) -> None:
 def _train(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.training import train
 
-    if values.evaluate_at_end:
-        _evaluation_options(values)  # its errors before hours of training, not after
     train.train(config, overwrite=values.overwrite)
     if values.evaluate_at_end:
         _evaluate(config, values)
@@ -257,7 +248,6 @@ def _train(config: Config, values: flags.FlagValues) -> None:
 
 def _adopt(config: Config, prefix: str) -> None:
     """Makes a run of an official checkpoint, unless that was done before."""
-    from wae_tf.runs.folder import RunFolder
     from wae_tf.training import setup
 
     if not RunFolder(config.folder).flags.is_file():
@@ -267,7 +257,6 @@ def _adopt(config: Config, prefix: str) -> None:
 @register("mode", "export_official", help="writes a checkpoint that the official code reads")
 def _export_official(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.official import weights
-    from wae_tf.runs.folder import RunFolder
     from wae_tf.training import resuming
 
     model = resuming.restore_model(config)
@@ -276,6 +265,47 @@ def _export_official(config: Config, values: flags.FlagValues) -> None:
     prefix = folder / f"trained-wae-{int(model.step.numpy())}"
     weights.write_checkpoint(model, str(prefix), pretrained=config.pretrain)
     print(f"wrote {prefix}.index and its data, which the official code's Saver restores")
+
+
+def _check_ahead(config: Config, values: flags.FlagValues) -> None:
+    """Refuses what can be told before data are read and TensorFlow is imported, which takes long.
+
+    Raises:
+        UserError: flags that cannot be used, or not on this run.
+    """
+    mode = values.mode
+    if mode in ("evaluate", "sample") or (mode == "train" and values.evaluate_at_end):
+        _evaluation_options(values)
+    if mode == "sample":
+        _check_labels(config, values.labels)
+    if mode == "export":
+        _check_export(config, values)
+    if mode_flags.of_run(values) and config.checkpoint.isdecimal():
+        integrity.require_step(RunFolder(config.folder), int(config.checkpoint))
+    # How many classes there are the data say; workers of others wait for the chief.
+    alone = not config.conditional and config.distribute == "none"
+    if mode == "train" and alone and not values.overwrite:
+        _check_run(config)
+
+
+def _check_run(config: Config) -> None:
+    """Refuses to go on with a run of other flags."""
+    run = RunFolder(config.folder)
+    try:
+        run.begun(config)
+    except FlagError:  # as it may be of flags that are damaged
+        integrity.mend(run, progress)
+        run.begun(config)
+
+
+def _check_export(config: Config, values: flags.FlagValues) -> None:
+    from wae_tf.serving import formats
+
+    formats.check(values.export_formats, config.classes)
+    if "://" in (values.export_dir or ""):
+        raise FlagError(
+            f"--export_dir={values.export_dir} is an address; give a folder, and copy it there."
+        )
 
 
 def _read_images(config: Config, of_model: bool) -> None:
@@ -293,7 +323,11 @@ def run(config: Config, values: flags.FlagValues) -> None:
     """
     of_run = mode_flags.of_run(values)
     adopts = config.init_from_official if of_run else None
-    if adopts or registry.fact("mode", values.mode, "images", False):
+    _check_ahead(config, values)
+    images = registry.fact("mode", values.mode, "images", False)
+    if values.mode == "sample":
+        images = _samples_need_images(config, values)
+    if adopts or images:
         _read_images(config, registry.fact("mode", values.mode, "of_model", True))
         if config.jit and values.mode == "train":
             compiled.start(config.cache_dir)

@@ -153,9 +153,9 @@ def from_tfds(name: str, builder: Any) -> ImageSet:
 def checked_test_size(test: int, count: int) -> int:
     """The number of test images, if it leaves one for training."""
     if not 0 < test < count:
+        some = "1 is" if count == 2 else f"1 to {count - 1:,} are"
         raise DataError(
-            f"--test_size={test} leaves no training image of {count:,}: 1 to {count - 1:,} are "
-            "accepted."
+            f"--test_size={test} leaves no training image of {count:,}: {some} accepted."
         )
     return test
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wae_tf.config import Config
 from wae_tf.errors import RunError
+
+#: Flags that one sentence names.
+_NAMED = 5
 
 
 def flags_text(config: Config, header: str = "") -> str:
@@ -55,3 +59,20 @@ def config_of(text: str) -> Config:
                 f"--{name}={value} is no flag of this version; it cannot be read."
             ) from error
     return Config(**fields)
+
+
+def apart(differing: Sequence[str], there: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """How the flags of a run and of now differ, such as "--lr=0.1, --zdim=4, not --lr=0.2, --zdim=8".
+
+    Another data set or model brings flags with it that nobody gave: it is named alone.
+    """
+    of_preset = [name for name in ("dataset", "model") if name in differing]
+    names = of_preset or differing[:_NAMED]
+    both = [[(name, of.get(name, "(none)")) for name in names] for of in (there, now)]
+    first, other = (", ".join(f"--{name}={value}" for name, value in flags) for flags in both)
+    more = (
+        f" (and {len(differing) - _NAMED} more)"
+        if len(differing) > _NAMED and not of_preset
+        else ""
+    )
+    return f"{first}, not {other if len(names) > 1 else both[1][0][1]}{more}"

@@ -18,10 +18,10 @@ try:
 except ImportError:
     fcntl = None  # type: ignore[assignment]  # not on Windows
 from wae_tf.config import Config
-from wae_tf.errors import RunError, first_line
+from wae_tf.errors import FlagError, RunError, first_line
 from wae_tf.files import open_regular, read_text, sweep, write_atomically
 from wae_tf.runs import measures
-from wae_tf.runs.flags_file import flags_by_name, flags_text
+from wae_tf.runs.flags_file import apart, flags_by_name, flags_text
 from wae_tf.runs.numbers import cell, checksum, is_number, number
 
 #: What may differ between a run and its continuation: where things are, how long it takes, what it
@@ -132,7 +132,8 @@ class RunFolder:
         """Whether the folder holds a run of these flags that can be gone on with.
 
         Raises:
-            RunError: it holds a run of other flags.
+            FlagError: it holds a run of other flags.
+            RunError: its files cannot be used.
         """
         if not self.flags.is_file():
             return False
@@ -143,17 +144,16 @@ class RunFolder:
         there, now = (
             defaults | flags_by_name(text) for text in (self._flags_text(), flags_text(config))
         )
-        for name in sorted({*there, *now} - {*MAY_CHANGE}):
-            if there.get(name) != now.get(name):
-                raise RunError(
-                    f"--work_dir={self.folder} holds a run already, with "
-                    f"--{name}={there.get(name, '(none)')}, not {now.get(name, '(none)')}; give "
-                    "that run's flags to go on with it, another --work_dir, or --overwrite to "
-                    "remove it and start anew."
-                )
+        names = sorted({*there, *now} - {*MAY_CHANGE})
+        if differing := [name for name in names if there.get(name) != now.get(name)]:
+            raise FlagError(
+                f"--work_dir={self.folder} holds a run already, with {apart(differing, there, now)}; give "
+                "that run's flags to go on with it, another --work_dir, or --overwrite to remove it and "
+                "start anew."
+            )
         epochs = (there.get("epochs"), now.get("epochs"))
         if config.lr_schedule == "manual_smooth" and epochs[0] != epochs[1]:
-            raise RunError(
+            raise FlagError(
                 f"--epochs={epochs[1]} differs from the run's {epochs[0]}, over which "
                 "--lr_schedule=manual_smooth spreads; give the same, or --overwrite to start anew."
             )

@@ -86,6 +86,17 @@ def _said(path: Path, what: str, step: int) -> str:
     )
 
 
+def require_step(run: RunFolder, step: int) -> None:
+    """Raises RunError if a run has checkpoints and none is of this step; reads none of them."""
+    names = [path.name.removeprefix("step-") for path in run.checkpoints.glob("step-*")]
+    there = sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+    if there and step not in there:
+        raise RunError(
+            f"--checkpoint={step}: {run.folder} has no checkpoint of that step; it has those of "
+            f"{', '.join(map(str, there))}."
+        )
+
+
 def _newest_state(folder: Path) -> tuple[int, dict[str, Any]]:
     """The step and the state of the newest checkpoint whose state is whole."""
     names = os.listdir(folder) if folder.is_dir() else []

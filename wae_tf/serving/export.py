@@ -26,16 +26,15 @@ except ImportError:
     fcntl = None  # type: ignore[assignment]  # not on Windows
 from wae_tf.config import Config
 from wae_tf.console import progress as console_progress
-from wae_tf.errors import FlagError, RunError, of_a_file
-from wae_tf.errors.suggestions import did_you_mean
+from wae_tf.errors import RunError, of_a_file
 from wae_tf.files import write_atomically
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints
 from wae_tf.runs.folder import RunFolder
 from wae_tf.serving import model_card, other_runtimes, signatures
+from wae_tf.serving.formats import check as check_formats
 from wae_tf.serving.signatures import Signature
 
-FORMATS = ("savedmodel", "litert", "onnx")
 #: The highest version.
 MOST = 2**63 - 1
 #: Seconds in which an export makes its folder and holds it.
@@ -120,7 +119,7 @@ def export(
         model: of any precision; float32 is written.
         folder: made if need be.
         config: of its run, see `signatures`.
-        formats: of FORMATS; the SavedModel is always written.
+        formats: of `formats.FORMATS`; the SavedModel is always written.
         metrics: of the run, for the model card.
         progress: is called with a line on what was left out and what was written.
 
@@ -132,11 +131,7 @@ def export(
         RunError: the run has diverged, the folder cannot be written to, a converter is missing, or
             the model that was read back gives other numbers.
     """
-    check_formats(formats)
-    if model.settings.classes and set(formats) - {"savedmodel"}:
-        raise FlagError(
-            "--export_formats=litert and onnx are of models without classes; accepted: savedmodel."
-        )
+    check_formats(formats, model.settings.classes)
     served = signatures.served_model(model)
     folder = Path(folder)
     temporary = folder / f".{time.time_ns()}.new"  # no number: a server does not see it
@@ -183,16 +178,6 @@ def export(
             "TensorFlow loads nothing from a path with [, ], *, ? or \\: copy it to another one"
         )
     return final
-
-
-def check_formats(formats: Sequence[str]) -> None:
-    """Raises FlagError for a format that is not one of FORMATS."""
-    for name in formats:
-        if name not in FORMATS:
-            raise FlagError(
-                f"--export_formats={name} is not known; accepted: {', '.join(FORMATS)}"
-                + did_you_mean(name, FORMATS)
-            )
 
 
 def _sweep(folder: Path) -> None:

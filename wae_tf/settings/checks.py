@@ -18,6 +18,18 @@ LARGEST_INT = 2**31 - 1
 LARGEST_FLOAT, SMALLEST_FLOAT = 3.4028234e38, 1.1754944e-38
 #: Of `shown`.
 _SHOWN = 60
+#: Models whose penalty is of pairs of codes, so that a batch of one has none.
+OF_PAIRS = ("wae_mmd", "wae_mmdpp", "wae_mmdppp")
+#: Settings that presets name for every model, and the package's models that read them.
+_READ_BY = {
+    "mmd_kernel": OF_PAIRS,
+    "mmd_scales": ("wae_mmd",),
+    "swd_projections": ("wae_swd",),
+    "lr_adv": ("wae_gan",),
+    "gan_trick": ("wae_gan",),
+    "adversary_filters": ("wae_gan",),
+    "adversary_layers": ("wae_gan",),
+}
 
 
 def shown(value: Any) -> str:
@@ -130,7 +142,7 @@ def check_divisions_by_scale(settings: Any) -> None:
         f"--gan_trick={settings.gan_trick}": settings.gan_trick != "off",
         f"the kernel of --model={settings.model} with --mmd_kernel=imq": settings.mmd_kernel
         == "imq"
-        and settings.model in ("wae_mmd", "wae_mmdpp", "wae_mmdppp")
+        and settings.model in OF_PAIRS
         and settings.prior == "normal",
     }
     for what, does in divides.items():
@@ -147,6 +159,16 @@ def _is_of_others(name: str, model: str) -> bool:
     if own is None or name in own:
         return False
     return any(name in registry.fact("model", m, "options", ()) for m in registry.names("model"))
+
+
+def unread(names: Iterable[str], model: str) -> list[str]:
+    """Which settings a model of the package's does not read, though it accepts them; a plugin's may.
+
+    Presets name them for every model, and so may flags of runs: they cannot be refused.
+    """
+    if not registry.entry("model", model).module.startswith("wae_tf."):
+        return []
+    return [name for name in dict.fromkeys(names) if model not in _READ_BY.get(name, (model,))]
 
 
 def check_report_options(settings: Any) -> None:

@@ -18,6 +18,7 @@ from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import DataError, FlagError
 from wae_tf.networks import fitting
 from wae_tf.settings import shapes
+from wae_tf.settings.checks import OF_PAIRS
 
 #: What `ahead` has read, until `load_images` takes it: what was asked for, and the images.
 _read: list[tuple[Any, ImageSet]] = []
@@ -85,16 +86,7 @@ def _load(config: Config, of_model: bool) -> ImageSet:
     )
     if of_model:
         _check_shape(config, images.image_shape)
-    if len(images.test) < 2:
-        raise DataError(
-            f"{images.source} leave {len(images.test)} test image: at least 2 are needed, for the "
-            "penalty and the figures; give more images, or a larger --test_size."
-        )
-    if of_model and len(images.train) < config.batch_size:
-        raise FlagError(
-            f"--batch_size={config.batch_size} is larger than the {len(images.train)} training "
-            f"images of {config.dataset}; accepted: 2 to {len(images.train)}."
-        )
+    _check_count(config, images, of_model)
     shape = "x".join(map(str, images.image_shape))
     kind = shapes.kind_of(images.image_shape)
     progress(
@@ -106,6 +98,40 @@ def _load(config: Config, of_model: bool) -> ImageSet:
     if images.left_out:
         progress(f"left out {images.left_out}")
     return images
+
+
+def _check_count(config: Config, images: ImageSet, of_model: bool) -> None:
+    """Refuses fewer images than are needed; names the flags that can help, where any can.
+
+    Raises:
+        DataError: too few, whatever the flags, or for testing.
+        FlagError: fewer training images than a batch takes.
+    """
+    train, test = len(images.train), len(images.test)
+    needed = 2 if of_model and config.model in OF_PAIRS else 1
+    # Two for testing would leave enough for training.
+    enough = config.test_size is not None and train + test - 2 >= needed
+    if test < 2:
+        other = ", or a larger --test_size" if enough else ""
+        raise DataError(
+            f"{images.source} leave {test} test image: at least 2 are needed, for the penalty and the "
+            f"figures; give more images{other}."
+        )
+    if not of_model or train >= config.batch_size:
+        return
+    many = f"{train} training image{'s' * (train != 1)}"
+    if train >= needed:
+        raise FlagError(
+            f"--batch_size={config.batch_size} is larger than the {many} of {config.dataset}; accepted: "
+            f"{needed}{f' to {train}' * (train > needed)}."
+        )
+    other = ", or a smaller --test_size" if enough else ""
+    if config.train_size == train:
+        other = ", or a larger --train_size"
+    raise DataError(
+        f"{images.source} leave {many}: at least {needed} are needed for --model={config.model}; give "
+        f"more images{other}."
+    )
 
 
 def _check_shape(config: Config, image_shape: tuple[int, ...]) -> None:

@@ -37,10 +37,10 @@ def begin(run: RunFolder, config: Config, images: ImageSet, length: Length, over
             f"there are {len(images.train)} now; give the same data, or --overwrite to start anew."
         )
     facts = setup.facts_of(config, images)
-    if known.get("train_sum", facts["train_sum"]) != facts["train_sum"]:
+    if differing := setup.parts_that_differ(known, facts):
         raise DataError(
-            f"--work_dir={run.folder} holds a run on other images than {images.source} has now; give "
-            "the same data, or --overwrite to start anew."
+            f"--work_dir={run.folder} holds a run on other images than {images.source} has now (those for "
+            f"{' and '.join(differing)} differ); give the same data, or --overwrite to start anew."
         )
     step, total = checkpoints.newest(run.checkpoints, progress), length.total
     advice = (
@@ -108,13 +108,46 @@ def roll_back(model: Wae, config: Config, run: RunFolder, bad: BadStep) -> dict[
 def restore(config: Config, images: ImageSet | None = None) -> tuple[Wae, ImageSet]:
     """The model of a finished or stopped run from its newest checkpoint, with its images.
 
+    Other images than the run's are taken, with a line that says so.
+
     Raises:
         RunError: no run or no checkpoint in the folder.
     """
-    RunFolder(config.folder).require()
+    run = RunFolder(config.folder)
+    run.require()
     images = images or reading.load_images(config)
     config = setup.with_classes(config, images)
+    if said := _of_other_images(run, setup.facts_of(config, images), images):
+        progress(said)
     return _restored(config, setup.build(config, images)), images
+
+
+def note_evaluated(config: Config, images: ImageSet) -> str | None:
+    """Notes in metrics.json which images its numbers are now of.
+
+    Args:
+        config: of a run that was evaluated.
+        images: that it was evaluated on.
+
+    Returns:
+        a sentence where they are not the run's, else None.
+    """
+    run = RunFolder(config.folder)
+    facts = setup.facts_of(setup.with_classes(config, images), images)
+    run.update_metrics(
+        {f"evaluated_{part}_sum": facts[f"{part}_rows_sum"] for part in ("train", "test")}
+    )
+    return _of_other_images(run, facts, images)
+
+
+def _of_other_images(run: RunFolder, facts: dict[str, int], images: ImageSet) -> str | None:
+    differing = setup.parts_that_differ(run.read_metrics(), facts)
+    if not differing:
+        return None
+    return (
+        f"ATTENTION: {images.source} has other images than the run in {run.folder} was trained with (those "
+        f"for {' and '.join(differing)} differ): what is measured and made now is of these."
+    )
 
 
 def restore_model(config: Config) -> Wae:
@@ -155,18 +188,13 @@ def _step_of(run: RunFolder, checkpoint: str) -> int:
         raise RunError(f"--work_dir={run.folder} has no whole checkpoint; train first.")
     if checkpoint == "newest":
         return newest
-    there = checkpoints.steps(run.checkpoints)
     if checkpoint == "best":
         known = checkpoints.state_of(run.checkpoints, newest).get("best", {})
-        if known.get("step") and known["step"] in there:
+        if known.get("step") and known["step"] in checkpoints.steps(run.checkpoints):
             progress(f"step {known['step']} is best: {known['by']} {known['value']:.4f}")
             return known["step"]
         raise RunError(
             f"--checkpoint=best: {run.folder} has not kept its best one; train with --keep_best."
         )
-    if int(checkpoint) not in there:
-        raise RunError(
-            f"--checkpoint={checkpoint}: {run.folder} has no checkpoint of that step; it has those of "
-            f"{', '.join(map(str, sorted(there)))}."
-        )
+    integrity.require_step(run, int(checkpoint))
     return int(checkpoint)

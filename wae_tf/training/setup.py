@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import zlib
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,6 +24,9 @@ from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
 from wae_tf.settings import memory, shapes
 from wae_tf.training import reading
+
+#: Bytes of images up to which all are summed: some tenths of a second.
+MOST_SUMMED = 256 << 20
 
 
 def with_classes(config: Config, images: ImageSet) -> Config:
@@ -116,19 +121,57 @@ def create(run: RunFolder, config: Config, images: ImageSet, overwrite: bool = F
 
 
 def facts_of(config: Config, images: ImageSet) -> dict[str, int]:
-    """What a run notes of its images: their shape and number, and a sum over a thousand of them.
+    """What a run notes of its images: their shape and number, and sums of both parts.
 
-    With classes the labels are in the sum too.
+    With classes the labels have sums too. `train_sum` is of a thousand training images, and all their
+    labels: what runs of before the other sums have.
     """
     shape = dict(zip(shapes.kind_of(images.image_shape).sizes, images.image_shape, strict=True))
-    # By position: touching a mapped file's pages would map much of it.
-    read = batches.row_reader(images.train)
-    some = read(np.arange(0, len(images.train), max(1, len(images.train) // 1000)))
-    labels = 0
-    if config.classes and images.train_labels is not None:
-        labels = zlib.crc32(images.train_labels.tobytes())
+    parts = {
+        "train": (images.train, images.train_labels),
+        "test": (images.test, images.test_labels),
+    }
+    of_labels = {
+        f"{part}_labels_sum": zlib.crc32(labels.tobytes())
+        for part, (_, labels) in parts.items()
+        if config.classes and labels is not None
+    }
     return {
         **shape,
         "train_images": len(images.train),
-        "train_sum": zlib.crc32(np.ascontiguousarray(some).data, labels),
+        "train_sum": _sum(images.train, of_labels.get("train_labels_sum", 0), most=0),
+        **{f"{part}_rows_sum": _sum(rows) for part, (rows, _) in parts.items()},
+        **of_labels,
     }
+
+
+def _sum(rows: np.ndarray, found: int = 0, most: int = MOST_SUMMED) -> int:
+    """A sum of all rows, or, where they are more than `most` bytes, of a thousand; goes on from `found`."""
+    every = 1 if rows.nbytes <= most else max(1, len(rows) // 1000)
+    # By position: touching a mapped file's pages would map much of it.
+    read, chosen = batches.row_reader(rows), np.arange(0, len(rows), every)
+    for start in range(0, len(chosen), 100):
+        found = zlib.crc32(np.ascontiguousarray(read(chosen[start : start + 100])).data, found)
+    return found
+
+
+def parts_that_differ(known: Mapping[str, Any], facts: Mapping[str, int]) -> list[str]:
+    """Which images are others than a run has noted, as far as it has.
+
+    Args:
+        known: the numbers of its metrics.json.
+        facts: of the images that are there now.
+
+    Returns:
+        of `training` and `test`.
+    """
+    # An older run has the thousand alone.
+    train = "train_rows_sum" if "train_rows_sum" in known else "train_sum"
+    names = {
+        "training": ("train_images", train, "train_labels_sum"),
+        "test": ("test_rows_sum", "test_labels_sum"),
+    }
+    both = facts.keys() & known.keys()
+    return [
+        part for part, of in names.items() if any(n in both and known[n] != facts[n] for n in of)
+    ]

@@ -1,0 +1,209 @@
+"""Flags that are empty, unread, or wrong for a run: said at once, in one sentence, with status 2."""
+
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.factory import said, tiny_run
+from wae_tf import console, main
+from wae_tf.cli.arguments import parse
+from wae_tf.data import load
+from wae_tf.errors import DataError, FlagError
+from wae_tf.runs.folder import RunFolder
+from wae_tf.training import reading, resuming
+
+
+def pictures(folder, count, seed=0, size=8):
+    folder.mkdir()
+    draws = np.random.RandomState(seed).randint(0, 256, (count, size, size, 3)).astype(np.uint8)
+    for i, picture in enumerate(draws):
+        Image.fromarray(picture).save(folder / f"{i:03}.png")
+    return folder
+
+
+def of_folder(data, work, **fields):
+    small = {"train_size": None, "test_size": None, "batch_size": 4, "epochs": 1, "image_size": 8}
+    flags = tiny_run(**{**small, "pictures": 4, "picture_columns": 2, **fields})
+    return ["--dataset=folder", f"--data_dir={data}", f"--work_dir={work}", "--nopretrain", *flags]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of 40 pictures of a folder, and the folder."""
+    base = tmp_path_factory.mktemp("trained")
+    data = pictures(base / "data", 40)
+    assert main.main(of_folder(data, base / "run")) == 0
+    return data, base / "run"
+
+
+@pytest.fixture
+def own(trained, tmp_path):
+    """A copy of both, to be changed."""
+    data, run = (shutil.copytree(path, tmp_path / path.name) for path in trained)
+    return data, run
+
+
+@pytest.mark.parametrize("name", ["data_dir", "cache_dir", "work_dir", "init_from_official"])
+def test_an_empty_path_is_refused(name):
+    with pytest.raises(FlagError, match=f"--{name}= is empty; accepted: a path, or leave"):
+        parse(["--dataset=mnist", f"--{name}="])
+
+
+def test_an_empty_data_dir_that_an_older_run_noted_is_none(own, monkeypatch):
+    _, run = own
+    flags = (run / "flags.flags").read_text().splitlines()
+    flags = ["--data_dir=" if line.startswith("--data_dir") else line for line in flags]
+    (run / "flags.flags").write_text("\n".join(flags) + "\n")
+    config = parse(["--mode=sample", f"--work_dir={run}"])[1]
+    monkeypatch.chdir(run)
+    with pytest.raises(DataError, match="--dataset=folder needs --data_dir"):
+        load.load("folder", data_dir=config.data_dir)
+
+
+def test_data_dir_is_refused_where_a_data_set_has_no_files(tmp_path):
+    sentence = (
+        "--data_dir=nowhere goes with --dataset=celeba or .* only, not digits, which needs no"
+    )
+    with pytest.raises(FlagError, match=sentence):
+        parse(["--data_dir=nowhere"])
+    file = tmp_path / "mine.flags"  # which may be for another data set
+    file.write_text("--data_dir=nowhere\n")
+    assert parse([f"--flagfile={file}"])[1].data_dir == "nowhere"
+    assert parse(["--data_dir=nowhere", "--dataset=mnist"])[1].data_dir == "nowhere"
+
+
+def of_model(capsys, *arguments):
+    console.to_stdout()
+    parse(list(arguments))
+    return [line for line in capsys.readouterr().out.splitlines() if "nothing for" in line]
+
+
+def test_flags_of_another_models_parts_are_told(capsys):
+    given = ["--swd_projections=9", "--lr_adv=0.1", "--adversary_layers=7", "--gan_trick=fixed"]
+    assert of_model(capsys, "--model=wae_mmd", *given) == [
+        "--swd_projections, --lr_adv, --adversary_layers, --gan_trick do nothing for --model=wae_mmd"
+    ]
+    assert of_model(capsys, "--model=wae_swd", "--mmd_kernel=rbf") == [
+        "--mmd_kernel does nothing for --model=wae_swd"
+    ]
+    assert of_model(capsys, "--model=vae", "--mmd_scales=1")
+    assert of_model(capsys, "--model=wae_mmdpp", "--mmd_scales=1", "--mmd_kernel=imq")[
+        0
+    ].startswith("--mmd_scales does")
+    assert not of_model(capsys, "--model=wae_mmdppp", "--mmd_kernel=rbf")
+    assert not of_model(capsys, "--model=wae_gan", "--lr_adv=0.1", "--gan_trick=fixed")
+    # What presets name for all models is no mistake of anybody's.
+    assert not of_model(capsys, "--flagfile=flags/official/mnist_small.flags", "--model=wae_gan")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["--mode=sample", "--num_samples=0"], 2, "--num_samples=0 is too small; accepted: 1 up."),
+        (["--mode=sample", "--labels=13"], 2, "--labels is of a run that was trained with"),
+        (["--mode=sample", "--sampler=gnm"], 2, "--sampler=gnm is not known"),
+        (["--mode=evaluate", "--bootstrap=1"], 2, "--bootstrap=1 is not accepted"),
+        (
+            ["--mode=evaluate", "--checkpoint=13"],
+            1,
+            "has no checkpoint of that step; it has those of",
+        ),
+        (["--mode=export", "--export_formats=foo"], 2, "--export_formats=foo is not known"),
+        (["--mode=export", "--export_formats=onnx"], 1, "--export_formats=onnx needs tf2onnx"),
+        (["--mode=export", "--export_dir=gs://x"], 2, "--export_dir=gs://x is an address"),
+    ],
+)
+def test_what_needs_no_data_is_said_before_they_are_read(
+    arguments, status, sentence, trained, monkeypatch, capsys
+):
+    def read(*_, **__):
+        pytest.fail("the data were read, or the model restored")
+
+    for module, name in ((reading, "ahead"), (reading, "load_images"), (resuming, "restore_model")):
+        monkeypatch.setattr(module, name, read)
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    text = said(capsys, f"--work_dir={trained[1]}", *arguments, status=status)
+    assert sentence in text
+    assert not (trained[1] / "saved_model").exists()
+
+
+def test_samples_of_the_prior_need_no_data(own, capsys):
+    run = own[1]
+    again = ["--mode=sample", f"--work_dir={run}", "--num_samples=5"]
+    said(capsys, *again)
+    first = np.load(run / "samples.npy")
+    moved = [*again, "--data_dir=/nowhere/data"]
+    assert "wrote" in said(capsys, *moved)
+    np.testing.assert_array_equal(np.load(run / "samples.npy"), first)
+    assert "does not exist" in said(capsys, *moved, "--sampler=gmm", status=1)
+
+
+def test_a_run_of_another_model_is_named_by_it(own, capsys, monkeypatch):
+    data, run = own
+
+    def read(*_, **__):
+        pytest.fail("the data were read")
+
+    monkeypatch.setattr(reading, "ahead", read)
+    text = said(capsys, *of_folder(data, run), "--model=vae", status=2)
+    assert "holds a run already, with --model=wae_mmd, not vae; give that run's flags" in text
+    text = said(capsys, *of_folder(data, run), "--lr=0.5", "--zdim=4", status=2)
+    assert "with --lr=0.001, --zdim=3, not --lr=0.5, --zdim=4; give" in text
+    text = said(capsys, *of_folder(data, run), "--zdim=4", status=2)
+    assert "with --zdim=3, not 4; give" in text
+
+
+def changed(data, names):
+    for name in names:
+        path = data / name
+        Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
+
+
+def test_evaluating_on_other_images_is_said_noted_and_compared(own, tmp_path, capsys):
+    data, run = own
+    moved = shutil.copytree(data, tmp_path / "moved")
+    other = pictures(tmp_path / "other", 40, seed=1)
+    evaluate = [f"--work_dir={run}", "--mode=evaluate", "--bootstrap=0", "--eval_samples=20"]
+    assert "ATTENTION" not in said(capsys, *evaluate, f"--data_dir={moved}")
+    honest = shutil.copytree(run, tmp_path / "honest")
+    compare = ["--mode=compare", f"--runs={run},{honest}", f"--work_dir={tmp_path / 'page'}"]
+    assert "other images" not in said(capsys, *compare)
+    text = said(capsys, *evaluate, f"--data_dir={other}")
+    sentence = "has other images than the run in"
+    assert text.count(sentence) == 2 and "(those for training and test differ)" in text
+    noted = RunFolder(run).read_metrics()
+    assert noted["evaluated_test_sum"] != noted["test_rows_sum"]
+    text = said(capsys, *compare)
+    assert "run was evaluated on other images than it was trained and tested with" in text
+    assert "honest was evaluated on other" not in text
+    said(capsys, *evaluate, f"--data_dir={moved}")
+    assert "other images" not in said(capsys, *compare)
+
+
+def test_too_few_pictures_are_advised_by_what_helps(tmp_path, capsys):
+    few = pictures(tmp_path / "few", 3)
+    text = said(capsys, *of_folder(few, tmp_path / "run", batch_size=2), status=1)
+    assert (
+        "leave 1 training image: at least 2 are needed for --model=wae_mmd; give more images."
+        in text
+    )
+    text = said(capsys, *of_folder(few, tmp_path / "run", batch_size=2, test_size=1), status=1)
+    assert "leave 1 test image" in text and text.rstrip().endswith("give more images.")
+    two = pictures(tmp_path / "two", 2)
+    text = said(capsys, *of_folder(two, tmp_path / "run", test_size=2), status=1)
+    assert "--test_size=2 leaves no training image of 2: 1 is accepted." in text
+    five = pictures(tmp_path / "five", 5)
+    text = said(capsys, *of_folder(five, tmp_path / "run", test_size=1), status=1)
+    assert text.rstrip().endswith("give more images, or a larger --test_size.")
+    text = said(capsys, *of_folder(five, tmp_path / "run", test_size=4), status=1)
+    assert text.rstrip().endswith("give more images, or a smaller --test_size.")
+    text = said(capsys, *of_folder(five, tmp_path / "run", train_size=1), status=1)
+    assert text.rstrip().endswith("give more images, or a larger --train_size.")
+    text = said(capsys, *of_folder(five, tmp_path / "run"), status=2)
+    assert "larger than the 3 training images of folder; accepted: 2 to 3." in text
+    text = said(capsys, *of_folder(five, tmp_path / "run", train_size=2), status=2)
+    assert "accepted: 2." in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["few", "five", "two"]
