@@ -1,5 +1,6 @@
 import gc
 import os
+import signal
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -37,6 +38,14 @@ def pytest_collection_finish():
     """What was imported stays: no collection of garbage, of which figures ask for some, walks it again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def hangs_up():
+    """SIGHUP as a terminal's programs have it; tests behind `nohup` begin with it ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

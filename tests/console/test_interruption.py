@@ -49,6 +49,7 @@ def test_a_second_signal_does_not_wait():
         pytest.fail("the second signal was waited for")
 
 
+@pytest.mark.usefixtures("hangs_up")
 def test_a_terminal_that_closes_may_say_so_twice(monkeypatch, capfd):
     stops = interruption.listening("x")
     with pytest.raises(Interrupted, match="SIGHUP: saved") as caught, stops as stop:
@@ -79,6 +80,7 @@ def test_a_hangup_that_was_ignored_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.usefixtures("hangs_up")
 def test_what_is_printed_behind_a_closed_terminal_stops_nothing(monkeypatch):
     """Descriptors of a terminal that is gone, of a pipe without a reader, and of a file that stays."""
     terminal, gone = pty.openpty()
@@ -152,6 +154,7 @@ def test_what_is_to_be_finished_is_waited_for(monkeypatch):
         stop.number = None
 
 
+@pytest.mark.usefixtures("hangs_up")
 @pytest.mark.processes
 @pytest.mark.parametrize(
     "number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]

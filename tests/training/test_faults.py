@@ -215,6 +215,7 @@ def test_kill_9_again_and_again(uninterrupted, tmp_path):
     assert_same(folder, uninterrupted("wae_gan"))
 
 
+@pytest.mark.usefixtures("hangs_up")
 def test_signals_save_and_say_how_to_go_on(uninterrupted, tmp_path, monkeypatch, capsys):
     for number, status, struck in (
         (signal.SIGTERM, 143, 7), (signal.SIGHUP, 129, 9), (signal.SIGINT, 130, 12),
