@@ -332,11 +332,16 @@ def draw_curves(
     from matplotlib import pyplot
 
     datasets = list(dict.fromkeys(run.dataset for run in runs))
+    models = [model for model in MODELS if model in {run.model for run in runs}]
     figure, grid = pyplot.subplots(
-        len(datasets), 4, figsize=(17, 4 * len(datasets)), squeeze=False, constrained_layout=True
+        len(datasets),
+        len(models) + 1,
+        figsize=(1 + 4 * (len(models) + 1), 4 * len(datasets)),
+        squeeze=False,
+        constrained_layout=True,
     )
     for axes, dataset in zip(grid, datasets, strict=True):
-        for axis, model in zip(axes, MODELS, strict=False):
+        for axis, model in zip(axes, models, strict=False):
             for run in [r for r in runs if (r.dataset, r.model) == (dataset, model)]:
                 if run.kind == "paper's settings":  # its loss is another sum
                     continue
@@ -360,9 +365,9 @@ def draw_curves(
         if rows:
             key = "frechet" if "frechet" in rows[0] else max(k for k in rows[0] if "sliced" in k)
             names = [row["run"].removeprefix(f"{dataset} ") for row in rows]
-            axes[3].barh(names, [row[key] for row in rows], color="0.6")
-            axes[3].invert_yaxis()
-            axes[3].set(
+            axes[-1].barh(names, [row[key] for row in rows], color="0.6")
+            axes[-1].invert_yaxis()
+            axes[-1].set(
                 title="Frechet distance of samples" if key == "frechet" else f"samples: {key}"
             )
     figure.savefig(path, dpi=100)

@@ -400,9 +400,9 @@ def test_other_flags_are_refused_and_the_difference_named(tmp_path, monkeypatch,
     folder = tmp_path / "run"
     stopped(folder, 3)
     capsys.readouterr()
-    assert run(folder, *MODELS["wae_mmd"], "--lr=0.5") == 1
+    assert run(folder, *MODELS["wae_mmd"], "--lr=0.5") == 2
     assert "with --lr=0.001, not 0.5;" in capsys.readouterr().err
-    assert run(folder, *MODELS["wae_mmd"], "--train_size=160") == 1
+    assert run(folder, *MODELS["wae_mmd"], "--train_size=160") == 2
     assert "with --train_size=200, not 160;" in capsys.readouterr().err
     # What shows or lengthens a run may change.
     assert run(folder, *MODELS["wae_mmd"], "--epochs=4", "--figure_every=4") == 0
