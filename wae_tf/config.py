@@ -8,7 +8,7 @@ from typing import Any
 from wae_tf import registry
 from wae_tf.errors import FlagError
 from wae_tf.settings import Settings, field
-from wae_tf.settings.checks import plain
+from wae_tf.settings.checks import OF_PAIRS, plain
 
 #: How CelebA comes to 64x64, official datahandler.py:194-207, replication preprocess.py:20.
 CROPS = ("closecrop", "resizecrop", "squash")
@@ -153,7 +153,7 @@ class Config(Settings):
 
     def _check_together(self) -> None:
         super()._check_together()
-        if self.batch_size == 1 and self.model in ("wae_mmd", "wae_mmdpp", "wae_mmdppp"):
+        if self.batch_size == 1 and self.model in OF_PAIRS:
             raise FlagError(
                 f"--batch_size=1 has no pairs of codes for the MMD of --model={self.model}; accepted: "
                 "2 up."

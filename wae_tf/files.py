@@ -75,35 +75,30 @@ def sweep(folder: Path) -> None:
             if time.time() - path.lstat().st_mtime > _HOUR:
                 if not path.is_dir():
                     path.unlink()
-                elif not _is_held(path):
-                    shutil.rmtree(path)
+                    continue
+                with held_folder(path) as free:
+                    if free is not False:
+                        shutil.rmtree(path)
 
 
-def hold(folder: Path) -> None:
-    """Keeps a folder from every `sweep` while this process lives, however it ends.
-
-    By a lock on the folder itself, so that nothing more lies in it. Where there are no locks the folder
-    is kept by its age alone, as others are.
-    """
-    if fcntl is not None:
-        handle = os.open(folder, os.O_RDONLY)  # never closed: the lock goes with the process
-        with contextlib.suppress(OSError):  # some network file systems
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-
-
-def _is_held(folder: Path) -> bool:
+@contextlib.contextmanager
+def held_folder(folder: Path) -> Iterator[bool | None]:
+    """Holds a folder while this process lives; whether it could, None where there are no locks."""
     if fcntl is None:
-        return False
+        yield None
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # some network file systems
-        return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free: bool | None = True
+        except BlockingIOError:
+            free = False
+        except OSError:  # some network file systems
+            free = None
+        yield free
     finally:
         os.close(handle)
-    return False
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:

@@ -148,7 +148,7 @@ def test_what_killed_exports_left_goes_and_long_numbers_are_no_versions(tmp_path
         path.mkdir()
     for path in (old, held):
         os.utime(path, (time.time() - 60, time.time() - 60))
-    with export._held(held):  # by an export that is under way
+    with files.held_folder(held):  # by an export that is under way
         export._sweep(tmp_path)
     assert not old.exists() and held.exists() and new.exists()
     assert export._publish(new, tmp_path, {}).name == "8"

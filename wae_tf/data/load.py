@@ -164,9 +164,8 @@ def _checked(
         if value is not None and value < 1:
             raise FlagError(f"--{flag}={value} must be at least 1.")
     path = None
-    if (
-        data_dir and facts.get("data_dir") != "none"
-    ):  # "" is none, as `tfds` and the presets have it
+    # "" is none, as `tfds` and the presets have it.
+    if data_dir and facts.get("data_dir") != "none":
         path = Path(data_dir).expanduser()
         try:
             there = path.exists()

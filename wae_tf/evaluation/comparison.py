@@ -22,9 +22,8 @@ MOST = 12
 _PLACES = ("work_dir", "data_dir", "cache_dir")
 #: Flags that decide which images there are.
 OF_DATA = ("dataset", "split", "crop", "image_size", "channels", "test_size")
-#: Sums of images in metrics.json: those of a run, and those that its evaluation was given.
-_OF_ROWS = ("train_rows_sum", "test_rows_sum")
-_OF_EVALUATION = ("evaluated_train_sum", "evaluated_test_sum")
+#: Sums of images in metrics.json: those that an evaluation was given, and the run's own.
+SUMS = {"evaluated_train_sum": "train_rows_sum", "evaluated_test_sum": "test_rows_sum"}
 #: Characters of a network's fact that say which one it is: sha256, a space, the sum.
 _SUM = 71
 
@@ -132,12 +131,12 @@ def differing_flags(runs: Sequence[ComparedRun]) -> dict[str, list[str]]:
 
 def of_other_images(runs: Sequence[ComparedRun]) -> bool:
     """Whether two runs noted other images to train and test with, as far as they noted any."""
-    return any(len(values(runs, name)) > 1 for name in ("train_sum", *_OF_ROWS))
+    return any(len(values(runs, name)) > 1 for name in ("train_sum", *SUMS.values()))
 
 
 def evaluated_on_others(runs: Sequence[ComparedRun]) -> bool:
     """Whether two runs' evaluations noted other images."""
-    return any(len(values(runs, name)) > 1 for name in _OF_EVALUATION)
+    return any(len(values(runs, name)) > 1 for name in SUMS)
 
 
 def of_stretched_pictures(runs: Sequence[ComparedRun]) -> bool:

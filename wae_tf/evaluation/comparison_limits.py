@@ -10,8 +10,6 @@ from wae_tf.evaluation.comparison import ComparedRun
 
 #: Flags that decide what a cost is.
 _OF_COST = ("cost", "recon_scale", "batch_divisor", "pixel_range")
-#: Sums of the images that runs have noted, with that of an evaluation's.
-_SUMS = (("train_sum", "train_rows_sum"), ("test_sum", "test_rows_sum"))
 #: Of runs with as many data: `count_` and a network is of all samples, with `_equal` of as many as data.
 _BY_EQUAL = ", as those do whose names end in _equal."
 
@@ -70,7 +68,9 @@ def sentences(runs: Sequence[ComparedRun]) -> list[str]:
 
 def _of_other_images(run: ComparedRun) -> str | None:
     """That the numbers of a run's evaluation are of other images than its own."""
-    pairs = [(run.metrics.get(f"evaluated_{name}"), run.metrics.get(own)) for name, own in _SUMS]
+    pairs = [
+        (run.metrics.get(given), run.metrics.get(own)) for given, own in comparison.SUMS.items()
+    ]
     if all(None in pair or pair[0] == pair[1] for pair in pairs):
         return None
     return (

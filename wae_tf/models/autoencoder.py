@@ -347,4 +347,4 @@ class Autoencoder(KerasWays):
         if not isinstance(outputs, dict):
             outputs = {"mean": outputs}
         outputs = {name: tf.cast(output, self.full_dtype) for name, output in outputs.items()}
-        return encodings.sampled(outputs, noise, self.settings)
+        return encodings.sampled(outputs, noise, self.settings)._replace(training=training)

@@ -34,7 +34,7 @@ def shown(model: Any, codes: Any, name: str, joined: bool) -> tf.Tensor:
             f"{name} has shape {tuple(found.shape)}, and this model takes [n, {widths[0]}]{way_out}."
         )
     if inputs.known(found):
-        _check_finite(found, name)
+        inputs.check_finite(np.asarray(tf.cast(found, tf.float64)), name)
     return tf.cast(found, model.full_dtype)
 
 
@@ -69,12 +69,3 @@ def _tensor(codes: Any, name: str) -> tf.Tensor:
         kind = type(codes).__name__ if found is None else found.dtype.name
         raise ValueError(f"{name}, of type {kind}, is no array of numbers of one shape.")
     return found
-
-
-def _check_finite(codes: tf.Tensor, name: str) -> None:
-    bad = ~np.isfinite(np.asarray(tf.cast(codes, tf.float64))).all(axis=1)
-    if bad.any():
-        raise ValueError(
-            f"{name} holds numbers that are not finite, in {int(bad.sum())} of {len(bad)} rows, first in "
-            f"row {int(np.argmax(bad))}."
-        )

@@ -37,10 +37,12 @@ class Encoding(NamedTuple):
     mean: tf.Tensor | None = None  # [n, z]
     logvar: tf.Tensor | None = None  # [n, z], clipped but for encoder_clip=std_at_most
     matrix: tf.Tensor | None = None  # [n, z, z], implicit noise
+    training: bool = True  # whether the pass is one of training
 
     def gathered(self) -> Encoding:
         """That of the global batch."""
-        return Encoding(*map(replicas.gathered, self))
+        codes, mean, logvar, matrix = map(replicas.gathered, self[:-1])
+        return Encoding(codes, mean, logvar, matrix, self.training)
 
 
 def draw_noise(

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import contextvars
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from wae_tf.models.encoding import Encoding, Noise
-from wae_tf.models.inputs import TO_IMAGES, Aim
 from wae_tf.models.step import replicas
 from wae_tf.models.step.guard import AdversaryWatch
 from wae_tf.models.wae import Wae
 from wae_tf.networks import official
 from wae_tf.objective import penalties
 from wae_tf.registry import register
-
-#: Whether the pass that a penalty is of is one of training, which `penalty` is not told. Each thread has
-#: its own, and so has each replica.
-_TRAINING = contextvars.ContextVar("training", default=True)
 
 
 @register(
@@ -71,26 +65,11 @@ class WaeGan(Wae):
 
     def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
         """See `penalties.gan`."""
-        return penalties.gan(*self.adversary_logits(encoding.codes, training=_TRAINING.get()))
-
-    def objective_and_encoding(
-        self,
-        images: tf.Tensor,
-        prior_sample: tf.Tensor,
-        noise: Noise,
-        training: bool = True,
-        aim: Aim = TO_IMAGES,
-    ) -> tuple[dict[str, tf.Tensor], Encoding]:
-        """As of any `Wae`; the adversary's batch norm and dropout are those of the pass too."""
-        before = _TRAINING.set(training)
-        try:
-            return super().objective_and_encoding(images, prior_sample, noise, training, aim)
-        finally:
-            _TRAINING.reset(before)
+        return penalties.gan(*self.adversary_logits(encoding.codes, training=encoding.training))
 
     def test_adversary(self, encoding: Encoding, prior_sample: tf.Tensor) -> dict[str, tf.Tensor]:
         """Of the codes that the penalty saw."""
-        loss = self.adversary_loss_of(encoding.codes, prior_sample, training=False)
+        loss = self.adversary_loss_of(encoding.codes, prior_sample, encoding.training)
         return {"adversary_loss": loss}
 
     def adversary_loss(

@@ -158,11 +158,7 @@ def check_values(model: Any, x: Any, name: str) -> None:
     values = values if values.dtype in (np.float32, np.float64) else values.astype(np.float32)
     low, high = float(values.min()), float(values.max())
     if not np.isfinite([low, high]).all():
-        rows = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
-        raise ValueError(
-            f"{name} holds numbers that are not finite, in {int(rows.sum())} of {len(values)} rows, "
-            f"first in row {int(np.argmax(rows))}."
-        )
+        check_finite(values, name)
     bounds = ends(model)
     if bounds and (low < bounds[0] - TOLERANCE or high > bounds[1] + TOLERANCE):
         raise ValueError(
@@ -174,6 +170,16 @@ def check_values(model: Any, x: Any, name: str) -> None:
 def is_number(dtype: tf.DType) -> bool:
     """Whether it can be cast to a float without loss of meaning."""
     return dtype.is_floating or dtype.is_integer or dtype.is_bool
+
+
+def check_finite(values: np.ndarray, name: str) -> None:
+    """Refuses floats [n, ...] of which some are not finite, naming the first such row."""
+    bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+    if bad.any():
+        raise ValueError(
+            f"{name} holds numbers that are not finite, in {int(bad.sum())} of {len(bad)} rows, first in "
+            f"row {int(np.argmax(bad))}."
+        )
 
 
 def known(x: Any) -> bool:

@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from wae_tf.files import cache_folder, hold, open_regular, replacing, sweep
+from wae_tf.files import cache_folder, held_folder, open_regular, replacing, sweep
 from wae_tf.settings import processor
 
 #: Bytes that must be free, and bytes of programs that are kept: one has two million.
@@ -55,7 +55,9 @@ def start(cache_dir: str | os.PathLike | None = None) -> bool:
         _check(kept)
         sweep(kept)
         own = Path(tempfile.mkdtemp(prefix=".new-", dir=kept))
-        hold(own)
+        held = contextlib.ExitStack()
+        held.enter_context(held_folder(own))  # until this process ends
+        atexit.register(held.close)
         atexit.register(shutil.rmtree, own, ignore_errors=True)
         _check_room(own)
         _lend(kept, own)

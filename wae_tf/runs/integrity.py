@@ -88,8 +88,7 @@ def _said(path: Path, what: str, step: int) -> str:
 
 def require_step(run: RunFolder, step: int) -> None:
     """Raises RunError if a run has checkpoints and none is of this step; reads none of them."""
-    names = [path.name.removeprefix("step-") for path in run.checkpoints.glob("step-*")]
-    there = sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+    there = sorted(map(int, _numbers(run.checkpoints)))
     if there and step not in there:
         raise RunError(
             f"--checkpoint={step}: {run.folder} has no checkpoint of that step; it has those of "
@@ -97,13 +96,16 @@ def require_step(run: RunFolder, step: int) -> None:
         )
 
 
-def _newest_state(folder: Path) -> tuple[int, dict[str, Any]]:
-    """The step and the state of the newest checkpoint whose state is whole."""
+def _numbers(folder: Path) -> list[str]:
+    """The steps that checkpoints in a folder are named after, if it is there."""
     names = os.listdir(folder) if folder.is_dir() else []
     found = [name.removeprefix("step-") for name in names if name.startswith("step-")]
-    for number in sorted(
-        (n for n in found if n.isascii() and n.isdecimal()), key=int, reverse=True
-    ):
+    return [number for number in found if number.isascii() and number.isdecimal()]
+
+
+def _newest_state(folder: Path) -> tuple[int, dict[str, Any]]:
+    """The step and the state of the newest checkpoint whose state is whole."""
+    for number in sorted(_numbers(folder), key=int, reverse=True):
         path = folder / f"step-{number}"
         try:
             text = read_text(path / "state.json")

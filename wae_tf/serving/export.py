@@ -13,21 +13,17 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-try:
-    import fcntl
-except ImportError:
-    fcntl = None  # type: ignore[assignment]  # not on Windows
 from wae_tf.config import Config
 from wae_tf.console import progress as console_progress
 from wae_tf.errors import RunError, of_a_file
-from wae_tf.files import write_atomically
+from wae_tf.files import held_folder, write_atomically
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints
 from wae_tf.runs.folder import RunFolder
@@ -140,7 +136,7 @@ def export(
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
         temporary.mkdir()
-        held.enter_context(_held(temporary))
+        held.enter_context(held_folder(temporary))
         made = save(served, temporary, config)
         examples = signatures.example_inputs(served, config)
         _read_back(temporary, made, examples)
@@ -187,29 +183,9 @@ def _sweep(folder: Path) -> None:
             age = time.time() - path.stat().st_mtime
             if not path.name[1:-4].isdecimal() or age < _YOUNG:
                 continue
-            with _held(path) as free:
+            with held_folder(path) as free:
                 if free or (free is None and age > 3600):
                     shutil.rmtree(path)
-
-
-@contextlib.contextmanager
-def _held(folder: Path) -> Iterator[bool | None]:
-    """Holds a folder while this process lives; whether it could, None where there are no locks."""
-    if fcntl is None:
-        yield None
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            free: bool | None = True
-        except BlockingIOError:
-            free = False
-        except OSError:  # some network file systems
-            free = None
-        yield free
-    finally:
-        os.close(handle)
 
 
 def _publish(temporary: Path, folder: Path, card: dict[str, Any]) -> Path:
