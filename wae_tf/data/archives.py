@@ -111,7 +111,7 @@ class Files:
 
     def fingerprint(self, names: Iterable[str]) -> str:
         """A hash of these files' names, sizes and times (in a zip: sizes and check sums)."""
-        digest = hashlib.sha256(str(self.where.resolve()).encode())
+        digest = hashlib.sha256(os.fsencode(self.where.resolve()))
         for name in names:
             digest.update(f"{name}\0{self._marks[name]}\n".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()

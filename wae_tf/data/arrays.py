@@ -112,7 +112,8 @@ def npz_arrays(path: Path) -> dict[str, tuple[tuple[int, ...], bool, np.dtype]]:
             return found
     except zipfile.BadZipFile as error:
         kind, _ = headers.kind_of(path)
-        why = f"a zip whose end is missing or damaged: {first_line(error)}" if kind == "a zip" else (
+        hurt = "damaged" if zipfile.is_zipfile(path) else "whose end is missing or damaged"
+        why = f"a zip {hurt}: {first_line(error)}" if kind == "a zip" else (
             kind or first_line(error)
         )  # fmt: skip
         raise DataError(f"{path} is not an .npz file ({why}).") from error
@@ -183,12 +184,16 @@ def open_npy(path: Path) -> np.ndarray:
         raise DataError(f"{path} is not a whole .npy file ({first_line(error)}).") from error
     if not are_images(images.shape, images.dtype):
         advice = ""
-        if images.ndim == 4 and images.shape[1] in (1, 3):
+        if images.dtype.kind not in "buif" or 0 in images.shape:
+            pass  # no other shape of them would do
+        elif images.ndim == 4 and images.shape[1] in (1, 3):
             advice = "; np.moveaxis(images, 1, 3) puts the channels last"
         elif images.ndim == 3:
             advice = "; this looks like one picture"
         elif images.ndim == 5:
             advice = "; as floats of about unit variance it is volumes [N, D, H, W, C]"
+        elif images.ndim == 4 and images.shape[3] == 4:
+            advice = "; images[..., :3] leaves the fourth channel out"
         elif images.ndim == 4:
             advice = "; images[..., None] makes volumes [N, D, H, W, 1] of floats [N, D, H, W]"
         raise DataError(

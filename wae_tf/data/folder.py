@@ -36,7 +36,7 @@ def _find(data_dir: Path) -> tuple[Files, list[str]] | Path:
     """
     if data_dir.is_file():
         kind, _ = headers.kind_of(data_dir)
-        if kind == "an .npy file" or data_dir.suffix in _ARRAYS or arrays.is_npz(data_dir):
+        if kind == "an .npy file" or data_dir.suffix.lower() in _ARRAYS or arrays.is_npz(data_dir):
             return data_dir
         if kind != "a zip":
             raise headers.not_that(data_dir, f"folder expects {layout('folder')}")
@@ -44,7 +44,7 @@ def _find(data_dir: Path) -> tuple[Files, list[str]] | Path:
     names = [name for name in files.names if picture_files.is_picture_name(name)]
     if names:
         return files, names
-    of_arrays = [name for name in files.names if name.endswith(_ARRAYS)]
+    of_arrays = [name for name in files.names if name.lower().endswith(_ARRAYS)]
     if len(of_arrays) == 1 and data_dir.is_dir():
         return data_dir / of_arrays[0]
     raise image_set.wrong_layout("folder", data_dir, _without_ending(files))

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import csv
 import itertools
+import math
 import os
-from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from wae_tf.data import arrays, headers, splits
+from wae_tf.data import archives, arrays, headers, picture_files, splits
 from wae_tf.errors import DataError, first_line
 from wae_tf.settings import memory, shapes
 
@@ -32,7 +33,8 @@ _AXES = {
 def file_in(place: Path) -> Path | None:
     """The file of such rows at a path, itself or the only one of arrays or tables in a folder; or None.
 
-    Only names and headers are looked at; a path that cannot be read is none.
+    Beside pictures, or above folders of them, it is theirs: a table of labels. Only names and headers are
+    looked at; a path that cannot be read is none.
     """
     try:
         found = [place]
@@ -43,15 +45,20 @@ def file_in(place: Path) -> Path | None:
         if len(found) != 1 or not found[0].is_file():
             return None
         path = found[0]
-        if path.suffix in _TABLES:
-            return path
-        return path if _is_of_rows(path) else None
-    except OSError:
+        if _suffix(path.name) not in _TABLES and not _is_of_rows(path):
+            return None
+        return None if place.is_dir() and _has_pictures(place) else path
+    except (OSError, DataError):
         return None
 
 
+def _has_pictures(folder: Path) -> bool:
+    names = itertools.chain(os.listdir(folder), archives.open_files(folder).names)
+    return any(not name.startswith(".") and picture_files.is_picture_name(name) for name in names)
+
+
 def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1]
+    return os.path.splitext(name)[1].lower()
 
 
 def are_rows(shape: tuple[int, ...], dtype: np.dtype) -> bool:
@@ -84,32 +91,39 @@ def read(path: Path) -> tuple[np.ndarray, str]:
         DataError: no table or array of finite numbers.
         FlagError: more than fits into memory.
     """
-    of_table = path.suffix in _TABLES
+    of_table = _suffix(path.name) in _TABLES
     table = _of_csv(path) if of_table else _of_array(path)
     if 0 in table.shape:
         raise DataError(f"{path} holds no numbers: of shape {list(table.shape)}.")
-    kind = shapes.kind_of(table.shape[1:])
-    memory.require(8 * table.size, f"{path}, {len(table):,} {kind.many}", "data: fewer of them")
-    whole = table.astype(np.float32)
+    kind, count = shapes.kind_of(table.shape[1:]), table.shape[0]
+    memory.require(
+        8 * math.prod(table.shape), f"{path}, {count:,} {kind.many}", "data: fewer of them"
+    )
+    if isinstance(table, arrays.NpzMember):
+        table = table.whole()
+    with np.errstate(over="ignore"):  # what float32 cannot hold is told below
+        whole = table.astype(np.float32)
     bad = np.flatnonzero(~np.isfinite(whole.reshape(len(whole), -1)).all(axis=1))
     if len(bad):
         raise DataError(
             f"{path} holds what is no finite float32 in {len(bad):,} of {len(whole):,} rows, first in row "
             f"{bad[0] + 1:,}: fill it in, or leave these rows out."
         )
-    told = f"vectors of {path}" if of_table else f"array {path}, {_AXES[table.ndim]}"
+    told = f"vectors of {path}" if of_table else f"array {path}, {_AXES[whole.ndim]}"
     return whole[splits.numpy_order(len(whole))], told
 
 
-def _of_array(path: Path) -> np.ndarray:
+def _of_array(path: Path) -> np.ndarray | arrays.NpzMember:
+    table: np.ndarray | arrays.NpzMember
     if headers.kind_of(path)[0] == "a zip":
         name = _name_in(path)
         assert name is not None  # file_in has seen it
-        return arrays.NpzMember(path, name).whole()
-    try:
-        table = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # of NumPy: any kind, by what the header announces
-        raise DataError(f"{path} is not a whole .npy file ({first_line(error)}).") from error
+        table = arrays.NpzMember(path, name)
+    else:
+        try:
+            table = np.load(path, mmap_mode="r", allow_pickle=False)
+        except Exception as error:  # of NumPy: any kind, by what the header announces
+            raise DataError(f"{path} is not a whole .npy file ({first_line(error)}).") from error
     if table.dtype.kind not in "buif":
         raise DataError(f"{path} holds {table.dtype}: vectors are real numbers.")
     return table
@@ -121,22 +135,23 @@ def _of_csv(path: Path) -> np.ndarray:
             sample = file.read(1 << 16)
             if not sample.strip():
                 raise DataError(f"{path} is empty: a table of numbers is expected.")
-            mark = max(",;\t", key=sample.splitlines()[0].count)
+            mark = max(",;\t", key=sample.strip().splitlines()[0].count)
             file.seek(0)
             rows = csv.reader(file, delimiter=mark)
-            first = next(rows)
+            first = next(row for row in rows if row)
             named = not all(map(_is_number, first))
-            start, lines = (2, rows) if named else (1, itertools.chain([first], rows))
-            return _numbers(path, lines, start, len(first))
+            return _numbers(path, rows, [] if named else [first], len(first))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is no table of text ({first_line(error)}).") from error
 
 
-def _numbers(path: Path, lines: Iterable[list[str]], start: int, width: int) -> np.ndarray:
+def _numbers(path: Path, rows: Any, before: list[list[str]], width: int) -> np.ndarray:
+    """The numbers of a csv.reader's rows, with those read from it before."""
     found = []
-    for number, row in enumerate(lines, start):
+    for row in itertools.chain(before, rows):
         if not row:
             continue  # an empty line
+        number = rows.line_num
         try:
             found.append(np.array(row, np.float64))
         except ValueError as error:
