@@ -56,6 +56,11 @@ class Writer:
         self._period = 2.0
         self.taken, self.skipped = 0, list[str]()
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W, C) of an image, as it was announced."""
+        return self._shape
+
     def start(self, rows: int, shape: tuple[int, int, int], accept: Accept = None) -> None:
         """Names the largest number of images to come and the shape of one.
 
@@ -126,7 +131,10 @@ class Writer:
     def put(self, images: np.ndarray, place: int) -> None:
         """Writes uint8 [k, *shape] images at `place`, in any order; each place once."""
         interruption.check()
-        images = np.ascontiguousarray(images, np.uint8).reshape(-1, *self._shape)
+        images = np.ascontiguousarray(images, np.uint8)
+        images = images[None] if images.ndim == len(self._shape) else images
+        if images.shape[1:] != self._shape:  # as many pixels in other rows would be another picture
+            raise ValueError(f"images of {images.shape[1:]} where {self._shape} was announced")
         if place + len(images) > self._rows:
             raise ValueError(f"{place + len(images)} images where {self._rows} were announced")
         self._file.seek(self._data + place * self._row_bytes)

@@ -60,11 +60,19 @@ def decode(
 
     Those that an interrupted process has decoded are there already.
     """
+
+    def decoded(data: bytes) -> np.ndarray:
+        image = function(data)
+        if image.shape != writer.shape:  # somebody wrote it between
+            size, before = (f"{shape[1]}x{shape[0]}" for shape in (image.shape, writer.shape))
+            raise BadPicture(f"is {size}, and was {before} when its head was read")
+        return image
+
     items, skipped = iter(items), list(writer.skipped)
     before = [name for name, _ in itertools.islice(items, writer.taken)]
     order = [name for name in before if name not in set(skipped)]
     for good, images, bad in picture_files.map_in_order(
-        items, function, skip_bad=skip_bad, where=where
+        items, decoded, skip_bad=skip_bad, where=where
     ):
         if images:
             writer.append(np.stack(images))

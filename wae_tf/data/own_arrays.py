@@ -83,4 +83,4 @@ def _fitted(image: np.ndarray, image_size: int | None, channels: int | None) -> 
     picture = picture.convert("L" if (channels or depth) == 1 else "RGB")
     if image_size is not None:
         picture = picture_files.centre_square(picture, image_size)
-    return np.asarray(picture)
+    return np.asarray(picture).reshape(picture.height, picture.width, -1)

@@ -70,6 +70,8 @@ def decoded(
 
     key = {"size": image_size, "files": files.fingerprint(names), "channels": channels,
            "parts": [len(part) for part in parts]}  # fmt: skip
+    if any(name.lower().endswith((".tif", ".tiff")) for name in names):
+        key["turned"] = "by their tags"  # before, turned ones came scrambled
     images, facts = cache.open_or_build(cache_dir, "folder", key, fill)
     decoding.check_skipped(facts, skip_bad_images, files.where)
     return images, facts

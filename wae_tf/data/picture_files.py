@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from wae_tf.data import headers
 from wae_tf.data.archives import BadPicture
@@ -28,6 +28,12 @@ _CHUNK = 64  # pictures a task
 #: Windows, the others are containers that Pillow knows by name only.
 _NOT_READ = ("EPS", "WMF", "MPEG", "HDF5", "GRIB", "BUFR", "IPTC")
 _TGA_END = b"TRUEVISION-XFILE.\0"  # how a TGA is known, its last bytes
+#: What EXIF's orientation asks for; from 5 on width and height change places.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
 
 
 @functools.cache
@@ -164,7 +170,9 @@ def decode_picture(
     if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
         raise BadPicture(f"has pixels of mode {image.mode}: 8 or 16 bits a channel are accepted")
     try:
-        image = ImageOps.exif_transpose(image)
+        # Not by ImageOps, which writes all of EXIF anew and so refuses pictures whose other tags are damaged.
+        if (turn := _TURNS.get(_orientation(image))) is not None:
+            image = image.transpose(turn)
         if stretch:
             image = _stretched(image)
         image = _eight_bits(image).convert("L" if grey else "RGB")
@@ -176,6 +184,14 @@ def decode_picture(
         image = centre_square(image, image_size)
     pixels = np.asarray(image)
     return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def _orientation(image: Image.Image) -> Any:
+    """How EXIF says that the picture is to be turned, a key of _TURNS; 1, as it is, where it does not."""
+    try:
+        return image.getexif().get(0x0112, 1)
+    except Exception:  # damaged EXIF is no reason to refuse the pixels
+        return 1
 
 
 def centre_square(image: Image.Image, side: int) -> Image.Image:
@@ -240,11 +256,11 @@ def look(data: bytes) -> Look:
         BadPicture: as `open_picture`.
     """
     image = open_picture(data)
-    try:
-        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-    except Exception:  # damaged EXIF is no reason to refuse the pixels
-        turned = False
-    grey, size = _is_grey(image), (image.size[::-1] if turned else image.size)
+    size = image.size
+    if image.format == "TIFF":  # Pillow may have turned this size already, as it does the pixels
+        tags = getattr(image, "tag_v2", {})
+        size = (tags.get(256, size[0]), tags.get(257, size[1]))
+    grey, size = _is_grey(image), (size[::-1] if _orientation(image) in (5, 6, 7, 8) else size)
     try:
         several = bool(getattr(image, "is_animated", False))
     except Exception:  # as above: of the frames behind the first

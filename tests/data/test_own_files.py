@@ -1,0 +1,198 @@
+"""Files of one's own: tables beside pictures, capital endings, arrays of no numbers, turned pictures."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.real_files import both, encoded, noise, official_order, png, write
+from wae_tf.data import cache, load, picture_files, vectors
+from wae_tf.errors import DataError
+
+
+@pytest.mark.parametrize("below", ["", "images/", "images/a/"])
+@pytest.mark.parametrize("name", ["labels.csv", "Labels.CSV", "features.npy"])
+def test_a_table_beside_pictures_is_left_out(name, below, tmp_path, rng):
+    """As competitions ship them: train.csv above images/."""
+    for i in range(4):
+        png(tmp_path / below / f"{i}.png", noise(rng, 8, 8, 3))
+    if name.endswith(".npy"):
+        np.save(tmp_path / name, np.zeros((4, 3), np.float32))
+    else:
+        (tmp_path / name).write_text("id,label\n0.png,1\n")
+    assert vectors.file_in(tmp_path) is None
+    load.check("folder", data_dir=tmp_path, image_size=4)
+    loaded = load.load("folder", data_dir=tmp_path, image_size=4)
+    assert both(loaded).shape == (4, 4, 4, 3)
+    assert loaded.left_out == f"1 file that is no picture: 1 {name[-4:].lower()}"
+    # Named itself, it is what is read.
+    assert vectors.file_in(tmp_path / name) == tmp_path / name
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("name", ["T.CSV", "T.Tsv", "T.NPY", "T.NPZ"])
+def test_endings_may_be_capitals(name, inside, tmp_path, rng):
+    rows = rng.normal(size=(6, 3)).astype(np.float32)
+    with (tmp_path / name).open("wb") as file:
+        if name == "T.NPY":
+            np.save(file, rows)
+        elif name == "T.NPZ":
+            np.savez(file, rows=rows)
+        else:
+            np.savetxt(file, rows, delimiter="," if name == "T.CSV" else "\t")
+    loaded = load.load("folder", data_dir=tmp_path / name if inside else tmp_path)
+    np.testing.assert_allclose(both(loaded), official_order(rows), rtol=1e-6)
+
+
+def test_images_of_an_array_with_a_capital_ending(tmp_path, rng):
+    images = noise(rng, 5, 8, 8)
+    with (tmp_path / "I.NPY").open("wb") as file:
+        np.save(file, images)
+    loaded = load.load("folder", data_dir=tmp_path)
+    np.testing.assert_array_equal(both(loaded)[..., 0], official_order(images))
+
+
+@pytest.mark.parametrize("save", [np.save, np.savez])
+@pytest.mark.parametrize(
+    ("array", "kind"),
+    [
+        (np.array([["a", "b"], ["c", "d"]]), "<U1"),
+        (np.ones((4, 3)) * 1j, "complex128"),
+        (np.zeros((4, 3), "M8[s]"), "datetime64[s]"),
+        (np.zeros((4, 3), [("a", "i4")]), "[('a', '<i4')]"),
+    ],
+)
+def test_arrays_of_no_numbers_are_a_sentence(array, kind, save, tmp_path):
+    path = tmp_path / ("x.npy" if save is np.save else "x.npz")
+    save(path, array)
+    with pytest.raises(DataError) as caught:
+        load.load("folder", data_dir=path)
+    assert str(caught.value) == f"{path} holds {kind}: vectors are real numbers."
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_beyond_float32_are_a_sentence_without_a_warning(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([[1.0, 2.0], [1e300, 0.0]]))
+    with pytest.raises(DataError, match="no finite float32 in 1 of 2 rows, first in row 2"):
+        load.load("folder", data_dir=tmp_path)
+
+
+def test_a_table_may_begin_with_empty_lines(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("\n\na;b\n1;2\n\n3;4\n")
+    assert sorted(both(load.load("folder", data_dir=path)).tolist()) == [[1, 2], [3, 4]]
+    path.write_text("\n\n1;2\n\n3;x\n")
+    with pytest.raises(DataError, match="line 5, column 2: 'x' is no number"):
+        load.load("folder", data_dir=path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "said"),
+    [
+        ((9, 8, 8, 4), "u1", "; images[..., :3] leaves the fourth channel out."),
+        ((0, 8, 8), "u1", "with C 1 or 3."),
+        ((9, 8, 8, 1), "c8", "with C 1 or 3."),
+        ((9, 3, 8, 8), "u1", "; np.moveaxis(images, 1, 3) puts the channels last."),
+    ],
+)
+def test_advice_on_arrays_is_of_their_kind(shape, kind, said, tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros(shape, kind))
+    with pytest.raises(DataError) as caught:
+        load.check("folder", data_dir=tmp_path / "x.npy")
+    assert str(caught.value).endswith(said)
+
+
+def test_a_damaged_array_of_a_whole_npz_is_not_said_to_be_cut(tmp_path, rng):
+    path = tmp_path / "x.npz"
+    np.savez(path, images=noise(rng, 5, 8, 8))
+    content = bytearray(path.read_bytes())
+    content[300] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"not an .npz file \(a zip damaged: Bad CRC-32"):
+        load.check("folder", data_dir=path)
+
+
+def turned_six(kind):
+    """A picture of 3 by 2 pixels that its orientation turns, and how it is to be seen."""
+    pixels = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) * 12
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encoded(pixels, kind, exif=exif), np.rot90(pixels, -1)
+
+
+@pytest.mark.parametrize(("kind", "ending"), [("TIFF", "tif"), ("PNG", "png"), ("WEBP", "webp")])
+def test_turned_pictures_are_whole(kind, ending, tmp_path):
+    """Pillow turns the pixels of TIFF by itself, and in some releases the size before that."""
+    options = {"lossless": True} if kind == "WEBP" else {}
+    content, upright = turned_six(kind)
+    if options:
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        content = encoded(np.rot90(upright), kind, exif=exif, **options)
+    for i in range(4):
+        write(tmp_path / f"{i}.{ending}", content)
+    assert picture_files.look(content).size == (2, 3)
+    loaded = load.load("folder", data_dir=tmp_path)
+    np.testing.assert_array_equal(both(loaded), np.stack([upright] * 4))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_turned_as_pillow_turns_them(orientation):
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = encoded(np.arange(18, dtype=np.uint8).reshape(2, 3, 3), "PNG", exif=exif)
+    want = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(content))))
+    np.testing.assert_array_equal(picture_files.decode_picture(content, grey=False), want)
+
+
+def test_damaged_tags_are_no_reason_to_refuse_a_turned_picture():
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Maker"
+    content = encoded(np.zeros((16, 24, 3), np.uint8), "JPEG", exif=exif)
+    # The text of the maker is said to be the width, which Pillow cannot write as a number.
+    damaged = content.replace(b"\x01\x0f\x00\x02", b"\x01\x00\x00\x02")
+    assert damaged != content
+    assert picture_files.look(damaged).size == (16, 24)
+    assert picture_files.decode_picture(damaged, grey=False).shape == (24, 16, 3)
+
+
+def test_a_picture_that_changes_while_it_is_read_is_named(tmp_path, rng, monkeypatch):
+    for i in range(4):
+        png(tmp_path / f"{i}.png", noise(rng, 8, 6, 3))
+    zeros_and_ones = picture_files.largest
+
+    def meanwhile(data):
+        png(tmp_path / "2.png", noise(rng, 6, 8, 3))  # as many pixels, in other rows
+        return zeros_and_ones(data)
+
+    monkeypatch.setattr(picture_files, "largest", meanwhile)
+    with pytest.raises(DataError, match=r"2.png is 8x6, and was 6x8 when its head was read"):
+        load.load("folder", data_dir=tmp_path)
+    loaded = load.load("folder", data_dir=tmp_path, image_size=4)
+    assert both(loaded).shape == (4, 4, 4, 3)
+
+
+def test_the_cache_takes_images_of_the_announced_shape_alone(tmp_path):
+    def fill(writer):
+        writer.start(2, (8, 6, 3))
+        writer.append(np.zeros((2, 6, 8, 3), np.uint8))
+        return {}
+
+    with pytest.raises(ValueError, match=r"\(6, 8, 3\) where \(8, 6, 3\)"):
+        cache.open_or_build(str(tmp_path), "x", {}, fill)
+
+
+def test_a_folder_whose_name_is_no_text_is_read(tmp_path, rng):
+    """Its own name need not be given: a link to it, or a folder above, may be."""
+    folder = tmp_path / "bad\udcff"
+    try:
+        folder.mkdir()
+    except (OSError, UnicodeError):
+        pytest.skip("names are text on this file system")
+    for i in range(3):
+        png(folder / f"{i}.png", noise(rng, 8, 8, 3))
+    (tmp_path / "link").symlink_to(folder)
+    assert len(both(load.load("folder", data_dir=tmp_path / "link"))) == 3
