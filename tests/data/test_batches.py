@@ -1,6 +1,8 @@
 """Batches, pixel ranges and the public `load`: numbers, not shapes."""
 
+import gc
 import importlib.util
+import weakref
 
 import numpy as np
 import pytest
@@ -216,3 +218,26 @@ def test_a_run_holds_its_images_once(rng, aligned):
         np.testing.assert_array_equal(tensor, rows)
     rows.flags.writeable = False
     np.testing.assert_array_equal(feeding.as_tensor(rows), rows)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_data_set_that_is_gone_keeps_no_images(mapped, tmp_path, rng, monkeypatch):
+    """TensorFlow keeps the callable of a numpy_function as long as the process lives."""
+    monkeypatch.setattr(batches, "MOST_IN_MEMORY", 0)
+    monkeypatch.setattr(batches, "MOST_MAPPED_IN_MEMORY", 0)
+    images = rng.randint(0, 256, (50, 4, 4, 3)).astype(np.uint8)
+    if mapped:
+        np.save(tmp_path / "images.npy", images)
+        images = np.load(tmp_path / "images.npy", mmap_mode="r")
+    known = weakref.ref(images)
+    dataset = batches.image_batches(images, batch_size=6, seed=1, pixel_range="unit")
+    left = iter(dataset.batch(2).prefetch(1))
+    want = next(left).numpy()
+    again = iter(dataset.batch(2))
+    del dataset, images
+    gc.collect()
+    np.testing.assert_array_equal(next(again), want)  # an iterator of it goes on
+    assert known() is not None
+    del left, again
+    gc.collect()
+    assert known() is None

@@ -146,21 +146,27 @@ def image_batches(
     Raises:
         DataError: the batch is larger than the data.
     """
-    size, shape = len(images_uint8), images_uint8.shape[1:]
+    size, shape, dtype = len(images_uint8), images_uint8.shape[1:], images_uint8.dtype
     first, last = rows or (0, batch_size)
     _check_batch(size, batch_size)
     check_range(pixel_range)
     held = images_uint8 if tf.is_tensor(images_uint8) else in_memory(images_uint8)
+    reader = None
     if tf.is_tensor(held):
 
         def gather(indices: tf.Tensor) -> tf.Tensor:
             return tf.gather(held, indices)
 
     else:
-        read = row_reader(images_uint8)
+        reader = row_reader(images_uint8)
+        # TensorFlow keeps a numpy_function's callable for good: of it, it gets what does not keep the images.
+        known = weakref.ref(reader)
+
+        def read(indices: np.ndarray) -> np.ndarray:
+            return known()(indices)  # type: ignore[misc]  # the data set, so its iterators, keep it
 
         def gather(indices: tf.Tensor) -> tf.Tensor:
-            return tf.numpy_function(read, [indices], images_uint8.dtype, stateful=False)
+            return tf.numpy_function(read, [indices], dtype, stateful=False)
 
     def floats(rows: tf.Tensor) -> tf.Tensor:
         return to_float(rows, pixel_range) if rows.dtype == tf.uint8 else tf.cast(rows, tf.float32)
@@ -171,11 +177,11 @@ def image_batches(
         made = floats(tf.ensure_shape(gather(rows_of_batch), [*rows_of_batch.shape, *shape]))
         return made if labels is None else (made, tf.gather(tf.constant(labels), rows_of_batch))
 
-    return (
-        tf.data.Dataset.counter(start_step)
-        .map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(tf.data.AUTOTUNE)
+    found = tf.data.Dataset.counter(start_step).map(
+        batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
+    found._reader = reader  # what is made of a data set, iterators too, refers to it
+    return found.prefetch(tf.data.AUTOTUNE)
 
 
 def index_batches(
