@@ -14,11 +14,18 @@ all-reduces: gradients, codes padded to the global batch, moments of batch norm.
 as root instead puts two workers into network namespaces of their own (Linux), joined by a link of so
 many Mbit/s each way (a token bucket), and counts what passes it. A step is then T + B / w, B the bytes
 that are sent and w the link's speed, unless something overlaps.
+
+    python benchmarks/replicas.py --delays=0,2,5,10,20
+
+lets two workers on 127.0.0.1 reach each other through a relay that holds every byte back for so many
+milliseconds each way. A step is then T + N d, N the messages that wait for one another, one after the
+other, whatever their size.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import json
 import os
@@ -26,8 +33,9 @@ import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import common
@@ -135,6 +143,61 @@ def linked(mbit: int) -> Iterator[list[str]]:
             subprocess.run(["ip", "netns", "delete", space], check=False, capture_output=True)
 
 
+@contextlib.contextmanager
+def delayed(ports: list[int], delay: float) -> Iterator[list[int]]:
+    """Ports that lead to these ports, every byte `delay` seconds later, either way."""
+    loop = asyncio.new_event_loop()
+
+    async def hold_back(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+
+        async def pass_on() -> None:
+            while True:
+                due, data = await waiting.get()
+                await asyncio.sleep(due - loop.time())
+                if not data:
+                    target.close()
+                    return
+                target.write(data)
+
+        passing = asyncio.ensure_future(pass_on())
+        with contextlib.suppress(ConnectionError):
+            while data := await source.read(1 << 16):
+                waiting.put_nowait((loop.time() + delay, data))
+        waiting.put_nowait((loop.time() + delay, b""))
+        await passing
+
+    def relay_to(port: int) -> Callable[..., Awaitable[None]]:
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                there, back = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionError:  # that worker is not up yet: the other tries again
+                writer.close()
+                return
+            await asyncio.gather(hold_back(reader, back), hold_back(there, writer))
+
+        return relay
+
+    async def listen() -> list[int]:
+        servers = [await asyncio.start_server(relay_to(p), "127.0.0.1", 0) for p in ports]
+        return [server.sockets[0].getsockname()[1] for server in servers]
+
+    async def end() -> None:
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.sleep(0)
+
+    relays = loop.run_until_complete(listen())
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield relays
+    finally:
+        asyncio.run_coroutine_threadsafe(end(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
 def free_ports(count: int) -> list[int]:
     """Ports that nothing listens on."""
     sockets = [socket.socket() for _ in range(count)]
@@ -146,20 +209,25 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def measure(job: list, spaces: list[str] | None = None) -> dict:
-    """Runs one configuration in processes of its own, workers in network namespaces; the first's numbers."""
-    processes, replicas = 1, job[2]
+def measure(
+    job: list, spaces: list[str] | None = None, addresses: list[list[str]] | None = None
+) -> dict:
+    """Runs one configuration in processes of its own; the first's numbers.
+
+    Args:
+        job: what `step_seconds` takes.
+        spaces: the network namespaces of workers.
+        addresses: what each worker calls all of them.
+    """
     environments = [dict(os.environ)]
     if job[1] == "workers":
-        processes = replicas
-        addresses = [f"127.0.0.1:{port}" for port in free_ports(processes)]
-        if spaces:
-            addresses = [f"10.77.0.{index + 1}:7777" for index in range(processes)]
+        if addresses is None:
+            addresses = [[f"127.0.0.1:{port}" for port in free_ports(job[2])]] * job[2]
         environments = [
             os.environ
-            | {"TF_CONFIG": json.dumps({"cluster": {"worker": addresses},
+            | {"TF_CONFIG": json.dumps({"cluster": {"worker": those},
                                         "task": {"type": "worker", "index": index}})}
-            for index in range(processes)
+            for index, those in enumerate(addresses)
         ]  # fmt: skip
     root = str(Path(__file__).resolve().parent.parent)
     running = [
@@ -190,13 +258,35 @@ def measure_links(options: argparse.Namespace) -> None:
         for batch in map(int, options.batches.split(",")):
             for mbit in map(int, options.links.split(",")):
                 with linked(mbit) as spaces:
-                    found = measure([model, "workers", 2, batch, options.filters], spaces)
+                    addresses = [["10.77.0.1:7777", "10.77.0.2:7777"]] * 2
+                    job = [model, "workers", 2, batch, options.filters]
+                    found = measure(job, spaces, addresses)
                 print(
                     f"| {model} | {batch} | {mbit or 'no limit'} | {1e3 * found['seconds']:.0f} | "
                     f"{found['bytes'] / 1e6:.2f} | {found['wire'] / 1e6:.2f} | "
                     f"{found['packets']:.0f} |",
                     flush=True,
                 )
+
+
+def measure_delays(options: argparse.Namespace) -> None:
+    """A table of two workers against the delay between them."""
+    print("| model | batch | delay each way, ms | ms a step | of them a delay |")
+    print("| --- | --- | --- | --- | --- |")
+    for model in options.models.split(","):
+        for batch in map(int, options.batches.split(",")):
+            without = None
+            for delay in map(float, options.delays.split(",")):
+                ports = free_ports(2)
+                with delayed(ports, delay / 1e3) as relays:
+                    # Each is itself at its port, and reaches the other through the relay.
+                    calls = [[f"127.0.0.1:{p}" for p in those] for those in
+                             ((ports[0], relays[1]), (relays[0], ports[1]))]  # fmt: skip
+                    job = [model, "workers", 2, batch, options.filters]
+                    step = 1e3 * measure(job, addresses=calls)["seconds"]
+                without = step if without is None else without
+                each = f"{(step - without) / delay:.0f}" if delay else ""
+                print(f"| {model} | {batch} | {delay:g} | {step:.0f} | {each} |", flush=True)
 
 
 def main() -> None:
@@ -207,13 +297,16 @@ def main() -> None:
     parser.add_argument("--models", default="wae_mmd,wae_gan")
     parser.add_argument("--filters", type=int, default=64)
     parser.add_argument("--links", help="two workers over links of so many Mbit/s (0: no limit)")
+    parser.add_argument(
+        "--delays", help="two workers so many milliseconds apart (0: through the relay)"
+    )
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
         print(json.dumps(step_seconds(*json.loads(options.only))))
         return
-    if options.links:
-        measure_links(options)
+    if options.links or options.delays:
+        (measure_links if options.links else measure_delays)(options)
         return
     print("| model | batch | replicas | ms a step | of one device's | MB sent a step |")
     print("| --- | --- | --- | --- | --- | --- |")

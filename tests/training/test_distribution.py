@@ -72,6 +72,17 @@ with strategy.scope():
         result[name + "/codes"] = mean.numpy().tolist()
         codes = tf.random.stateless_normal([60, 3], [1, 2])
         result[name + "/logits"] = model.decoder(codes, training=True).numpy().tolist()
+        if name == "mmd" and many == "mirrored":
+            asked = []  # by either replica
+            all_reduce = tf.distribute.ReplicaContext.all_reduce
+            tf.distribute.ReplicaContext.all_reduce = lambda *args: (
+                asked.append(args[2]), all_reduce(*args))[1]
+            batch = next(iter(data))
+            step = tf.function(lambda b: strategy.run(model.train_step, args=(b,)), autograph=False)
+            step.get_concrete_function(batch)
+            tf.distribute.ReplicaContext.all_reduce = all_reduce
+            norms = [v for v in model.variables if "moving_mean" in v.path]
+            result["messages"] = len(asked) / 2, len(norms)
         if model.adversary is not None:
             result[name + "/adversary"] = model.adversary(codes).numpy().tolist()
     distribution.barrier(strategy)
@@ -180,8 +191,11 @@ def compare(got, one):
 @pytest.mark.processes
 @pytest.mark.slow
 def test_two_replicas_of_one_machine_are_one_device(one_device, mirrored):
-    assert set(mirrored) == set(one_device)
+    messages, norms = mirrored["messages"]
+    assert set(mirrored) == {*one_device, "messages"}
     compare(mirrored, one_device)
+    # Waited for in a step: of each batch norm, and of codes and cost, there and back; of the gradients.
+    assert (messages, norms) == (2 * 3 + 2 + 1, 3)
 
 
 @pytest.mark.slow

@@ -39,10 +39,11 @@ class Encoding(NamedTuple):
     matrix: tf.Tensor | None = None  # [n, z, z], implicit noise
     training: bool = True  # whether the pass is one of training
 
-    def gathered(self) -> Encoding:
-        """That of the global batch."""
-        codes, mean, logvar, matrix = map(replicas.gathered, self[:-1])
-        return Encoding(codes, mean, logvar, matrix, self.training)
+    def gathered(self, value: tf.Tensor) -> tuple[Encoding, tf.Tensor]:
+        """That of the global batch; and a scalar's mean over the replicas, in the same message."""
+        there = {n: v for n, v in self._asdict().items() if n != "training" and v is not None}
+        mean, whole = replicas.mean_and_gathered(value, list(there.values()))
+        return self._replace(**dict(zip(there, whole, strict=True))), mean
 
 
 def draw_noise(

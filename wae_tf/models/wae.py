@@ -129,11 +129,10 @@ class Wae(Loop):
         logits = self.logits(joined, training=training)
         targets = images if aim.targets is None else aim.targets
         cost = self.cost(targets, self.squash(logits), self.unsquashed(logits), aim.weights)
-        reconstruction = replicas.mean(cost)
         if self.settings.penalty_codes == "fresh":
             fresh = noise._replace(code=noise.again)
             encoding = self.encoding(images, fresh.of_own_rows(), training)
-        encoding = encoding.gathered()
+        encoding, reconstruction = encoding.gathered(cost)
         penalty = self._one_number(self.penalty(encoding, prior_sample, noise))
         loss = reconstruction + tf.convert_to_tensor(self.wae_lambda) * penalty
         loss = self.with_added(loss, self.encoder, self.decoder)

@@ -40,19 +40,32 @@ def own_rows(rows: tf.Tensor | None) -> tf.Tensor | None:
     return tf.ensure_shape(own, [size if rows.shape[0] else None, *rows.shape[1:]])
 
 
-def gathered(rows: tf.Tensor | None) -> tf.Tensor | None:
-    """All replicas' parts [local rows, ...] in a row: [global rows, ...], differentiable.
+def gathered(rows: tf.Tensor) -> tf.Tensor:
+    """All replicas' parts [local rows, ...] in a row: [global rows, ...], differentiable."""
+    return mean_and_gathered(tf.zeros([], rows.dtype), [rows])[1][0]
 
-    Zero-padded and summed, since all_gather needs a device that several CPU workers do not have.
-    """
+
+def mean_and_gathered(
+    value: tf.Tensor, parts: list[tf.Tensor]
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """The mean of a scalar over the replicas, and `gathered` parts, in one message; differentiable."""
     count = replicas()
-    if count == 1 or rows is None:
-        return rows
+    if count == 1:
+        return value, parts
+    distinct = list({id(part): part for part in parts}.values())
+    total, *whole = summed([value, *map(_padded, distinct)])
+    of = {
+        id(part): tf.ensure_shape(rows, [part.shape[0] and part.shape[0] * count, *part.shape[1:]])
+        for part, rows in zip(distinct, whole, strict=True)
+    }
+    return total / count, [of[id(part)] for part in parts]
+
+
+def _padded(rows: tf.Tensor) -> tf.Tensor:
+    # Summed afterwards, since all_gather needs a device that several CPU workers do not have.
     size = tf.shape(rows)[0]
-    around = [index() * size, (count - 1 - index()) * size]
-    padded = tf.pad(rows, [around, *([0, 0] for _ in rows.shape[1:])])
-    known = rows.shape[0] and rows.shape[0] * count
-    return tf.ensure_shape(summed(padded), [known, *rows.shape[1:]])
+    around = [index() * size, (replicas() - 1 - index()) * size]
+    return tf.pad(rows, [around, *([0, 0] for _ in rows.shape[1:])])
 
 
 def mean(value: tf.Tensor) -> tf.Tensor:
@@ -70,8 +83,8 @@ def spoiled_together(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
     return [g * tf.cast(tf.where(spoiled, math.nan, 1.0), g.dtype) for g in gradients]
 
 
-def summed(value: tf.Tensor) -> tf.Tensor:
-    """The sum over the replicas, differentiable."""
+def summed(value: Any) -> Any:
+    """The sum over the replicas, differentiable; tensors of a list, alike in dtype, are one message."""
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
