@@ -52,11 +52,6 @@ class Resampling:
         drawn = rng.multinomial(rows, np.full(rows, 1 / rows), size=self.count)
         return np.concatenate([np.ones((1, rows)), drawn])
 
-    def indices(self, rows: int, name: str) -> list[np.ndarray]:
-        """Indices [rows] of the rows as they are, then of each resample; see `weights`."""
-        weights = self.weights(rows, name).astype(np.int64)
-        return [np.repeat(np.arange(rows), drawn) for drawn in weights]
-
 
 def part_of_the_way(weights: np.ndarray) -> np.ndarray:
     """Weights near 1: those of resamples a PART of the way.
@@ -173,7 +168,8 @@ def _moments(rows: tf.Tensor, weights: np.ndarray) -> tuple[np.ndarray, np.ndarr
     weighted, count = rows * tf.constant(weights)[:, None], weights.sum()
     mean = tf.reduce_sum(weighted, 0).numpy() / count
     squares = tf.matmul(weighted, rows, transpose_a=True).numpy()
-    return mean, (squares - count * np.outer(mean, mean)) / (count - 1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # one row has no covariance: NaN
+        return mean, (squares - count * np.outer(mean, mean)) / (count - 1)
 
 
 def score(logits: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -192,5 +188,6 @@ def score(logits: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def mean(values: np.ndarray, resampling: Resampling) -> tuple[float, float]:
     """The mean of values [n] and half the width of its interval."""
     weights = resampling.weights(len(values), "test")
-    means = weights @ np.asarray(values, np.float64) / len(values)
-    return float(means[0]), half_width(means)
+    with np.errstate(invalid="ignore"):  # PSNR of a picture that is its original is inf
+        means = weights @ np.asarray(values, np.float64) / len(values)
+        return float(means[0]), half_width(means)

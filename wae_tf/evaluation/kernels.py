@@ -51,6 +51,7 @@ def _unbiased(x: np.ndarray, y: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.
     def within(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
         own = (np.square(rows, dtype=np.float64).mean(axis=1) + 1) ** 3
         pairs = weights.sum(axis=1) ** 2 - (weights**2).sum(axis=1)
+        pairs = np.where(pairs > 0, pairs, np.nan)  # one row has none
         return (_sums(cubic, rows, rows, weights, weights) - weights**2 @ own) / pairs
 
     between = _sums(cubic, x, y, u, v) / (u.sum(axis=1) * v.sum(axis=1))
@@ -81,7 +82,7 @@ def kid(x: np.ndarray, y: np.ndarray, u: np.ndarray, v: np.ndarray, most: int = 
     parts = []
     for i in range(blocks):
         of_x, of_y = slice(*at_x[i : i + 2]), slice(*at_y[i : i + 2])
-        with np.errstate(divide="ignore", invalid="ignore"):  # a block of one row: NaN
+        with np.errstate(divide="ignore", invalid="ignore"):  # a block without rows: NaN
             parts.append(_unbiased(x[of_x], y[of_y], u[:, of_x], v[:, of_y]))
     return np.mean(parts, axis=0)
 

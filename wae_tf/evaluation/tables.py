@@ -53,7 +53,7 @@ class Assessment:
 
 def number(value: float | None, digits: int = 4) -> str:
     """A number for people."""
-    if value is None or not math.isfinite(value):
+    if value is None or math.isnan(value):
         return "–"
     return f"{value:.{digits}g}"
 
