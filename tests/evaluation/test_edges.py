@@ -1,0 +1,82 @@
+"""What an evaluation meets at its edges: copies, one row, equal pictures, networks that give NaN."""
+
+import math
+
+import numpy as np
+import pytest
+
+from wae_tf.errors import DataError
+from wae_tf.evaluation import (
+    bootstrap,
+    distances,
+    network_measures,
+    reconstruction_quality,
+    rows,
+    tables,
+)
+from wae_tf.evaluation.bootstrap import Resampling
+from wae_tf.evaluation.distances import FeatureNetwork, Features
+
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
+
+@pytest.mark.parametrize("side", [8, 160])
+def test_a_copy_of_a_training_image_is_at_distance_0(side):
+    """By sums of squares in float32 it was up to 0.6 of the distance between black and white away."""
+    rng = np.random.default_rng(0)
+    train = rng.integers(0, 256, (12, side, side, 3), np.uint8)
+    near = train[[7, 3, 7]].copy()
+    near[2] ^= 1  # each byte by one
+    where, apart = distances.nearest(near, train, 3, block=5)
+    assert where[:, 0].tolist() == [7, 3, 7]
+    assert apart[:, 0].tolist() == pytest.approx([0, 0, side * 3**0.5 / 255], abs=1e-12)
+    flat = train.reshape(12, -1).astype(np.float64)
+    exact = np.sqrt(((near.reshape(3, 1, -1) - flat) ** 2).sum(axis=2)) / 255
+    np.testing.assert_allclose(apart, np.sort(exact, axis=1)[:, :3], rtol=1e-12)
+    inverted = distances.nearest(255 - near, train, 1, seen=lambda some: 255 - some)
+    assert inverted[0][:, 0].tolist() == [7, 3, 7]
+    assert inverted[1][0, 0] == 0
+
+
+def rows_of(count, seed):
+    rng = np.random.default_rng(seed)
+    return Features(rng.normal(size=(count, 8)).astype("f4"), np.zeros((count, 0), "f4"))
+
+
+@pytest.mark.parametrize("counts", [(1, 5), (5, 1), (1, 1), (2, 3)])
+def test_few_rows_have_numbers_or_nan(counts):
+    made, real = (rows_of(count, seed) for seed, count in enumerate(counts))
+    found = network_measures.scores(made, real, "samples", Resampling(4, 0))
+    assert math.isfinite(found["frechet"][0]) == (min(counts) > 1)
+    assert math.isfinite(found["frechet"][1]) == (min(counts) > 1)
+    assert math.isnan(found["precision"][0])
+    assert math.isfinite(found["gaussian_mmd"][0])
+
+
+def test_equal_pictures_are_told_as_infinitely_alike():
+    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 1), np.uint8)
+    others = images.copy()
+    others[0] ^= 9
+    found = reconstruction_quality.numbers(images, others, None, Resampling(20, 0))
+    assert found["test_psnr"] == math.inf
+    assert math.isnan(found["test_psnr_ci95"])
+    assert rows.quality_rows(found, 4)[0].reconstructions == "inf"
+    assert bootstrap.mean(np.full(4, math.inf), Resampling(20, 0))[0] == math.inf
+    assert tables.number(math.nan) == tables.number(None) == "–"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_network_that_gives_nan_is_a_sentence(value):
+    def apply(images):
+        made = np.ones((len(images), 4), np.float32)
+        made[images[:, 0, 0, 0] == 200] = value
+        return made, np.zeros((len(images), 0))
+
+    network = FeatureNetwork("net", "net_1", "0", {}, apply, batch_size=3)
+    images = np.zeros((8, 4, 4, 1), np.uint8)
+    assert distances.features(network, images).features.shape == (8, 4)
+    images[[4, 6]] = 200
+    with pytest.raises(
+        DataError, match="net_1 gives NaN or inf for 2 of 8 samples, first for number 5"
+    ):
+        distances.features(network, images, what="samples")
