@@ -63,6 +63,25 @@ def test_a_picture_of_the_models_size_is_taken_as_it_is(rng):
         np.testing.assert_array_equal(graph_pictures.picture(data, config, (64, 64, 3)), pixels)
 
 
+def test_palettes_of_few_colours_are_opaque(rng):
+    """An index of 1, 2, 4 or 8 bits, without opacities and with."""
+    config = Config(dataset="folder", data_dir="x", image_size=9)
+    in_a_graph = tf.function(lambda data: graph_pictures.picture(data, config, (9, 9, 3)))
+    image = Image.fromarray(rng.randint(0, 256, (9, 12, 3)).astype(np.uint8))
+    for colours, bits in ((2, 1), (4, 2), (16, 4), (200, 8)):
+        few = image.quantize(colours)
+        for options in ({}, {"transparency": bytes(range(0, 11 * colours, 11)[:20])}):
+            data = encoded(few, "PNG", **options)
+            assert data[24] == bits and data[25] == 3
+            expected = picture_files.decode_picture(data, False, 9)
+            got = in_a_graph(tf.constant(data))
+            np.testing.assert_array_equal(got, expected, err_msg=f"{colours} {options}")
+    # All but transparent, as TensorFlow has the opacity of an opaque one, is white all the same.
+    faint = encoded(Image.new("P", (9, 9)), "PNG", transparency=bytes([1]))
+    assert (in_a_graph(tf.constant(faint)).numpy() >= 254).all()
+    assert (in_a_graph(tf.constant(encoded(Image.new("P", (9, 9)), "PNG"))).numpy() == 0).all()
+
+
 def huge_png():
     head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
     return head + (60_000).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"

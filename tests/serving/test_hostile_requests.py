@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 import wae_tf
-from wae_tf.serving import export, graph_checks, signatures
+from tests.factory import tiny_model
+from wae_tf.serving import export, graph_checks, graphs, signatures
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "hostile.py"
 SMALL = {"encoder_arch": "mlp", "decoder_arch": "mlp", "encoder_filters": 8, "decoder_filters": 8}
@@ -83,6 +84,17 @@ def test_the_sum_of_a_request_is_that_of_its_images_or_codes():
     assert graph_checks.most_rows(graph_checks.numbers_of((28, 28, 1), 8)) == 20_408
     assert graph_checks.most_rows(graph_checks.numbers_of((64, 64, 3), 64)) == 1_302
     assert graph_checks.most_rows(graph_checks.numbers_of((2, 2, 1), 1000)) == 16_000
+
+
+def test_the_images_of_millions_of_rows_do_not_wrap():
+    # 4,294,968 rows of up to 1000 are 704 in int32.
+    model = tiny_model(image_shape=(2,), zdim=2, compiled=False)
+    served = graphs.Graphs(model, None, jit_compile=False)
+    check = tf.function(lambda lengths: served.checked_lengths(lengths, "count", 1))
+    lengths = tf.concat([tf.ones([4_294_967], tf.int64), [1000]], axis=0)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="longest is 8000000 at most"):
+        check(lengths)
+    assert check(lengths[-8000:]).shape == [8000]
 
 
 @pytest.mark.slow

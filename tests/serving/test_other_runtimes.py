@@ -1,10 +1,13 @@
 """What the converters are given, without their runtimes: the model's numbers, and a file of theirs."""
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+import wae_tf
 from tests.factory import tiny_model
-from wae_tf.serving import other_runtimes, signatures
+from wae_tf.serving import export, other_runtimes, signatures
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +35,33 @@ def test_a_litert_file_is_written_and_its_source_removed(model, tmp_path):
     path = other_runtimes.write_litert(signatures.served_model(model), folder / "litert")
     assert path.read_bytes()[4:8] == b"TFL3"
     assert [file.name for file in path.parent.iterdir()] == ["model.tflite"]
+
+
+@keras.saving.register_keras_serializable("tests")
+class Betainc(keras.layers.Layer):
+    """An operation that neither converter has."""
+
+    def call(self, x):
+        return tf.math.betainc(tf.ones_like(x), tf.ones_like(x), tf.sigmoid(x))
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["litert", "onnx"])
+def test_operations_that_a_converter_does_not_have_are_a_sentence(name, tmp_path, capfd):
+    if name == "onnx":
+        pytest.importorskip("tf2onnx")
+    encoder = keras.Sequential([keras.Input((4,)), Betainc(), keras.layers.Dense(2)])
+    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)])
+    model = wae_tf.WaeMmd(encoder=encoder, decoder=decoder)
+    with pytest.raises(
+        wae_tf.RunError, match=f"nothing was exported, as --export_formats={name}: "
+    ):
+        export.export(model, tmp_path / "served", formats=["savedmodel", name])
+    assert not [path for path in (tmp_path / "served").iterdir() if path.is_dir()]
+    if name == "onnx":
+        assert "Traceback" not in capfd.readouterr().err
+    folder = export.export(model, tmp_path / "served")
+    assert (folder / "saved_model.pb").is_file()

@@ -131,9 +131,20 @@ def decoded(data: tf.Tensor) -> tf.Tensor:
     with tf.control_dependencies([deep]):
         return tf.cond(
             is_png,
-            lambda: tf.io.decode_png(data, channels=4),
+            lambda: tf.cond(
+                head[25] == 3,
+                lambda: _of_palette(data),
+                lambda: tf.io.decode_png(data, channels=4),
+            ),
             lambda: _opaque(tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")),
         )
+
+
+def _of_palette(data: tf.Tensor) -> tf.Tensor:
+    # Asked for four channels of an index of few bits, TensorFlow gives 1, 3 or 15 for opaque, not 255.
+    pixels = tf.io.decode_png(data, channels=0)  # four where the palette has opacities, else three
+    rgba = tf.cond(tf.shape(pixels)[2] == 4, lambda: pixels, lambda: _opaque(pixels))
+    return tf.ensure_shape(rgba, [None, None, 4])
 
 
 def _opaque(rgb: tf.Tensor) -> tf.Tensor:

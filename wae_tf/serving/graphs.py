@@ -140,7 +140,9 @@ class Graphs:
         ]
         with tf.control_dependencies(guards):
             lengths = tf.cast(lengths, tf.int32)
-        images = count * tf.reduce_max(tf.concat([lengths, [0]], axis=0))
+        longest = tf.reduce_max(tf.concat([lengths, [0]], axis=0))
+        # Of rows of two numbers there may be millions, and int32 would wrap.
+        images = tf.cast(count, tf.int64) * tf.cast(longest, tf.int64)
         small = graph_checks.check(
             images <= self.most,
             f"{name}: rows times the longest is {self.most} at most in a request, not",

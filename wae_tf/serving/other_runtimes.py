@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -64,14 +67,44 @@ def write_litert(model: Wae, folder: Path) -> Path:
             made = tf.lite.TFLiteConverter.from_saved_model(str(place), signature_keys=[*functions])
             data = made.convert()
     except Exception as error:  # the converter has an exception class of its own, not public
-        raise RunError(
-            f"--export_formats=litert: the converter refused: {first_line(error)}."
-        ) from error
+        raise _refused("litert", error) from error
     finally:
         shutil.rmtree(source, ignore_errors=True)
     path = folder / "model.tflite"
     path.write_bytes(data)
     return path
+
+
+def _refused(name: str, error: Exception) -> RunError:
+    return RunError(
+        f"nothing was exported, as --export_formats={name}: the converter refused: "
+        f"{first_line(error)}; without {name} the others are written."
+    )
+
+
+def _of_onnx(graph: Any, name: str, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
+    """A frozen graph as an ONNX model.
+
+    Raises:
+        RunError: it has ops that ONNX does not have.
+    """
+    import onnx
+    import tf2onnx
+
+    # It logs what it does not know, with tracebacks, and writes the operations down as they are.
+    log = logging.getLogger("tf2onnx")
+    before = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        proto, _ = tf2onnx.convert.from_graph_def(
+            graph, name=name, input_names=[*inputs], output_names=[*outputs], opset=18
+        )
+        onnx.checker.check_model(proto)
+    except Exception as error:  # of tf2onnx's own, and whatever its rules run into
+        raise _refused("onnx", error) from error
+    finally:
+        log.setLevel(before)
+    return proto
 
 
 def write_onnx(model: Wae, folder: Path) -> list[Path]:
@@ -84,10 +117,10 @@ def write_onnx(model: Wae, folder: Path) -> list[Path]:
         folder: is made.
 
     Raises:
-        RunError: tf2onnx is not installed.
+        RunError: tf2onnx is not installed, or the networks use ops that ONNX does not have.
     """
     try:
-        import tf2onnx
+        importlib.import_module("tf2onnx")
     except ImportError as error:
         raise RunError(
             "--export_formats=onnx needs tf2onnx: pip install 'wae_tf[onnx]'."
@@ -104,12 +137,11 @@ def write_onnx(model: Wae, folder: Path) -> list[Path]:
         for key, tensor in zip(sorted(concrete.structured_outputs), frozen.outputs, strict=True):
             # In the order of a dict's flattening. ONNX has one space of names for both ends.
             names[tensor.name] = "reconstructions" if key == taken else key
-        proto, _ = tf2onnx.convert.from_graph_def(
+        proto = _of_onnx(
             frozen.graph.as_graph_def(),
-            name=name,
-            input_names=[frozen.inputs[0].name],
-            output_names=[tensor.name for tensor in frozen.outputs],
-            opset=18,
+            name,
+            [frozen.inputs[0].name],
+            [tensor.name for tensor in frozen.outputs],
         )
         # Here and not by tensors_to_rename, after which tf2onnx 1.17.0 no longer finds the input.
         for node in proto.graph.node:
