@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from wae_tf.config import Config
 from wae_tf.console import progress as console_progress
-from wae_tf.errors import RunError, of_a_file
+from wae_tf.errors import FlagError, RunError, of_a_file
 from wae_tf.files import held_folder, write_atomically
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints
@@ -273,7 +273,8 @@ def export_run(
     """`export` of a run's restored model, with its metrics, by default into its `saved_model`.
 
     Raises:
-        UserError: as `export`; RunError also for a run that stopped because it diverged.
+        UserError: as `export`; RunError also for a run that stopped because it diverged; FlagError
+            for a home folder that is not known.
     """
     metrics = run.read_metrics()
     if metrics.get("diverged_step") is not None:
@@ -287,5 +288,16 @@ def export_run(
                 f"nothing was exported: {name} of the run in --work_dir={run.folder} is not finite; "
                 "train again with a smaller --lr or --wae_lambda."
             )
-    folder = run.folder / "saved_model" if folder is None else folder
+    folder = run.folder / "saved_model" if folder is None else _of_home(folder)
     return export(model, folder, config=config, formats=formats, metrics=metrics, progress=progress)
+
+
+def _of_home(folder: str | os.PathLike) -> Path:
+    """The folder with `~` as a shell would have it, which leaves the one behind a flag's = alone."""
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError as error:
+        raise FlagError(
+            f"--export_dir={folder} begins with a home folder that is not known; write ./~ for a "
+            "name that begins with ~."
+        ) from error

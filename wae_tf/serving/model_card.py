@@ -30,7 +30,7 @@ def model_card(
     """What a user of the model must know; paths of the machine that trained it are left out."""
     settings = model.settings
     flags = dataclasses.asdict(settings if config is None else config)
-    for private in ("data_dir", "cache_dir", "work_dir"):
+    for private in ("data_dir", "cache_dir", "work_dir", "init_from_official"):
         flags.pop(private, None)
     pixel_range = list(ENDS.get(settings.pixel_range_of_data, (-1.0, 1.0)))
     notes = ["Signatures are float32 whatever precision the model was trained in."]
