@@ -175,6 +175,17 @@ def test_runs_of_other_data_that_were_never_evaluated(two, capsys):
     assert "not drawn in this run" in (two / "out" / "comparison.html").read_text()
 
 
+def test_a_run_that_lost_its_evaluation_is_not_said_to_have_had_none(two, capsys):
+    run(two / "c", {"evaluated_step": 3}, facts=False)
+    assert compare(two, "a", "c") == 0
+    text = capsys.readouterr().out
+    again = f"--mode=evaluate --work_dir={two / 'c'}"
+    assert (
+        f"c has no evaluation.json, which says what its numbers are of; {again} writes it." in text
+    )
+    assert "never evaluated" not in text
+
+
 def test_other_networks_of_one_name_and_older_evaluations_are_told(two, capsys):
     (two / "b" / "evaluation.json").write_text(
         json.dumps({"facts": [["net", f"sha256 {'b' * 64}"]]})

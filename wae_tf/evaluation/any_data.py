@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
-from wae_tf.evaluation import brief, codes, samplers
+from wae_tf.errors import RunError
+from wae_tf.evaluation import brief, codes, comparison, samplers
 from wae_tf.evaluation.distances import Progress
 from wae_tf.evaluation.options import Options
 from wae_tf.evaluation.tables import Assessment
@@ -18,6 +21,13 @@ from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.runs.folder import RunFolder
 from wae_tf.settings import shapes
+
+#: What no other part of a run writes; numbers of other samplers and networks are not made anew each time.
+_OF_EVALUATION = re.compile(
+    r"(fid|kid|inception_score|frechet|kernel|gaussian_mmd|precision|recall|density|coverage|score"
+    r"|sliced_wasserstein|count|test_lpips|evaluated_samples|nearest_train_samples|sharpness_samples_gmm"
+    r"|sharpness_samples_improved)(_.*)?"
+)
 
 
 def measured(
@@ -57,6 +67,64 @@ def measured(
     )
     numbers["evaluated_step"] = int(model.step.numpy())
     return numbers, test_codes, sample_codes
+
+
+#: What the facts say of a network whose numbers stay.
+_EARLIER = "; of an earlier evaluation"
+
+
+def merged(
+    run: RunFolder,
+    numbers: Mapping[str, float],
+    facts: Sequence[tuple[str, str]],
+    progress: Progress,
+) -> tuple[dict[str, float | None], list[tuple[str, str]]]:
+    """Puts an evaluation's numbers into metrics.json, and takes out those that would pass for its own.
+
+    Such are numbers of another checkpoint, of other images, or by another network of the same name.
+
+    Args:
+        run: whose evaluation.json is still that of the evaluation before.
+        numbers: of this one.
+        facts: what they are of.
+        progress: is called with a line on what is taken out.
+
+    Returns:
+        all of metrics.json, and the facts with those of networks whose numbers stay.
+    """
+    known, here = run.read_metrics(), dict(facts)
+    try:
+        before = comparison.facts_of(run)
+    except RunError:  # damaged: nothing is known of them
+        before = {}
+    networks = {title: text for title, text in before.items() if comparison.sum_in(text)}
+    others = [name for name in known if name not in numbers and _OF_EVALUATION.fullmatch(name)]
+    if known.get("evaluated_step") != numbers["evaluated_step"]:
+        why = f"of step {known.get('evaluated_step') or 'unknown'}"
+        networks = {}
+    elif before.get("data") != here["data"]:
+        why, networks = "of other data, or of these elsewhere", {}
+    else:
+        anew = {
+            title
+            for title, text in networks.items()
+            if title in here and comparison.sum_in(text) != comparison.sum_in(here[title])
+        }
+        others = [n for n in others if any(comparison.of_network(n, title) for title in anew)]
+        why = f"by another network called {', '.join(sorted(anew))}"
+    if others:
+        several = f"{len(others):,} numbers" if len(others) > 1 else "1 number"
+        progress(
+            f"{run.metrics} no longer has {several} of an earlier evaluation, {why}: {others[0]}"
+            + (" and so on" if len(others) > 1 else "")
+        )
+    metrics = run.update_metrics(numbers, drop=others)
+    kept = [
+        (title, text.removesuffix(_EARLIER) + _EARLIER)
+        for title, text in networks.items()
+        if title not in here and any(comparison.of_network(name, title) for name in metrics)
+    ]
+    return metrics, [*facts, *kept]
 
 
 def write(run: RunFolder, assessment: Assessment) -> Assessment:

@@ -100,11 +100,16 @@ def _read(path: str, name: str, progress: Callable[[str], None]) -> ComparedRun:
         flags=flags_by_name(flags_text(Config())) | flags,
         metrics=run.read_metrics(),
         history=run.read_history(),
-        facts=_facts(run),
+        facts=facts_of(run),
     )
 
 
-def _facts(run: RunFolder) -> dict[str, str]:
+def facts_of(run: RunFolder) -> dict[str, str]:
+    """What evaluation.json says that its numbers are of; {} where there is none.
+
+    Raises:
+        RunError: it is damaged.
+    """
     if not run.evaluation_file.exists():
         return {}
     try:
@@ -148,11 +153,15 @@ def other_networks(runs: Sequence[ComparedRun]) -> list[str]:
     """Titles of networks that are not the same in all runs, by the sums of their weights."""
 
     def sums(title: str) -> set[str]:
-        said = [run.facts.get(title, "") for run in runs]
-        return {text[:_SUM] for text in said if text.startswith("sha256 ")}
+        return {found for run in runs if (found := sum_in(run.facts.get(title, "")))}
 
     titles = sorted({title for run in runs for title in run.facts})
     return [title for title in titles if len(sums(title)) > 1]
+
+
+def sum_in(text: str) -> str:
+    """What a fact on a network begins with, which says which one it is; "" of other facts."""
+    return text[:_SUM] if text.startswith("sha256 ") else ""
 
 
 def of_network(name: str, title: str) -> bool:

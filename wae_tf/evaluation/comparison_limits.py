@@ -55,8 +55,13 @@ def sentences(runs: Sequence[ComparedRun]) -> list[str]:
     for run in runs:
         evaluated, steps = run.metrics.get("evaluated_step"), run.metrics.get("steps")
         again = f"--mode=evaluate --work_dir={run.folder.folder}"
-        if not run.facts:
+        if not run.facts and evaluated is None:
             said.append(f"{run.name} was never evaluated; {again} does it.")
+        elif not run.facts:
+            said.append(
+                f"{run.name} has no {run.folder.evaluation_file.name}, which says what its numbers are of; "
+                f"{again} writes it."
+            )
         elif evaluated is not None and steps is not None and evaluated < steps:
             said.append(
                 f"{run.name} was evaluated at step {evaluated:,} of {steps:,}; {again} renews it."

@@ -134,7 +134,10 @@ def evaluate(
         seen(images.train[near.reshape(-1)]),
         np.arange(near.size).reshape(near.shape),
     )
-    metrics = run.update_metrics(numbers)
+    said = facts.of_pictures(
+        config, images, options, pictures, used, perceptual, int(model.step.numpy())
+    )
+    metrics, said = any_data.merged(run, numbers, said, progress)
     if off := off_prior.sentence(metrics, config):
         progress(off)
     return any_data.write(
@@ -143,9 +146,7 @@ def evaluate(
             metrics=metrics,
             rows=made,
             model_rows=rows.model_rows(numbers),
-            facts=facts.of_pictures(
-                config, images, options, pictures, used, perceptual, int(model.step.numpy())
-            ),
+            facts=said,
             bias=bias,
             left_out=left_out,
             sampler=options.sampler,

@@ -94,40 +94,41 @@ def evaluate(
     run.figures.mkdir(parents=True, exist_ok=True)
     of_vectors.draw_interpolations(model, run.figures / "interpolations.png", images.test, labels)
     of_vectors.draw_traversals(model, run.figures / "traversals.png", images.test, labels)
-    metrics = run.update_metrics(numbers)
+    count = f"{len(images.test):,}"
+    said = [
+        ("data", f"{images.name}, {images.split}; from {images.source}"),
+        ("compared with", f"the {count} test {kind.many}"),
+        (
+            "columns",
+            f"samples: {len(drawn):,} by sampler {options.sampler}, seed {config.seed}; "
+            f"reconstructions: of the {count} test {kind.many}; data: the first "
+            f"{len(parts['_data']):,} training {kind.many}",
+        ),
+        (
+            "Frechet distance",
+            "of the Gaussians with the means and covariances of the rows, no network between; "
+            f"samples and data: {equal:,} each, for it falls as the number grows",
+        ),
+        (
+            "±",
+            f"half a 95% interval over {options.bootstrap:,} bootstrap resamples of rows",
+        ),
+        (
+            "L2 distance",
+            f"mean over {searched[0]:,} samples; in the column of data, over {searched[1]:,} "
+            f"test {kind.many}",
+        ),
+    ]
+    metrics, said = any_data.merged(run, numbers, said, progress)
     if off := off_prior.sentence(metrics, config):
         progress(off)
-    count = f"{len(images.test):,}"
     return any_data.write(
         run,
         Assessment(
             metrics=metrics,
             rows=made,
             model_rows=rows.model_rows(numbers),
-            facts=[
-                ("data", f"{images.name}, {images.split}; from {images.source}"),
-                ("compared with", f"the {count} test {kind.many}"),
-                (
-                    "columns",
-                    f"samples: {len(drawn):,} by sampler {options.sampler}, seed {config.seed}; "
-                    f"reconstructions: of the {count} test {kind.many}; data: the first "
-                    f"{len(parts['_data']):,} training {kind.many}",
-                ),
-                (
-                    "Frechet distance",
-                    "of the Gaussians with the means and covariances of the rows, no network between; "
-                    f"samples and data: {equal:,} each, for it falls as the number grows",
-                ),
-                (
-                    "±",
-                    f"half a 95% interval over {options.bootstrap:,} bootstrap resamples of rows",
-                ),
-                (
-                    "L2 distance",
-                    f"mean over {searched[0]:,} samples; in the column of data, over {searched[1]:,} "
-                    f"test {kind.many}",
-                ),
-            ],
+            facts=said,
             bias=[],
             left_out=[f"Measures of pictures, sharpness among them: the data are {kind.many}."],
             sampler=options.sampler,
