@@ -115,6 +115,8 @@ def test_a_dropped_picture_becomes_a_row(rng):
     assert (views.as_row(model, png(colour.astype(np.uint8))) == 76).all()  # 0.299 * 255
     with pytest.raises(BadPicture, match="picture"):
         views.as_row(model, b"no picture")
+    long = tiny_model(image_shape=(3, 40, 1))
+    assert views.as_row(long, png(np.full((3, 3), 9, np.uint8))).tolist() == [[[9]] * 40] * 3
 
 
 def test_rows_become_pictures_by_whole_factors(rng):
@@ -125,13 +127,21 @@ def test_rows_become_pictures_by_whole_factors(rng):
     drawn = views.pictures(linear(), np.zeros((2, 3), np.float32), 120)
     assert [one.shape for one in drawn] == [(90, 120, 3)] * 2 and drawn[0].min() < 128
     assert views.takes_pictures(model) and not views.takes_pictures(linear())
+    far = views.pictures(linear(), np.float32([[1, np.inf, np.nan]]), 120)
+    assert far[0].shape == (90, 120, 3)
+    # Any numbers: the least of a call is black, the largest white.
+    model = tiny_model(pixel_range="any", decoder_output="linear")
+    rows = np.linspace(-50, 205, 36, dtype=np.float32).reshape(1, 6, 6, 1)
+    (picture,) = views.pictures(model, rows, 6)
+    assert picture[..., 0].ravel().tolist() == [round(255 * i / 35) for i in range(36)]
 
 
 def test_codes_as_text_and_files_are_read_back(tmp_path, rng):
     codes = rng.normal(size=(2, 3)).astype(np.float32)
     np.testing.assert_array_equal(views.of_text(views.as_text(codes[0]), 3), codes[0])
     np.testing.assert_array_equal(views.of_text("[1, -2.5\n3e-2]", 3), np.float32([1, -2.5, 0.03]))
-    wrong = {"1 2 x": "'x' is none", "1 2": "3 finite numbers, not 2", "1 2 nan": "finite"}
+    wrong = {"1 2 x": "'x' is none", "1 2": "3 finite numbers, not 2", "1 2 nan": "and nan is none"}
+    wrong |= {"1, 1e39, 2": "and 1e39 is none in float32", "1 2 3 4": "not 4"}
     for text, sentence in wrong.items():
         with pytest.raises(ValueError, match=sentence):
             views.of_text(text, 3)

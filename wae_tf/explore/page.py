@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,28 @@ _LIVE: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last
 _CSS = "img {image-rendering: pixelated} footer {display: none !important}"
 
 
+def _told(sentence: str) -> gr.Error:
+    """A sentence on the page, which shows HTML, and no traceback in the terminal."""
+    return gr.Error(html.escape(sentence, quote=False), print_exception=False)
+
+
+class _Blocks(gr.Blocks):
+    """Blocks whose parts refuse what a visitor gives them without a traceback in the terminal."""
+
+    async def preprocess_data(self, *given: Any, **named: Any) -> Any:
+        try:
+            return await super().preprocess_data(*given, **named)
+        except gr.Error as error:  # a number beyond its ends
+            raise _told(str(error.message)) from error
+        except Exception as error:  # a number's box that is empty while a number is typed into it
+            quiet = {"visible": False, "print_exception": False}
+            raise gr.Error("a number is missing.", **quiet) from error
+
+
+def _path_of(dropped: Any) -> str | None:
+    return dropped.path if dropped else None
+
+
 class Page:
     """The page of one model.
 
@@ -39,8 +62,8 @@ class Page:
         self.leaves = [
             explorer.order[first : first + SLIDERS] for first in range(0, explorer.zdim, SLIDERS)
         ]
-        with gr.Blocks(analytics_enabled=False, title=title, fill_width=True) as self.blocks:
-            gr.Markdown(f"### {title}")
+        with _Blocks(analytics_enabled=False, title=title, fill_width=True) as self.blocks:
+            gr.Markdown(f"### {views.as_markdown(title)}", latex_delimiters=[])
             self._lay_out()
             self._connect()
 
@@ -131,6 +154,8 @@ class Page:
             label="drop a picture in", type="filepath", image_mode=None, sources=["upload", "clipboard"],
             height=220, elem_id="dropped", visible=views.takes_pictures(model),
         )  # fmt: skip
+        # Gradio would open the file itself, and fail on what is no picture before `_drop` says so.
+        self.dropped.preprocess = _path_of
         self.number = gr.Number(
             0, label=f"or a row of the data, 0 to {len(rows) - 1}", precision=0, minimum=0,
             maximum=max(len(rows) - 1, 0), visible=len(rows) > 0, elem_id="number",
@@ -225,7 +250,7 @@ class Page:
         try:
             code = views.of_text(text, self.explorer.zdim)
         except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise _told(str(error)) from error
         return self._show(self.explorer.supported(code[None])[0], leaf, label)
 
     def _drop(self, file: str | None, leaf: int, label: int) -> list[Any]:
@@ -234,13 +259,13 @@ class Page:
         try:
             row = views.as_row(self.explorer.model, Path(file).read_bytes())
         except BadPicture as error:
-            raise gr.Error(f"the file {error}.", print_exception=False) from error
+            raise _told(f"the file {error}.") from error
         return self._of_row(row, leaf, label)
 
     def _take(self, number: int | None, leaf: int, label: int) -> list[Any]:
         rows = self.explorer.rows
         if number is None or not 0 <= number < len(rows):
-            raise gr.Error(f"there are rows 0 to {len(rows) - 1}.", print_exception=False)
+            raise _told(f"there are rows 0 to {len(rows) - 1}.")
         if self.explorer.labels is not None:
             label = int(self.explorer.labels[int(number)])
         return [label, *self._of_row(np.asarray(rows[int(number)]), leaf, label)]

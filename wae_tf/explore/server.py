@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from wae_tf.console import interruption, progress
 from wae_tf.errors import FlagError, RunError, first_line
@@ -63,6 +64,28 @@ def listen(port: int) -> socket.socket:
     return listening
 
 
+class SameOrigin:
+    """An ASGI application that answers 403 to what pages of other origins send.
+
+    Their browsers do not show them the answer, but without this what they send would be done.
+    """
+
+    def __init__(self, app: Any):
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One request."""
+        headers = dict(scope.get("headers", ()))
+        origin = headers.get(b"origin")
+        own = origin is None or origin.partition(b"://")[2] == headers.get(b"host")
+        if own or scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        plain = [(b"content-type", b"text/plain")]
+        await send({"type": "http.response.start", "status": 403, "headers": plain})
+        await send({"type": "http.response.body", "body": b"this page answers itself alone.\n"})
+
+
 def serve(
     explorer: Explorer,
     title: str,
@@ -82,12 +105,13 @@ def serve(
     """
     import uvicorn
 
-    with tempfile.TemporaryDirectory(prefix="wae_tf_explore_") as name:
+    # Its thread may still be writing as it ends.
+    with tempfile.TemporaryDirectory(prefix="wae_tf_explore_", ignore_cleanup_errors=True) as name:
         os.environ["GRADIO_TEMP_DIR"] = name  # what is dropped in stays there
         from wae_tf.explore import page
 
         folder = Path(name)
-        app = page.application(page.Page(explorer, title, folder), folder)
+        app = SameOrigin(page.application(page.Page(explorer, title, folder), folder))
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=_LEAVE)
         )

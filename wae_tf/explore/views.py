@@ -37,7 +37,8 @@ def as_row(model: Wae, data: bytes) -> np.ndarray:
     if pixels.shape[:2] == (height, width):
         return pixels
     scale = min(pixels.shape[0] / height, pixels.shape[1] / width)
-    rows, columns = round(scale * height), round(scale * width)
+    # Of a few pixels for a long shape a side would be rounded to none.
+    rows, columns = (max(1, round(scale * side)) for side in (height, width))
     top, left = (pixels.shape[0] - rows) // 2, (pixels.shape[1] - columns) // 2
     pixels = pixels[top : top + rows, left : left + columns]
     image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
@@ -62,12 +63,22 @@ def pictures(model: Wae, rows: np.ndarray, side: int) -> list[np.ndarray]:
 
 
 def _unit(model: Wae, rows: np.ndarray) -> np.ndarray:
-    """Pictures [n, H, W, C] as floats in [0, 1]."""
-    return to_unit(np.asarray(model.as_pixels(rows)), model.settings.pixel_range_of_data)
+    """Pictures [n, H, W, C] as floats in [0, 1]; of any numbers, from the least of a call to the largest."""
+    pixels = np.asarray(model.as_pixels(rows))
+    if model.settings.pixel_range_of_data != "any":
+        return to_unit(pixels, model.settings.pixel_range_of_data)
+    low, high = _ends(pixels)
+    return ((pixels.astype(np.float64) - low) / (high - low or 1.0)).astype(np.float32)
+
+
+def _ends(rows: np.ndarray) -> tuple[float, float]:
+    """The least and the largest of the finite numbers: a code far out may be decoded to others too."""
+    finite = rows[np.isfinite(rows)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
 def _lines(rows: np.ndarray, side: int) -> list[np.ndarray]:
-    low, high = float(rows.min()), float(rows.max())
+    low, high = _ends(rows)
     room = 0.05 * (high - low) or 1.0
     drawn = []
     for row in rows:
@@ -97,12 +108,21 @@ def of_text(text: str, zdim: int) -> np.ndarray:
     """
     words = [word for word in re.split(r"[\s,;\[\]()]+", text) if word]
     try:
-        code = np.array([float(word) for word in words], np.float32)
+        with np.errstate(over="ignore"):
+            code = np.array([float(word) for word in words], np.float32)
     except ValueError as error:
         raise ValueError(f"a code is numbers, and {str(error).split(': ')[-1]} is none.") from error
-    if len(code) != zdim or not np.isfinite(code).all():
+    if len(code) != zdim:
         raise ValueError(f"a code of this model is {zdim} finite numbers, not {len(code)}.")
+    if not np.isfinite(code).all():
+        place = int(np.flatnonzero(~np.isfinite(code))[0])
+        raise ValueError(f"a code is finite numbers, and {words[place]} is none in float32.")
     return code
+
+
+def as_markdown(text: str) -> str:
+    """Text as Markdown that shows it as it is: the paths of titles may have any character."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
 def write_codes(folder: Path, codes: np.ndarray) -> list[Path]:
