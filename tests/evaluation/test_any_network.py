@@ -245,3 +245,30 @@ def test_options_of_networks_are_checked():
         Options(features_input=("size=2",))
     with pytest.raises(FlagError, match=r"--bootstrap=1 is not accepted; accepted: 0, and 2 to"):
         Options(bootstrap=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("channels=1",), "which pictures of 1 channel as nhwc are not"),
+        (("layout=nchw",), "which pictures of 3 channels as nchw are not"),
+    ],
+)
+def test_arrays_that_the_input_is_not_of_are_refused(given, said, tmp_path):
+    """A network that pools would have taken rows for channels, and measured by that."""
+    images = keras.Input((8, 8, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(images)
+    keras.Model(images, pooled).save(tmp_path / "pooled.keras")
+    with pytest.raises(DataError, match=rf"takes arrays \[any, 8, 8, 3\], {said}"):
+        features(tmp_path / "pooled.keras", *given)
+
+
+def test_keras_says_why_a_network_cannot_take_pictures(tmp_path):
+    keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(2, 9)]).save(
+        tmp_path / "wide.keras"
+    )
+    with pytest.raises(DataError) as caught:
+        features(tmp_path / "wide.keras", "size=4")
+    assert "cannot take these pictures (" in str(caught.value)
+    assert "Exception encountered" not in str(caught.value)
+    assert "\x1b" not in str(caught.value)

@@ -80,3 +80,19 @@ def test_a_network_that_gives_nan_is_a_sentence(value):
         DataError, match="net_1 gives NaN or inf for 2 of 8 samples, first for number 5"
     ):
         distances.features(network, images, what="samples")
+
+
+def test_of_one_picture_there_is_no_interval():
+    """It was told as ± 0: as certain as could be."""
+    weights = Resampling(5, 0).weights(1, "test")
+    assert weights[0] == 1
+    assert np.isnan(weights[1:]).all()
+    mean, wide = bootstrap.mean(np.array([3.0]), Resampling(5, 0))
+    assert (mean, math.isnan(wide)) == (3.0, True)
+    patches = np.random.default_rng(0).normal(size=(2, 4, 1, 6)).astype("f4")
+    along = bootstrap.sliced(*patches, weights, weights)
+    assert np.isfinite(along[:, 0]).all()
+    assert math.isnan(bootstrap.sliced_interval(along, 100))
+    found = network_measures.scores(rows_of(1, 0), rows_of(9, 1), "samples", Resampling(5, 0))
+    assert math.isfinite(found["gaussian_mmd"][0])
+    assert math.isnan(found["gaussian_mmd"][1])

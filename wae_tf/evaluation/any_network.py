@@ -46,8 +46,9 @@ def load(source: str, given: Sequence[str], image_shape: tuple[int, ...]) -> Fea
         raise DataError(
             f"{opened.source} has {len(opened.shapes)} inputs; one, of pictures, is accepted."
         )
-    wanted = completed(wanted, opened.shapes[0], image_shape)
-    fixed = opened.shapes[0][0] if opened.shapes[0] else None
+    wanted, shape = completed(wanted, opened.shapes[0], image_shape), opened.shapes[0]
+    _check_channels(wanted, shape, opened.source)
+    fixed = shape[0] if shape else None
 
     def apply(images: np.ndarray) -> tuple[Any, Any]:
         count = len(images)
@@ -95,6 +96,18 @@ def completed(wanted: Preprocessing, shape: Shape, image_shape: tuple[int, ...])
         size=wanted.size or own,
         channels=wanted.channels or (channels if channels in (1, 3) else 3),
     )
+
+
+def _check_channels(wanted: Preprocessing, shape: Shape, source: str) -> None:
+    # Keras checks no more than its layers need: one that pools would take rows for channels.
+    there = shape[1 if wanted.layout == "nchw" else 3] if len(shape) == 4 else None
+    if there not in (None, wanted.channels):
+        sides = ", ".join("any" if side is None else str(side) for side in shape)
+        raise DataError(
+            f"{source} takes arrays [{sides}], which pictures of {wanted.channels} channel"
+            f"{'s' * (wanted.channels != 1)} as {wanted.layout} are not; accepted: 1 or 3 channels, as "
+            "--features_input=channels= and layout= say."
+        )
 
 
 def embedded(opened: Opened, images: np.ndarray, wanted: Preprocessing) -> np.ndarray:

@@ -42,14 +42,18 @@ class Resampling:
     seed: int
 
     def weights(self, rows: int, name: str) -> np.ndarray:
-        """float64 [1 + count, rows]: ones, then how often each row is drawn.
+        """float64 [1 + count, rows]: ones, then how often each row is drawn; NaN of one row alone.
+
+        What other draws of one picture would have been, it does not tell: its intervals are NaN, and not 0.
 
         Args:
             rows: of the set.
             name: of the set; the same name and rows have the same draws, as pairs should.
         """
         rng = np.random.default_rng([self.seed % 2**63, zlib.crc32(name.encode())])
-        drawn = rng.multinomial(rows, np.full(rows, 1 / rows), size=self.count)
+        drawn = rng.multinomial(rows, np.full(rows, 1 / rows), size=self.count).astype(np.float64)
+        if rows == 1:
+            drawn[:] = np.nan
         return np.concatenate([np.ones((1, rows)), drawn])
 
 
