@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.factory import tiny_model
-from wae_tf.figures import of_model, panels
+from wae_tf.figures import drawing, of_model, of_vectors, panels
 
 
 def test_the_data_are_drawn_as_the_networks_see_them(tmp_path, rng):
@@ -13,3 +13,10 @@ def test_the_data_are_drawn_as_the_networks_see_them(tmp_path, rng):
         of_model.draw_data(model, tmp_path / "data.png", images, 8, 4)
         panels.samples(tmp_path / "same.png", (images[:8] / 255).astype(np.float32), 4)
         assert (tmp_path / "data.png").read_bytes() == (tmp_path / "same.png").read_bytes()
+
+
+def test_rows_of_one_number_are_seen():
+    for width, marker in ((1, "o"), (3, "")):
+        ax = drawing.new_figure(2, 2).subplots()
+        of_vectors._draw_rows(ax, np.ones((2, width), np.float32), np.zeros((2, width)))
+        assert {line.get_marker() for line in ax.lines} == {marker}

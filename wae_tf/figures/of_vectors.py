@@ -92,9 +92,10 @@ def _draw_rows(ax: drawing.Axes, rows: np.ndarray, made: np.ndarray) -> None:
         return
     apart = 1.2 * (np.ptp(rows) or 1.0)
     for place, (row, again) in enumerate(zip(_in_line(rows), _in_line(made), strict=False)):
-        ax.plot(row - place * apart, color=BLUE, label=None if place else "row")
+        marker = "" if len(row) > 1 else "o"  # a line of one number is not seen
+        ax.plot(row - place * apart, color=BLUE, marker=marker, label=None if place else "row")
         ax.plot(
-            again - place * apart, "--", color=RED,
+            again - place * apart, "--", color=RED, marker=marker,
             label=None if place else "reconstruction",
         )  # fmt: skip
     ax.set_yticks([])
