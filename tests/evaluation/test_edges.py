@@ -1,6 +1,7 @@
 """What an evaluation meets at its edges: copies, one row, equal pictures, networks that give NaN."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from wae_tf.evaluation import (
     network_measures,
     reconstruction_quality,
     rows,
+    samplers,
     tables,
 )
 from wae_tf.evaluation.bootstrap import Resampling
@@ -96,3 +98,10 @@ def test_of_one_picture_there_is_no_interval():
     found = network_measures.scores(rows_of(1, 0), rows_of(9, 1), "samples", Resampling(5, 0))
     assert math.isfinite(found["gaussian_mmd"][0])
     assert math.isnan(found["gaussian_mmd"][1])
+
+
+def test_a_mixture_of_one_code_is_a_sentence():
+    with pytest.raises(
+        DataError, match=r"--sampler=gmm is fitted to .*, and there is 1: at least 2"
+    ):
+        samplers.mixture(SimpleNamespace(settings=None), np.zeros((1, 4, 4, 1), np.uint8), 3)

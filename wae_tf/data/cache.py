@@ -85,6 +85,7 @@ class Writer:
             )
         self._header(rows)
         self._data = self._file.tell()
+        self._began = self._told = time.monotonic()  # looking at heads before is no decoding
 
     def _resume(self) -> None:
         """Takes what an interrupted process has noted to be in the file, if it fits."""

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf import registry, streams
-from wae_tf.errors import FlagError
+from wae_tf.errors import DataError, FlagError
 from wae_tf.errors.suggestions import did_you_mean
 from wae_tf.evaluation.options import SAMPLERS
 from wae_tf.models import passes
@@ -185,10 +185,18 @@ def mixture(model: Wae, train: np.ndarray, count: int, *, seed: int = 0) -> np.n
         train: uint8 [n, H, W, C]; the first MIXTURE_CODES are encoded.
         count: number of codes.
         seed: the fit and the draws follow from it.
+
+    Raises:
+        DataError: there is one training image.
     """
     from sklearn.mixture import GaussianMixture
 
     settings = model.settings
+    if len(train) < 2:
+        raise DataError(
+            f"--sampler=gmm is fitted to the codes of training images, and there is {len(train)}: at least "
+            "2 are needed."
+        )
     fitted = passes.codes(model, train[:MIXTURE_CODES]).astype(np.float64)
     components = min(COMPONENTS, len(fitted) // 2)
     chosen = GaussianMixture(components, random_state=seed % 2**32).fit(fitted)
