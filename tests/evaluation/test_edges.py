@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from wae_tf.errors import DataError
+from wae_tf.errors import DataError, FlagError
 from wae_tf.evaluation import (
     bootstrap,
     distances,
@@ -18,6 +18,7 @@ from wae_tf.evaluation import (
 )
 from wae_tf.evaluation.bootstrap import Resampling
 from wae_tf.evaluation.distances import FeatureNetwork, Features
+from wae_tf.evaluation.options import Options
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -105,3 +106,19 @@ def test_a_mixture_of_one_code_is_a_sentence():
         DataError, match=r"--sampler=gmm is fitted to .*, and there is 1: at least 2"
     ):
         samplers.mixture(SimpleNamespace(settings=None), np.zeros((1, 4, 4, 1), np.uint8), 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"inception_resize": "bicubic"}, "--inception_resize goes with --inception=NETWORK"),
+        ({"sphere_axis": "batch"}, "--sphere_axis goes with --sampler=improved"),
+        ({"sphere_axis": "batch", "sampler": "gmm"}, "--sphere_axis goes with --sampler=improved"),
+        ({"features_input": ("size=8",)}, "--features_input goes with --features=NETWORK"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(given, said):
+    with pytest.raises(FlagError, match=said):
+        Options(**given)
+    Options(sphere_axis="batch", sampler="improved")
+    Options(inception_resize="bicubic", inception="x")

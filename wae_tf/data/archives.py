@@ -130,7 +130,7 @@ class Files:
             with self._lock, self._zip.open(self._members[name]) as file:
                 return file.read()
         except Exception as error:  # zipfile raises seven kinds
-            raise BadPicture(f"cannot be read ({error})") from error
+            raise BadPicture(f"cannot be read ({first_line(error)})") from error
 
 
 def open_files(where: Path) -> Files:

@@ -82,6 +82,10 @@ class Options:
                     f"--{one.name}={value} is not known; accepted: {', '.join(choices)}"
                     + did_you_mean(value, choices)
                 )
+        if self.inception_resize != RESIZES[0] and not self.inception:
+            raise FlagError("--inception_resize goes with --inception=NETWORK, which it is of.")
+        if self.sphere_axis != "code" and self.sampler != "improved":
+            raise FlagError("--sphere_axis goes with --sampler=improved, which it is of.")
 
 
 def tail_of(sampler: str) -> str:
