@@ -66,9 +66,10 @@ def test_images_of_an_array_with_a_capital_ending(tmp_path, rng):
 def test_arrays_of_no_numbers_are_a_sentence(array, kind, save, tmp_path):
     path = tmp_path / ("x.npy" if save is np.save else "x.npz")
     save(path, array)
-    with pytest.raises(DataError) as caught:
-        load.load("folder", data_dir=path)
-    assert str(caught.value) == f"{path} holds {kind}: vectors are real numbers."
+    for reads in (load.check, load.load):
+        with pytest.raises(DataError) as caught:
+            reads("folder", data_dir=path)
+        assert str(caught.value) == f"{path} holds {kind}: vectors are real numbers."
 
 
 @pytest.mark.filterwarnings("error")

@@ -66,6 +66,7 @@ def check(data_dir: Path, image_size: int | None, skip_bad_images: bool) -> None
     """Refuses what has no images, pictures of several sizes and arrays that are none, by headers."""
     if (of_vectors := vectors.file_in(data_dir)) is not None:
         _refuse_of_pictures(of_vectors, image_size, None)
+        vectors.check(of_vectors)
         return
     found = _find(data_dir)
     if isinstance(found, Path):

@@ -93,8 +93,7 @@ def read(path: Path) -> tuple[np.ndarray, str]:
     """
     of_table = _suffix(path.name) in _TABLES
     table = _of_csv(path) if of_table else _of_array(path)
-    if 0 in table.shape:
-        raise DataError(f"{path} holds no numbers: of shape {list(table.shape)}.")
+    _check_shape(path, table.shape)
     kind, count = shapes.kind_of(table.shape[1:]), table.shape[0]
     memory.require(
         8 * math.prod(table.shape), f"{path}, {count:,} {kind.many}", "data: fewer of them"
@@ -111,6 +110,21 @@ def read(path: Path) -> tuple[np.ndarray, str]:
         )
     told = f"vectors of {path}" if of_table else f"array {path}, {_AXES[whole.ndim]}"
     return whole[splits.numpy_order(len(whole))], told
+
+
+def check(path: Path) -> None:
+    """Refuses an array of no numbers by its header; a table is not looked into.
+
+    Raises:
+        DataError: as `read`.
+    """
+    if _suffix(path.name) not in _TABLES:
+        _check_shape(path, _of_array(path).shape)
+
+
+def _check_shape(path: Path, shape: tuple[int, ...]) -> None:
+    if 0 in shape:
+        raise DataError(f"{path} holds no numbers: of shape {list(shape)}.")
 
 
 def _of_array(path: Path) -> np.ndarray | arrays.NpzMember:
