@@ -183,9 +183,10 @@ def delayed(ports: list[int], delay: float) -> Iterator[list[int]]:
         return [server.sockets[0].getsockname()[1] for server in servers]
 
     async def end() -> None:
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
             task.cancel()
-        await asyncio.sleep(0)
+        await asyncio.gather(*others, return_exceptions=True)
 
     relays = loop.run_until_complete(listen())
     thread = threading.Thread(target=loop.run_forever, daemon=True)

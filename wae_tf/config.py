@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any
 
 from wae_tf import registry
@@ -220,8 +221,8 @@ class Config(Settings):
 
     @property
     def folder(self) -> str:
-        """The run's folder."""
-        return self.work_dir or f"runs/{self.dataset}_{self.model}"
+        """The run's folder, `~` as a shell would have it, which leaves the one behind a flag's = alone."""
+        return os.path.expanduser(self.work_dir or f"runs/{self.dataset}_{self.model}")
 
     @property
     def settings(self) -> Settings:

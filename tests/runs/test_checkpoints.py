@@ -1,6 +1,7 @@
 """Checkpoints that cannot be read, are damaged, or lie under names that TensorFlow takes as patterns."""
 
 import os
+import shutil
 
 import pytest
 
@@ -123,3 +124,32 @@ def test_an_atomic_write_on_a_full_disk_names_the_file_and_leaves_the_old(tmp_pa
         write_atomically(path, "new")
     assert caught.value.filename == str(path)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_checkpoint_that_a_training_drops_meanwhile_is_none(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "run"
+    assert train(folder, "--keep_checkpoints=1") == 0
+    (last,) = checkpoints.steps(folder / "checkpoints")
+    here, newer = (checkpoints.path_of(folder / "checkpoints", last + i) for i in (0, 1))
+    restored = checkpoints.restore
+
+    def while_it_trains(of, step, model):
+        if here.exists():  # as the next save does, between the look and the reading
+            shutil.copytree(here, newer)
+            checkpoints._drop(here)
+        return restored(of, step, model)
+
+    monkeypatch.setattr(checkpoints, "restore", while_it_trains)
+    assert main.main([f"--work_dir={folder}", "--mode=sample", "--num_samples=2"]) == 0
+    assert f"restored step {last + 1} of" in capsys.readouterr().out
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == [newer.name]
+
+
+def test_a_folder_below_home(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert train("~/run") == 0
+    assert main.main(["--work_dir=~/run", "--mode=sample", "--num_samples=2"]) == 0
+    assert (tmp_path / "run" / "samples.npy").is_file()
+    shutil.copytree(tmp_path / "run", tmp_path / "other")
+    assert main.main(["--mode=compare", "--runs=~/run,~/other", "--work_dir=~/page"]) == 0
+    assert (tmp_path / "page" / "comparison.html").is_file()

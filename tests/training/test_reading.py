@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.factory import said, tiny_run
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import json, sys
@@ -48,6 +50,14 @@ def test_what_is_wrong_with_images_needs_no_tensorflow(tmp_path):
     )
     sentences = done.stderr.splitlines()
     assert len(sentences) == len(cases), done.stderr
-    for (said, arguments), sentence in zip(cases.items(), sentences, strict=True):
-        assert said in sentence, (arguments, sentence)
+    for (part, arguments), sentence in zip(cases.items(), sentences, strict=True):
+        assert part in sentence, (arguments, sentence)
     assert {line[1:] for line in done.stdout.splitlines()} == {" 0"}
+
+
+def test_pictures_have_a_range(capsys):
+    text = said(capsys, "--dataset=digits", "--pixel_range=any", *tiny_run(), status=2)
+    assert text.endswith(
+        "--pixel_range=any is of rows of numbers, and the data are pictures, whose bytes have a range; "
+        "accepted: auto, symmetric, unit, stretched.\n"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -255,7 +256,8 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     if own_folder and not values.work_dir:
         preset = [f"--work_dir={own_folder}", *preset]
     if of_run:
-        folder = values.work_dir or own_folder or f"runs/{values.dataset}_{values.model}"
+        usual = own_folder or f"runs/{values.dataset}_{values.model}"
+        folder = os.path.expanduser(values.work_dir or usual)
         run_flags = Path(folder) / "flags.flags"
         if run_flags.is_file():
             from wae_tf.console import progress

@@ -56,7 +56,7 @@ def _classifier(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.evaluation import classifier
     from wae_tf.training import reading
 
-    folder = values.work_dir or classifier.default_folder(config.dataset)
+    folder = config.folder if values.work_dir else classifier.default_folder(config.dataset)
     images = reading.load_images(config, of_model=False)
     facts = classifier.train(
         images, Path(folder), steps=values.classifier_steps, seed=config.seed, progress=progress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from absl import flags
@@ -37,7 +38,7 @@ def compare(config: Config, values: flags.FlagValues) -> None:
         print(f"\n{comparison_rows.text_table(head, lines)}")
     for sentence in comparison_limits.sentences(runs):
         print(f"\n{sentence}", end="")
-    folder = Path(values.work_dir or FOLDER)
+    folder = Path(os.path.expanduser(values.work_dir or FOLDER))
     try:
         path = comparison_page.write(runs, folder)
     except OSError as error:

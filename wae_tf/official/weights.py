@@ -108,7 +108,7 @@ def read_checkpoint(model: Wae, prefix: str) -> None:
     """
     source = f"--init_from_official={prefix}"
     try:
-        path = Path(prefix)
+        path = Path(prefix).expanduser()
         with checkpoints.plain(path.parent) as place:
             reader = tf.train.load_checkpoint(str(place / path.name))
             arrays = _arrays(model, reader, source)

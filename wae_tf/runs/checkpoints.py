@@ -112,8 +112,16 @@ def save(
         ) from error
     for old in steps(folder)[keep:]:
         if old not in besides:
-            shutil.rmtree(path_of(folder, old), ignore_errors=True)
+            _drop(path_of(folder, old))
     return final
+
+
+def _drop(path: Path) -> None:
+    """Removes a checkpoint; who reads meanwhile finds it whole or not there."""
+    gone = path.with_name(f"{_UNFINISHED}-{path.name}-dropped")
+    with contextlib.suppress(OSError):
+        os.replace(path, gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def newest(folder: Path, progress: Callable[[str], None] = lambda line: None) -> int | None:
@@ -130,6 +138,8 @@ def newest(folder: Path, progress: Callable[[str], None] = lambda line: None) ->
             _check(path_of(folder, step))
             return step
         except Damaged as error:
+            if not path_of(folder, step).is_dir():  # dropped meanwhile, by a training that goes on
+                return newest(folder, progress)
             progress(f"the checkpoint of step {step} is damaged ({error}); taking the one before")
     return None
 

@@ -171,8 +171,16 @@ def restore_model(config: Config) -> Wae:
 def _restored(config: Config, model: Wae) -> Wae:
     run = RunFolder(config.folder)
     model.compile()
-    step = _step_of(run, config.checkpoint)
-    checkpoints.restore(run.checkpoints, step, model)
+    while True:
+        there = checkpoints.steps(run.checkpoints)
+        try:
+            step = _step_of(run, config.checkpoint)
+            checkpoints.restore(run.checkpoints, step, model)
+            break
+        except (RunError, OSError):
+            # A training that goes on drops some and adds others meanwhile.
+            if checkpoints.steps(run.checkpoints) == there:
+                raise
     progress(f"restored step {step} of {run.folder}")
     return model
 
