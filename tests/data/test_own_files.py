@@ -89,6 +89,23 @@ def test_a_table_may_begin_with_empty_lines(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1,,3\n4,5,6\n7,8,9\n", "line 1, column 2: '' is no number"),
+        ("1,NA,3\n4,5,6\n7,8,9\n", "line 1, column 2: 'NA' is no number"),
+        ("a,b\n1,2020_01\n", "line 2, column 2: '2020_01' is no number"),
+    ],
+)
+def test_a_first_row_that_lacks_a_number_is_not_taken_for_names(text, said, tmp_path):
+    """It was left out without a word."""
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(DataError, match=said):
+        load.load("folder", data_dir=tmp_path)
+    (tmp_path / "t.csv").write_text("year,2019,2020\n0,1,2\n1,3,4\n")
+    assert both(load.load("folder", data_dir=tmp_path)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
     ("shape", "kind", "said"),
     [
         ((9, 8, 8, 4), "u1", "; images[..., :3] leaves the fourth channel out."),

@@ -22,6 +22,8 @@ from wae_tf.settings import memory, shapes
 
 _TABLES = (".csv", ".tsv")
 _ARRAYS = (".npy", ".npz")
+#: How tables write that there is no number: such a cell does not make the first line one of names.
+_MISSING = ("", "na", "n/a", "null", "none", "?", "-")
 #: What else an array of so many axes could have been meant as, and how it is told.
 _AXES = {
     2: "2 axes, read as vectors [n, d]",
@@ -153,7 +155,7 @@ def _of_csv(path: Path) -> np.ndarray:
             file.seek(0)
             rows = csv.reader(file, delimiter=mark)
             first = next(row for row in rows if row)
-            named = not all(map(_is_number, first))
+            named = not all(_is_number(text) or text.strip().lower() in _MISSING for text in first)
             return _numbers(path, rows, [] if named else [first], len(first))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is no table of text ({first_line(error)}).") from error
@@ -167,6 +169,8 @@ def _numbers(path: Path, rows: Any, before: list[list[str]], width: int) -> np.n
             continue  # an empty line
         number = rows.line_num
         try:
+            if "_" in "".join(row):  # Python's way to set digits apart, and nobody's in a table
+                raise ValueError(row)
             found.append(np.array(row, np.float64))
         except ValueError as error:
             cell = next(i for i, text in enumerate(row) if not _is_number(text))
@@ -186,4 +190,4 @@ def _is_number(text: str) -> bool:
         float(text)
     except ValueError:
         return False
-    return True
+    return "_" not in text
