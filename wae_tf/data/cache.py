@@ -40,6 +40,7 @@ class Writer:
     """The array under construction. Holds one chunk of images at most; shows progress on stderr.
 
     Attributes:
+        shape: (H, W, C) of an image, once it is announced.
         taken: how many pictures an interrupted process has gone through before this one.
         skipped: the names of those among them that could not be decoded.
     """
@@ -51,15 +52,10 @@ class Writer:
         self._note_file = note
         self._digest = digest
         self._rows = self._count = self._found = 0
-        self._shape: tuple[int, ...] = ()
+        self.shape: tuple[int, ...] = ()
         self._began = self._told = self._noted = time.monotonic()
         self._period = 2.0
         self.taken, self.skipped = 0, list[str]()
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(H, W, C) of an image, as it was announced."""
-        return self._shape
 
     def start(self, rows: int, shape: tuple[int, int, int], accept: Accept = None) -> None:
         """Names the largest number of images to come and the shape of one.
@@ -74,8 +70,8 @@ class Writer:
         """
         if accept is not None:
             accept(shape)
-        self._rows, self._shape = rows, tuple(int(n) for n in shape)
-        self._row_bytes = int(np.prod(self._shape))
+        self._rows, self.shape = rows, tuple(int(n) for n in shape)
+        self._row_bytes = int(np.prod(self.shape))
         self._resume()
         needed = (rows - self._count) * self._row_bytes
         if needed > (free := shutil.disk_usage(self._folder).free):
@@ -94,7 +90,7 @@ class Writer:
         try:
             note = json.loads(read_text(self._note_file))
             count, taken, skipped = note["count"], note["taken"], list(note["skipped"])
-            fits = note["digest"] == self._digest and note["shape"] == [self._rows, *self._shape]
+            fits = note["digest"] == self._digest and note["shape"] == [self._rows, *self.shape]
             size = self._file.seek(0, os.SEEK_END)
             if fits and 0 <= count == taken - len(skipped) and size >= count * self._row_bytes:
                 self._count = self._found = count
@@ -122,7 +118,7 @@ class Writer:
             return
         self._file.flush()
         os.fsync(self._file.fileno())  # the note must not be on the disk before the images
-        note = {"digest": self._digest, "shape": [self._rows, *self._shape], "count": self._count}
+        note = {"digest": self._digest, "shape": [self._rows, *self.shape], "count": self._count}
         text = json.dumps({**note, "taken": taken, "skipped": skipped})
         part = self._note_file.with_name(self._note_file.name + "~")
         part.write_text(text)
@@ -133,9 +129,9 @@ class Writer:
         """Writes uint8 [k, *shape] images at `place`, in any order; each place once."""
         interruption.check()
         images = np.ascontiguousarray(images, np.uint8)
-        images = images[None] if images.ndim == len(self._shape) else images
-        if images.shape[1:] != self._shape:  # as many pixels in other rows would be another picture
-            raise ValueError(f"images of {images.shape[1:]} where {self._shape} was announced")
+        images = images[None] if images.ndim == len(self.shape) else images
+        if images.shape[1:] != self.shape:  # as many pixels in other rows would be another picture
+            raise ValueError(f"images of {images.shape[1:]} where {self.shape} was announced")
         if place + len(images) > self._rows:
             raise ValueError(f"{place + len(images)} images where {self._rows} were announced")
         self._file.seek(self._data + place * self._row_bytes)
@@ -160,11 +156,11 @@ class Writer:
             count = min(rows, self._count - start)
             self._file.seek(self._data + start * self._row_bytes)
             piece = self._file.read(count * self._row_bytes)
-            yield np.frombuffer(piece, np.uint8).reshape(count, *self._shape)
+            yield np.frombuffer(piece, np.uint8).reshape(count, *self.shape)
 
     def finish(self) -> tuple[int, ...]:
         """Writes the header for the images that came (files may have been skipped)."""
-        shape = (self._count, *self._shape)
+        shape = (self._count, *self.shape)
         self._header(self._count)
         if self._file.tell() != self._data:
             raise RuntimeError("NumPy's header changed its length")
@@ -183,7 +179,7 @@ class Writer:
         self._file.seek(0)
         # NumPy pads the header for any number of rows, so it can be written again over itself.
         np.lib.format.write_array_header_1_0(
-            self._file, {"descr": "|u1", "fortran_order": False, "shape": (rows, *self._shape)}
+            self._file, {"descr": "|u1", "fortran_order": False, "shape": (rows, *self.shape)}
         )
 
 
