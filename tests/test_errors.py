@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wae_tf.errors import of_a_file
+from wae_tf.errors import first_line, of_a_file
 from wae_tf.files import replacing
 
 
@@ -46,3 +46,16 @@ def test_a_write_that_ends_well_is_whole(tmp_path):
     with replacing(tmp_path / "x.npy") as file:
         np.save(file, np.arange(3))
     assert np.load(tmp_path / "x.npy").tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("It failed.\nmore", "It failed"),
+        ("One whole sentence. " + "x " * 200, "One whole sentence"),
+        ("word " * 100, ("word " * 40).strip()),
+        ("x" * 300, "x" * 200),
+    ],
+)
+def test_first_lines_that_are_long_end_whole(text, line):
+    assert first_line(ValueError(text)) == line

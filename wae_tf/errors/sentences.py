@@ -24,11 +24,16 @@ def first_line(error: BaseException, most: int = 200) -> str:
         most: characters at most.
 
     Returns:
-        A line without its full stop; the error's type where it has no message.
+        A line without its full stop; the error's type where it has no message. One that is too long ends
+        with its last whole sentence, or word.
     """
     text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
     lines = str(text).strip().splitlines() or [type(error).__name__]
-    return lines[0][:most].rstrip(".")
+    line = lines[0]
+    if len(line) > most:
+        whole, _, part = line[:most].rpartition(". ")
+        line = whole or part.rpartition(" ")[0] or part
+    return line.rstrip(".")
 
 
 def of_a_file(error: BaseException) -> tuple[str, str] | None:

@@ -88,6 +88,9 @@ def draw_progress(
         train_labels: int64 [n], which a model with classes needs.
         test_labels: likewise [m].
     """
+    if len(train) == 1:  # the panels show pairs
+        train = np.repeat(train, 2, 0)
+        train_labels = None if train_labels is None else np.repeat(train_labels, 2, 0)
     available = min(pictures, len(train), len(test))
     columns = min(columns, available)
     if not _fitting(available, columns):  # a single row of an odd number
