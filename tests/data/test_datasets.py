@@ -487,6 +487,10 @@ def test_modes_become_eight_bits(tmp_path):
     np.testing.assert_array_equal(
         picture_files.decode_picture(save(wide, path), True)[..., 0], [[0, 255], [77, 78]]
     )
+    clear = save(wide, path, transparency=257 * 77)  # the value that is white
+    np.testing.assert_array_equal(
+        picture_files.decode_picture(clear, True)[..., 0], [[0, 255], [255, 78]]
+    )
     assert picture_files.look(path.read_bytes())[0]
     palette = Image.new("P", (2, 1))
     palette.putpalette([10, 20, 30, 40, 50, 60])

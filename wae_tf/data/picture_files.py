@@ -231,6 +231,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         # Pillow's own conversion clips at 255.
         wide = np.asarray(image).astype(np.int64)
+        if isinstance(clear := image.info.get("transparency"), int):  # over white, as below
+            wide = np.where(wide == clear, 65535, wide)
         return Image.fromarray(((wide + 128) // 257).clip(0, 255).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         if image.mode in ("RGBa", "La"):
