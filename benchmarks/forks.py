@@ -16,7 +16,6 @@ import common
 import keras
 import numpy as np
 
-from wae_tf.official.parity import record
 from wae_tf.official.parity.replay import Replay
 
 #: Units told: those after the first few are what the first have done.
@@ -39,11 +38,9 @@ def trained(replay: Replay, nudge: int) -> tuple[np.ndarray, list[list[np.ndarra
     networks = [inputs_of_units(model.encoder), inputs_of_units(model.decoder)]
     losses, units = [], []
     for step in range(replay.meta["steps"]):
-        made = record.make_step_inputs(replay.meta, step)
-        images, noise = replay._tensor(made["images"]), replay._noise(made)
+        images, prior_sample, noise, second = replay.step_inputs(step)
         units.append(_units(model, networks, images, noise))
-        second = replay._noise(made, "noise_adv/") if model.adversary is not None else None
-        logs = update(images, replay._tensor(made["prior_sample"]), noise, second)
+        logs = update(images, prior_sample, noise, second)
         losses.append([float(logs["reconstruction"]), float(logs["penalty"])])
     return np.array(losses), units
 

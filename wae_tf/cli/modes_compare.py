@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from absl import flags
@@ -38,7 +37,7 @@ def compare(config: Config, values: flags.FlagValues) -> None:
         print(f"\n{comparison_rows.text_table(head, lines)}")
     for sentence in comparison_limits.sentences(runs):
         print(f"\n{sentence}", end="")
-    folder = Path(os.path.expanduser(values.work_dir or FOLDER))
+    folder = Path(config.folder if values.work_dir else FOLDER)
     try:
         path = comparison_page.write(runs, folder)
     except OSError as error:

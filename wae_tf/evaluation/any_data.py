@@ -28,6 +28,8 @@ _OF_EVALUATION = re.compile(
     r"|sliced_wasserstein|count|test_lpips|evaluated_samples|nearest_train_samples|sharpness_samples_gmm"
     r"|sharpness_samples_improved)(_.*)?"
 )
+#: What the facts say of a network whose numbers stay.
+_EARLIER = "; of an earlier evaluation"
 
 
 def measured(
@@ -67,10 +69,6 @@ def measured(
     )
     numbers["evaluated_step"] = int(model.step.numpy())
     return numbers, test_codes, sample_codes
-
-
-#: What the facts say of a network whose numbers stay.
-_EARLIER = "; of an earlier evaluation"
 
 
 def merged(

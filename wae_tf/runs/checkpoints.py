@@ -17,6 +17,7 @@ import tensorflow as tf
 from wae_tf.errors import RunError, first_line, of_a_file
 from wae_tf.files import open_regular, read_text, sync
 from wae_tf.models.wae import Wae
+from wae_tf.runs.folder import steps_in
 
 _MANIFEST = "manifest.json"
 _STATE = "state.json"
@@ -47,8 +48,7 @@ def steps(folder: Path) -> list[int]:
         return []
     except OSError as error:
         raise _unreadable(folder, error) from error
-    found = [name.removeprefix("step-") for name in names if name.startswith("step-")]
-    known = [int(name) for name in found if name.isascii() and name.isdecimal()]
+    known = map(int, steps_in(names))
     return sorted((step for step in known if path_of(folder, step).name in names), reverse=True)
 
 

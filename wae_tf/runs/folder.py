@@ -9,7 +9,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,12 @@ HISTORY_COLUMNS = (
     "test_penalty",
     *measures.HISTORY_SPLITS.values(),
 )
+
+
+def steps_in(names: Iterable[str]) -> list[str]:
+    """The steps that checkpoints among these names are called after, as they are written there."""
+    found = [name.removeprefix("step-") for name in names if name.startswith("step-")]
+    return [step for step in found if step.isascii() and step.isdecimal()]
 
 
 class RunFolder:

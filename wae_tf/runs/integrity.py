@@ -20,7 +20,7 @@ from wae_tf.errors import RunError, first_line
 from wae_tf.files import read_text, write_atomically
 from wae_tf.runs import test_line
 from wae_tf.runs.flags_file import flags_text
-from wae_tf.runs.folder import HISTORY_COLUMNS, MAY_CHANGE, RunFolder
+from wae_tf.runs.folder import HISTORY_COLUMNS, MAY_CHANGE, RunFolder, steps_in
 
 
 def kept(run: RunFolder, config: Config) -> dict[str, Any]:
@@ -98,9 +98,7 @@ def require_step(run: RunFolder, step: int) -> None:
 
 def _numbers(folder: Path) -> list[str]:
     """The steps that checkpoints in a folder are named after, if it is there."""
-    names = os.listdir(folder) if folder.is_dir() else []
-    found = [name.removeprefix("step-") for name in names if name.startswith("step-")]
-    return [number for number in found if number.isascii() and number.isdecimal()]
+    return steps_in(os.listdir(folder)) if folder.is_dir() else []
 
 
 def _newest_state(folder: Path) -> tuple[int, dict[str, Any]]:

@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from wae_tf.config import Config
 from wae_tf.console import progress as console_progress
-from wae_tf.errors import FlagError, RunError, of_a_file
+from wae_tf.errors import RunError, of_a_file
 from wae_tf.files import held_folder, write_atomically
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints
@@ -30,6 +30,7 @@ from wae_tf.runs.folder import RunFolder
 from wae_tf.serving import model_card, other_runtimes, signatures
 from wae_tf.serving.formats import check as check_formats
 from wae_tf.serving.signatures import Signature
+from wae_tf.settings.checks import of_home
 
 #: The highest version.
 MOST = 2**63 - 1
@@ -288,16 +289,5 @@ def export_run(
                 f"nothing was exported: {name} of the run in --work_dir={run.folder} is not finite; "
                 "train again with a smaller --lr or --wae_lambda."
             )
-    folder = run.folder / "saved_model" if folder is None else _of_home(folder)
+    folder = run.folder / "saved_model" if folder is None else of_home("export_dir", folder)
     return export(model, folder, config=config, formats=formats, metrics=metrics, progress=progress)
-
-
-def _of_home(folder: str | os.PathLike) -> Path:
-    """The folder with `~` as a shell would have it, which leaves the one behind a flag's = alone."""
-    try:
-        return Path(folder).expanduser()
-    except RuntimeError as error:
-        raise FlagError(
-            f"--export_dir={folder} begins with a home folder that is not known; write ./~ for a "
-            "name that begins with ~."
-        ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -118,14 +119,22 @@ def check_text(name: str, value: str) -> None:
         raise FlagError(
             f"--{name}={shown(value)} is not UTF-8; accepted: text, and paths, in UTF-8."
         ) from error
-    if value.startswith("~"):
-        try:
-            Path(value).expanduser()
-        except RuntimeError as error:
-            raise FlagError(
-                f"--{name}={shown(value)} begins with a home folder that is not known; write ./~ "
-                "for a name that begins with ~."
-            ) from error
+    of_home(name, value)
+
+
+def of_home(name: str, value: str | os.PathLike) -> Path:
+    """A path with `~` as a shell would have it, which leaves the one behind a flag's = alone.
+
+    Raises:
+        FlagError: a home folder of nobody.
+    """
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise FlagError(
+            f"--{name}={shown(value)} begins with a home folder that is not known; write ./~ "
+            "for a name that begins with ~."
+        ) from error
 
 
 def check_divisions_by_scale(settings: Any) -> None:

@@ -42,7 +42,7 @@ def own_rows(rows: tf.Tensor | None) -> tf.Tensor | None:
 
 def gathered(rows: tf.Tensor) -> tf.Tensor:
     """All replicas' parts [local rows, ...] in a row: [global rows, ...], differentiable."""
-    return mean_and_gathered(tf.zeros([], rows.dtype), [rows])[1][0]
+    return rows if replicas() == 1 else _whole(rows, summed(_padded(rows)))
 
 
 def mean_and_gathered(
@@ -54,10 +54,7 @@ def mean_and_gathered(
         return value, parts
     distinct = list({id(part): part for part in parts}.values())
     total, *whole = summed([value, *map(_padded, distinct)])
-    of = {
-        id(part): tf.ensure_shape(rows, [part.shape[0] and part.shape[0] * count, *part.shape[1:]])
-        for part, rows in zip(distinct, whole, strict=True)
-    }
+    of = {id(part): _whole(part, rows) for part, rows in zip(distinct, whole, strict=True)}
     return total / count, [of[id(part)] for part in parts]
 
 
@@ -66,6 +63,11 @@ def _padded(rows: tf.Tensor) -> tf.Tensor:
     size = tf.shape(rows)[0]
     around = [index() * size, (replicas() - 1 - index()) * size]
     return tf.pad(rows, [around, *([0, 0] for _ in rows.shape[1:])])
+
+
+def _whole(part: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Rows of all replicas, of the shape that a replica's part says."""
+    return tf.ensure_shape(rows, [part.shape[0] and part.shape[0] * replicas(), *part.shape[1:]])
 
 
 def mean(value: tf.Tensor) -> tf.Tensor:

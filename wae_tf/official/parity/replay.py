@@ -242,16 +242,9 @@ class Replay(Case):
             names["adversary_loss"] = "adversary_loss"
         mine: dict[str, list[float]] = {name: [] for name in (*names, "lr_decay", "lambda")}
         for step in range(self.meta["steps"]):
-            made = record.make_step_inputs(self.meta, step)
             mine["lr_decay"].append(float(model.schedules.decay(tf.convert_to_tensor(model.step))))
             mine["lambda"].append(float(model.wae_lambda.numpy()))
-            second = self._noise(made, "noise_adv/") if "adversary_loss" in names else None
-            logs = update(
-                self._tensor(made["images"]),
-                self._tensor(made["prior_sample"]),
-                self._noise(made),
-                second,
-            )
+            logs = update(*self.step_inputs(step))
             for name, ours in names.items():
                 mine[name].append(float(logs[ours]))
         for name, values in mine.items():
@@ -278,6 +271,13 @@ class Replay(Case):
         for name in [n[len(prefix) :] for n in self.arrays if n.startswith(prefix)]:
             limit = LATE_WEIGHTS if exact else math.inf
             self.differences.add("weights, 20 steps", prefix + name, variables[name], limit)
+
+    def step_inputs(self, step: int) -> tuple[tf.Tensor, tf.Tensor, Noise, Noise | None]:
+        """What `update` takes in an iteration: images, prior sample, and the noise of its passes."""
+        made = record.make_step_inputs(self.meta, step)
+        second = self._noise(made, "noise_adv/") if isinstance(self.model, WaeGan) else None
+        images, prior_sample = self._tensor(made["images"]), self._tensor(made["prior_sample"])
+        return images, prior_sample, self._noise(made), second
 
     def _compiled(self) -> Callable[..., dict[str, tf.Tensor]]:
         """The update of new optimizers; traced once, for each fork their state is put back."""
