@@ -1,6 +1,7 @@
 """What the benchmarks count by hand is counted right."""
 
 import importlib
+import math
 import os
 import sys
 from pathlib import Path
@@ -96,15 +97,22 @@ def test_the_reports_runs_are_its_flags_and_their_lines_count_from_1(benchmark, 
 
 def test_seeds_are_counted_together(benchmark):
     row = {
-        "lr": 1e-3, "seed": 0, "variant": "as written", "squared_error": 70.0, "mmd_min": -15.0,
-        "mmd_max": 2.0, "at_the_clamp": 0.5, "exact_mmd": 0.5, "code_width": 3.0,
+        "lr": 1e-3, "zdim": 8, "seed": 0, "variant": "as written", "squared_error": 70.0, "mmd_min": -15.0,
+        "mmd_max": 2.0, "at_the_clamp": 0.5, "exact_mmd": 0.5, "code_width": 3.0, "directions": 2.0,
+        "negative": 0.25,
     }  # fmt: skip
     other = row | {"seed": 1, "squared_error": 80.0, "mmd_min": -1.0, "code_width": 1.0}
-    text = benchmark("why_unstable").tables([], [row, other])
+    why = benchmark("why_unstable")
+    text = why.tables([], [row, other])
     assert (
-        "| 0.001 | as written | 2 | 70 to 80 | -15 to 2 | 50.0% | 0.5 | 1 to 3 | 1 of 2 | 1 of 2 |"
-        in text
+        "| 8 | 0.001 | as written | 2 | 70 to 80 | -15 to 2 | 50.0% | 0.5 | 1 to 3 | 2 | 25.0% | 1 of 2 | 1"
+        " of 2 |" in text
     )
+    # Two directions alike, and a third in which nothing varies.
+    corners = np.array([[1.0, 1.0, 0.0], [1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [-1.0, -1.0, 0.0]])
+    assert why.directions(corners) == pytest.approx(2.0)
+    assert math.isnan(why.directions(corners * math.inf))
+    assert why.span([math.nan, 2.0, 1.0]) == "1 to 2" and why.span([math.nan]) == "none finite"
 
 
 def test_the_places_of_faults_are_there(monkeypatch):
