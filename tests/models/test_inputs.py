@@ -97,6 +97,7 @@ WAYS = {
     "PyDataset": (Pages, None),
     "generator": (lambda x: ((part,) for part in 9 * fours(x)), 3),
     "bare generator": (lambda x: (part for part in 9 * fours(x)), 3),
+    "generator of lists": (lambda x: ([part, np.zeros(len(part))] for part in 9 * fours(x)), 3),
     "generator of dictionaries": (lambda x: ({"image": part} for part in 9 * fours(x)), 3),
     "NumPy iterator": (lambda x: rows(x).batch(4).repeat().as_numpy_iterator(), 3),
 }
@@ -185,6 +186,51 @@ def test_bool_is_black_and_white_and_rounding_is_no_fault(model, images):
     np.testing.assert_array_equal(model.encode(white), model.encode(white.astype("float32")))
     model.encode(images.clip(0, 1) * (1 + 5e-5))
     np.testing.assert_array_equal(model.encode(list(images)), model.encode(images))
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_keras_variable_is_its_value(model, images):
+    for call in (model.encode, model.score, model.reconstruct):
+        np.testing.assert_array_equal(call(keras.Variable(images)), call(images))
+    expected = model.evaluate(images, verbose=0)
+    assert model.evaluate(keras.Variable(images), verbose=0) == expected
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict", "encode"])
+@pytest.mark.parametrize("kind", [object, str])
+def test_arrays_of_no_numbers_are_a_sentence(model, images, method, kind):
+    with pytest.raises(ValueError, match=f"^x of {method}.* of type "):
+        getattr(model, method)(images.astype(kind))
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+def test_data_without_end_are_a_sentence_where_no_steps_are_given(model, images, method):
+    data = tf.data.Dataset.from_tensor_slices(images).batch(4).repeat()
+    words = "give steps_per_epoch=" if method == "fit" else "give steps="
+    with pytest.raises(ValueError, match=f"^x of {method} has no end: {words}"):
+        getattr(model, method)(data, verbose=0)
+    if method == "fit":
+        with pytest.raises(
+            ValueError, match=r"^validation_data has no end: give validation_steps="
+        ):
+            model.fit(images, validation_data=data, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"batch_size": 0}, "batch_size=0 is not accepted: 1 up"),
+        ({"batch_size": 8.0}, "batch_size=8.0 is not accepted"),
+        ({"epochs": "2"}, "epochs='2' is not accepted: 0 up"),
+        ({"steps_per_epoch": -1}, "steps_per_epoch=-1 is not accepted"),
+        ({"validation_split": 1.5}, "validation_split=1.5 is not accepted: 0 up, below 1"),
+        ({"class_weight": [1, 2]}, "class_weight is a list; accepted: a dictionary"),
+        ({"sample_weight": np.array(["a"] * 8)}, "sample_weight of fit has words"),
+    ],
+)
+def test_numbers_of_a_call_that_are_none(model, images, fields, words):
+    with pytest.raises(ValueError, match=f"^{words}"):
+        model.fit(images, verbose=0, **fields)
 
 
 def test_bools_are_bytes_only_where_data_have_a_range():
@@ -346,7 +392,17 @@ def test_compile_refuses_what_it_would_ignore():
             model.compile(**fields)
     with pytest.raises(ValueError, match="'mse' is the adversary's optimizer"):
         model.compile("adam", "mse")
-    model.compile("adam")
+    for steps in (0, "2", 1.5, None):
+        with pytest.raises(
+            ValueError, match=r"^steps_per_execution=.* not accepted: 1 up, a whole"
+        ):
+            model.compile(steps_per_execution=steps)
+    half = tiny_model(compiled=False, precision="mixed_float16")
+    with pytest.raises(ValueError, match=r"auto_scale_loss=False.*precision=mixed_float16"):
+        half.compile(auto_scale_loss=False)
+    half.compile(auto_scale_loss=True)
+    assert isinstance(half.optimizer, keras.optimizers.LossScaleOptimizer)
+    model.compile("adam", auto_scale_loss=False, metrics=[])
 
 
 def test_a_function_is_traced_once(images):

@@ -136,7 +136,7 @@ def test_training_weighs_images_too(images):
 # In a process of its own: the number of devices is fixed at the first use of TensorFlow.
 PROGRAM = """
 import contextlib, json, sys, warnings
-import numpy as np, tensorflow as tf
+import keras, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 tf.config.threading.set_inter_op_parallelism_threads(16)
@@ -146,9 +146,15 @@ two = tf.distribute.MirroredStrategy(
     ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice())
 images = np.random.RandomState(0).rand(23, 6, 6, 1).astype("float32")
 found = {}
-for cls in (wae_tf.WaeMmd, wae_tf.WaeGan, wae_tf.Vae):
+def Regular(shape, **fields):
+    activity = keras.regularizers.L2(0.5)
+    encoder = keras.Sequential([keras.Input(shape), keras.layers.Flatten(),
+                                keras.layers.Dense(3, activity_regularizer=activity)])
+    return wae_tf.WaeMmd(encoder=encoder, **fields)
+for cls in (wae_tf.WaeMmd, wae_tf.WaeGan, wae_tf.Vae, Regular):
     numbers = []
     for strategy in (None, two):
+        keras.utils.set_random_seed(0)
         with strategy.scope() if strategy else contextlib.nullcontext():
             model = tiny_model(cls, init_std=0.2, seed=4, batch_norm=False)
         # 23 and 13 by 8: a last batch of 7 and one of 5, which two cannot share.
@@ -172,6 +178,14 @@ def sentence(call):
 found["refused"] = [sentence(lambda: model.fit(images, batch_size=3, verbose=0)),
                     sentence(lambda: model.fit(images * 255, batch_size=8, verbose=0)),
                     sentence(lambda: model.train_on_batch(images))]
+outside, other = keras.optimizers.Adam(), tiny_model(compiled=False)
+with two.scope():
+    accumulating = keras.optimizers.Adam(gradient_accumulation_steps=2)
+    for call in (lambda: model.compile(accumulating), lambda: model.compile(outside), other.compile):
+        found["refused"].append(sentence(call))
+model.compile()  # out of the scope too
+model.fit(images[:16], batch_size=8, verbose=0)
+found["on_batch"] = float(np.abs(model.predict_on_batch(images) - model.reconstruct(images)).max())
 json.dump(found, open(sys.argv[1], "w"))
 """
 
@@ -190,6 +204,12 @@ def test_two_replicas_test_every_image_and_leave_out_what_they_cannot_share(tmp_
     assert done.returncode == 0, done.stderr
     found = json.loads(out.read_text())
     refused = found.pop("refused")
+    assert found.pop("on_batch") < 1e-5
+    assert "gradient_accumulation_steps=2) does not go with several replicas" in refused[3]
+    assert refused[4:] == [
+        f"{kind} was made outside of the strategy's scope: make it inside."
+        for kind in ("Adam", "WaeMmd")
+    ]
     assert "a batch_size that is a multiple of 2" in refused[0]
     assert "x of fit holds floats" in refused[1]
     assert "a batch of 23 images evenly" in refused[2]

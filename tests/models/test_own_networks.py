@@ -11,6 +11,7 @@ from keras import layers
 
 import wae_tf
 from tests.factory import tiny_model
+from wae_tf.models.step import replicas
 from wae_tf.networks import official
 
 D, Z = 5, 2
@@ -390,6 +391,25 @@ def test_what_layers_add_is_in_the_loss(vectors):
     np.testing.assert_allclose(hidden.kernel - plain.kernel, -0.01 * kernel, atol=1e-6)
     before, hidden, tested, trained = fitted(activity_regularizer=keras.regularizers.L1(0.5))
     assert added(tested) > 0.01
+
+
+def test_what_another_replica_adds_meanwhile_is_its_own(vectors, monkeypatch):
+    encoder = dense(D, Z, activity_regularizer=keras.regularizers.L2(0.5))
+    model = wae_tf.WaeMmd(encoder=encoder, decoder=dense(Z, D), wae_lambda=0.0)
+    model.compile(run_eagerly=True)
+    found = model.evaluate(vectors, verbose=0, batch_size=len(vectors), return_dict=True)
+    gathered = replicas.mean_and_gathered
+
+    def waiting(
+        value, parts
+    ):  # the other replica's thread calls the same layers while this one waits
+        model.encoder(np.zeros((len(vectors), D), "float32"))
+        return gathered(value, parts)
+
+    monkeypatch.setattr(replicas, "mean_and_gathered", waiting)
+    meanwhile = model.evaluate(vectors, verbose=0, batch_size=len(vectors), return_dict=True)
+    assert found["loss"] > found["reconstruction"] + 0.01
+    assert meanwhile == found
 
 
 @pytest.mark.parametrize(

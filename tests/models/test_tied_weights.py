@@ -38,3 +38,15 @@ def test_a_step_is_that_of_the_summed_gradient(cls, rng):
     step = -0.1 * tape.gradient(cost, dense.kernel.value).numpy()
     model.train_on_batch(x)
     np.testing.assert_allclose(dense.kernel.numpy() - before, step, atol=1e-6)
+
+
+def test_its_regularizer_is_in_the_loss_once(rng):
+    x = rng.randn(16, 5).astype("float32")
+    dense = layers.Dense(2, kernel_regularizer=keras.regularizers.L2(0.5))
+    encoder = keras.Sequential([keras.Input((5,)), dense])
+    decoder = keras.Sequential([keras.Input((2,)), Transposed(dense)])
+    model = wae_tf.WaeMmd(encoder=encoder, decoder=decoder, wae_lambda=0.0)
+    model.compile()
+    found = model.evaluate(x, verbose=0, return_dict=True)
+    by_hand = 0.5 * np.square(dense.kernel.numpy()).sum()
+    assert found["loss"] - found["reconstruction"] == pytest.approx(by_hand, rel=1e-5)

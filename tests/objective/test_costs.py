@@ -26,6 +26,25 @@ def test_costs_by_hand(cost, expected):
     assert float(value) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("made", "found"),
+    [
+        (lambda squares: None, "a NoneType"),
+        (tf.reduce_sum, r"of shape \[\]"),
+        (lambda squares: squares, r"of shape \[2, 1, 2, 1\]"),
+        (lambda squares: tf.reduce_sum(squares, [2, 3]), r"of shape \[2, 1\]"),
+    ],
+)
+def test_a_cost_of_ones_own_is_a_number_an_image(made, found, monkeypatch):
+    monkeypatch.setattr(registry, "get", lambda kind, name: lambda x, y, z: made((x - y) ** 2))
+    images = tf.zeros([2, 1, 2, 1])
+    for of in (costs.reconstruction, costs.each):
+        with pytest.raises(
+            ValueError, match=f"^cost=own gives {found}; accepted: a number an image"
+        ):
+            of("own", images, images, None, 1.0)
+
+
 def test_l2_has_a_gradient_at_zero():
     images = tf.zeros([1, 1, 2, 1])
     with tf.GradientTape() as tape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -138,16 +139,14 @@ class Autoencoder(KerasWays):
             x: float in the model's pixel range, or uint8; array, tensor or tf.data (see `batching.over`).
             batch_size: rows at once; None: 256.
         """
+        return self._means(x, batch_size, "x of encode")
 
+    def _means(self, x: Any, batch_size: int | None, name: str) -> tf.Tensor:
         def codes(rows: Any) -> tf.Tensor:
-            rows = inputs.shown_images(self, rows, "encode")
+            rows = inputs.shown_images(self, rows, name)
             return self.encoding(rows, Noise(), training=False).codes
 
         return batching.over(codes, x, 1 + len(self.image_shape), batch_size)
-
-    @property
-    def _labelled(self) -> bool:
-        return bool(self.settings.classes)
 
     def decode(self, codes: Any, labels: Any = None, batch_size: int | None = None) -> tf.Tensor:
         """Data float32 [n, ...], in the model's pixel range, of codes [n, z].
@@ -160,12 +159,15 @@ class Autoencoder(KerasWays):
         Raises:
             ValueError: codes of another shape, or not finite.
         """
+        return self._made(codes, labels, batch_size, "decode")
 
+    def _made(self, codes: Any, labels: Any, batch_size: int | None, method: str) -> tf.Tensor:
         def made(rows: Any, own: Any) -> tf.Tensor:
-            rows = codes_module.shown(self, rows, "codes of decode", joined=own is None)
-            return self._decoded(rows, own, "labels of decode")
+            rows = codes_module.shown(self, rows, f"codes of {method}", joined=own is None)
+            return self._decoded(rows, own, f"labels of {method}")
 
-        return batching.over_labelled(made, codes, labels, 2, batch_size, self._labelled)
+        labelled = bool(self.settings.classes)
+        return batching.over_labelled(made, codes, labels, 2, batch_size, labelled)
 
     def reconstruct(self, x: Any, batch_size: int | None = None, labels: Any = None) -> tf.Tensor:
         """decode(encode(x)), `batch_size` rows at once: float32 [n, ...].
@@ -175,14 +177,17 @@ class Autoencoder(KerasWays):
             batch_size: rows at once; None: 256.
             labels: as for `decode`.
         """
+        return self._over_data(self._reconstructed, x, labels, batch_size, "reconstruct")
 
-        def made(rows: Any, own: Any) -> tf.Tensor:
-            data = inputs.shown_images(self, rows, "reconstruct")
-            return self._reconstructed(data, own, "labels of reconstruct")
+    def _over_data(
+        self, function: Callable, x: Any, labels: Any, batch_size: int | None, method: str
+    ) -> tf.Tensor:
+        def of_rows(rows: Any, own: Any) -> tf.Tensor:
+            data = inputs.shown_images(self, rows, f"x of {method}")
+            return function(data, own, f"labels of {method}")
 
-        return batching.over_labelled(
-            made, x, labels, 1 + len(self.image_shape), batch_size, self._labelled
-        )
+        rank, labelled = 1 + len(self.image_shape), bool(self.settings.classes)
+        return batching.over_labelled(of_rows, x, labels, rank, batch_size, labelled)
 
     def sample(
         self,
@@ -195,20 +200,20 @@ class Autoencoder(KerasWays):
 
         Args:
             count: how many.
-            seed: the same gives the same; None, as in Keras: others each time, which
-                keras.utils.set_random_seed makes repeatable.
+            seed: a whole number, of which the same gives the same; None, as in Keras: others each
+                time, which keras.utils.set_random_seed makes repeatable.
             batch_size: rows decoded at once; None: 256.
             labels: of a model with classes, as for `decode`; None: every class in turn.
 
         Raises:
-            ValueError: a count that is no whole number.
+            ValueError: a count or seed that is no whole number.
         """
-        count = codes_module.count(count)
+        count = codes_module.whole("count", count, 0)
         labels_module.refused(self, labels, "labels of sample")
+        seed = seed if seed is None else codes_module.whole("seed", seed)
         key = streams.fresh_key() if seed is None else streams.key(seed, "sample", 0)
-        if labels is None and tf.executing_eagerly():
-            labels = labels_module.in_turn(self, count)
-        return self.decode(self.sample_prior(count, key), labels, batch_size)
+        labels = labels_module.in_turn(self, count) if labels is None else labels
+        return self._made(self.sample_prior(count, key), labels, batch_size, "sample")
 
     def interpolate(
         self,
@@ -232,22 +237,17 @@ class Autoencoder(KerasWays):
         Raises:
             ValueError: steps that are no whole number or fewer than 2, or not as many ends as beginnings.
         """
-        steps = batching.whole("steps", steps, 2)  # both ends are among them
-        ends = [
-            self._as_codes(end, batch_size, f"{name} of interpolate")
-            for name, end in (("first", first), ("last", last))
-        ]
-        if ends[0].shape != ends[1].shape:
-            raise ValueError(f"first and last are {ends[0].shape[0]} and {ends[1].shape[0]} rows.")
-        line = codes_module.way(self.settings.prior, ends[0], ends[1], steps)
-        if labels is not None and self.settings.classes:
-            hot = labels_module.one_hot(self, labels, "labels of interpolate", ends[0].shape[0])
+        steps = inputs.whole("steps", steps, 2)  # both ends are among them
+        labels_module.refused(self, labels, "labels of interpolate")
+        first = self._as_codes(first, batch_size, "first of interpolate")
+        last = self._as_codes(last, batch_size, "last of interpolate")
+        if not first.shape.is_compatible_with(last.shape):
+            raise ValueError(f"first and last are {first.shape[0]} and {last.shape[0]} rows.")
+        line = codes_module.way(self.settings.prior, first, last, steps)
+        if labels is not None:
+            hot = labels_module.one_hot(self, labels, "labels of interpolate", first.shape[0])
             labels = tf.repeat(hot, steps, axis=0)
-
-        def decoded(rows: Any, own: Any) -> tf.Tensor:
-            return self._decoded(rows, own, "labels of interpolate")
-
-        made = batching.over_labelled(decoded, line, labels, 2, batch_size, self._labelled)
+        made = self._made(line, labels, batch_size, "interpolate")
         return tf.reshape(made, [-1, steps, *self.image_shape])
 
     def score(self, x: Any, batch_size: int | None = None, labels: Any = None) -> tf.Tensor:
@@ -259,21 +259,18 @@ class Autoencoder(KerasWays):
             labels: as for `reconstruct`.
         """
 
-        def scores(rows: Any, own: Any) -> tf.Tensor:
-            data = inputs.shown_images(self, rows, "score")
+        def scores(data: tf.Tensor, own: Any, name: str) -> tf.Tensor:
             codes = self.encoding(data, Noise(), training=False).codes
-            codes = labels_module.joined(self, codes, own, "labels of score")
+            codes = labels_module.joined(self, codes, own, name)
             settings, logits = self.settings, self.logits(codes, training=False)
             made, logits = self.squash(logits), self.unsquashed(logits)
             return costs.each(settings.cost, data, made, logits, settings.scale_of_cost)
 
-        return batching.over_labelled(
-            scores, x, labels, 1 + len(self.image_shape), batch_size, self._labelled
-        )
+        return self._over_data(scores, x, labels, batch_size, "score")
 
     def call(self, images: Any, training: bool = False, labels: Any = None) -> tf.Tensor:
         """The reconstructions, so that `predict` gives them; of a model with classes by their labels."""
-        data = inputs.shown_images(self, images, "the model's call")
+        data = inputs.shown_images(self, images, "x of the model's call")
         return self._reconstructed(data, labels, "labels of the model's call")
 
     def _decoded(self, codes: Any, own: Any, name: str) -> tf.Tensor:
@@ -284,10 +281,12 @@ class Autoencoder(KerasWays):
         return self._decoded(self.encoding(data, Noise(), training=False).codes, own, name)
 
     def _as_codes(self, end: Any, batch_size: int | None, name: str) -> tf.Tensor:
-        shape = tuple(getattr(end, "shape", ()))[1:]
-        if shape == (self.settings.zdim,) != self.image_shape:
+        if isinstance(end, list | tuple):
+            end = batching.as_array(end)
+        shape, code = tuple(getattr(end, "shape", ())), (self.settings.zdim,)
+        if code != self.image_shape and code in (shape, shape[1:]):
             return codes_module.shown(self, end, name, joined=False)
-        return self.encode(end, batch_size)
+        return self._means(end, batch_size, name)
 
     # Parts of a pass.
 

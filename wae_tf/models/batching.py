@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wae_tf.models.inputs import image_of
+from wae_tf.models.inputs import image_of, whole
 
 #: Rows at once where nobody says: under 100 MB of the widest layers of the official networks.
 BATCH_SIZE = 256
@@ -86,17 +86,6 @@ def over_labelled(
     return made
 
 
-def whole(name: str, value: Any, least: int) -> int:
-    """A whole number that a user gives.
-
-    Raises:
-        ValueError: it is none, or below the least.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name}={value!r} is not accepted: {least} up, a whole number.")
-    return int(value)
-
-
 def _size(batch_size: int | None) -> int:
     return BATCH_SIZE if batch_size is None else whole("batch_size", batch_size, 1)
 
@@ -148,12 +137,12 @@ def _batches(data: Any, rank: int, size: int) -> Iterator[Any]:
     if isinstance(data, Mapping):
         data = _rows_of(data)
     if not hasattr(data, "shape"):
-        data = _as_array(data)
+        data = as_array(data)
     # One row or anything else that is no batch: the function says what it expects.
     yield from _slices(data, size) if len(data.shape) == rank else (data,)
 
 
-def _as_array(data: Any) -> np.ndarray:
+def as_array(data: Any) -> np.ndarray:
     """A sequence of rows as an array.
 
     Raises:

@@ -12,6 +12,17 @@ import tensorflow as tf
 
 from wae_tf.models import inputs
 
+#: Arguments that are whole numbers, and the least of each. Keras takes 0 for none, or fails at others late.
+_WHOLE = {
+    "batch_size": 1,
+    "validation_batch_size": 1,
+    "epochs": 0,
+    "initial_epoch": 0,
+    "steps_per_epoch": 1,
+    "validation_steps": 1,
+    "steps": 1,
+}
+
 
 def bound(
     method: Callable, model: keras.Model, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -32,10 +43,14 @@ def make_usable(asked: dict[str, Any], what: str) -> None:
         what: the method, for the sentences.
 
     Raises:
-        ValueError: no images, or rows of Python's numbers.
+        ValueError: no images, rows of Python's numbers, a data set that would never end, or sizes and
+            counts that are none.
     """
     name = f"x of {what}"
+    _check_numbers(asked)
     x = asked["x"] = _in_tuples(asked["x"])
+    steps = "steps_per_epoch" if "steps_per_epoch" in asked else "steps"
+    _check_end(x, name, steps, asked.get(steps))
     images = inputs.image_of(x, name)
     if images is None:
         raise ValueError(f"{name} is None: a model needs images.")
@@ -43,19 +58,24 @@ def make_usable(asked: dict[str, Any], what: str) -> None:
         raise ValueError(f"{name} is a {type(images).__name__}: np.asarray makes an array of rows.")
     if not hasattr(images, "shape"):
         return
+    if _of_words(images):
+        raise ValueError(f"{name}, of type {images.dtype}, is no array of numbers of one shape.")
     if images.shape[0] == 0:
         raise ValueError(f"{name} is empty: of shape {tuple(images.shape)}.")
     for part in ("y", "sample_weight"):
         if part in asked and _is_row(asked[part]):
             asked[part] = np.asarray(asked[part])
+    if _of_words(asked.get("sample_weight")):
+        raise ValueError(f"sample_weight of {what} has words; accepted: a number an image, [n].")
     words = _of_words(asked.get("y"))
     if words or (asked.get("sample_weight") is not None and asked["y"] is None):
         rows = len(asked["y"]) if words else images.shape[0]
         asked["y"] = np.zeros(rows, np.uint8)
 
 
-def usable_validation(data: Any) -> Any:
-    """`validation_data`, of which the same holds."""
+def usable_validation(data: Any, steps: int | None) -> Any:
+    """`validation_data`, of which the same holds; steps is `validation_steps`."""
+    _check_end(data, "validation_data", "validation_steps", steps)
     if isinstance(data, list | tuple) and len(data) in (2, 3):
         parts = dict(zip(("x", "y", "sample_weight"), (*data, None), strict=False))
         make_usable(parts, "validation_data")
@@ -67,10 +87,15 @@ def check_class_weight(model: Any, asked: dict[str, Any]) -> None:
     """Looks whether there are labels that a class_weight can be of.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are none, or it is no dictionary.
     """
     if asked["class_weight"] is None:
         return
+    if not isinstance(asked["class_weight"], Mapping):
+        raise ValueError(
+            f"class_weight is a {type(asked['class_weight']).__name__}; accepted: a dictionary of class and "
+            "weight, such as {0: 1.0, 1: 2.0}."
+        )
     x, y = asked["x"], asked["y"]
     if isinstance(x, tf.data.Dataset):
         spec = x.element_spec
@@ -84,11 +109,29 @@ def check_class_weight(model: Any, asked: dict[str, Any]) -> None:
         raise ValueError(f"class_weight needs labels, [n] or one-hot [n, k], as y, which {found}.")
 
 
+def _check_numbers(asked: Mapping[str, Any]) -> None:
+    for name, least in _WHOLE.items():
+        if asked.get(name) is not None:
+            inputs.whole(name, asked[name], least)
+    split = asked.get("validation_split") or 0
+    if not (isinstance(split, (int, float)) and 0 <= split < 1):
+        raise ValueError(f"validation_split={split!r} is not accepted: 0 up, below 1.")
+
+
+def _check_end(data: Any, name: str, keyword: str, steps: int | None) -> None:
+    # Keras would wait for it without a word.
+    of_batches = isinstance(data, tf.data.Dataset) and steps is None
+    if of_batches and data.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            f"{name} has no end: give {keyword}=, take(n) of it, or leave repeat() out."
+        )
+
+
 def _in_tuples(x: Any) -> Any:
     """An iterator as Keras takes it: a generator of tuples. Anything else as it is."""
     if not isinstance(x, Iterator) or isinstance(x, tf.data.Iterator):
         return x
-    return (batch if isinstance(batch, tuple) else (batch,) for batch in x)
+    return (tuple(batch) if isinstance(batch, list | tuple) else (batch,) for batch in x)
 
 
 def _is_row(part: Any) -> bool:

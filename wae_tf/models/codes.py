@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from wae_tf.models import batching, inputs
+from wae_tf.models import inputs
 from wae_tf.objective import priors
 
 
@@ -38,24 +38,24 @@ def shown(model: Any, codes: Any, name: str, joined: bool) -> tf.Tensor:
     return tf.cast(found, model.full_dtype)
 
 
-def count(value: Any) -> Any:
-    """How many samples are asked for; a graph's number, which nobody knows yet, as it is.
+def whole(name: str, value: Any, least: int | None = None) -> Any:
+    """A whole number, such as how many samples are asked for; a graph's, which nobody knows yet, as it is.
 
     Raises:
-        ValueError: no whole number, or one below 0.
+        ValueError: it is none, or below the least.
     """
     of_array = tf.is_tensor(value) or isinstance(value, np.ndarray)
     if of_array and len(value.shape) == 0 and tf.as_dtype(value.dtype).is_integer:
         if not inputs.known(value):
             return value
         value = np.asarray(value)[()]
-    return batching.whole("count", value, 0)
+    return inputs.whole(name, value, least)
 
 
 def way(prior: str, first: tf.Tensor, last: tf.Tensor, steps: int) -> tf.Tensor:
     """Codes [n * steps, z] from each first [n, z] to each last, both included, as the prior goes."""
     share = tf.linspace(tf.zeros([], first.dtype), tf.ones([], first.dtype), steps)
-    share = tf.tile(share, [first.shape[0]])[:, None]
+    share = tf.tile(share, tf.shape(first)[:1])[:, None]
     first, last = (tf.repeat(end, steps, axis=0) for end in (first, last))
     return priors.between(prior, first, last, share)
 

@@ -71,11 +71,15 @@ class CompiledAutoencoder(Autoencoder):
         Raises:
             ValueError: an optimizer of your own with a schedule other than constant, which would
                 overwrite its learning rate; a loss or metrics; an adversary's without adversary; one
-                optimizer for both.
+                optimizer for both; for several replicas, one made outside of the strategy's
+                scope, or that updates in some steps only.
         """
         settings = self.settings
         inputs.check_compile(self, adversary_optimizer, kwargs)
+        steps = inputs.whole("steps_per_execution", kwargs.pop("steps_per_execution", 1), 1)
         _check_two(optimizer, adversary_optimizer)
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            self._check_for_replicas(optimizer, adversary_optimizer)
         if (optimizer or adversary_optimizer) and self.schedules.set_rates:
             raise ValueError(
                 "an optimizer of your own goes with lr_schedule='constant' and on_nonfinite='stop' "
@@ -85,10 +89,43 @@ class CompiledAutoencoder(Autoencoder):
         kwargs.setdefault(
             "jit_compile", bool(tf.config.list_physical_devices("GPU")) if jit is None else jit
         )
+        kwargs["steps_per_execution"] = steps
+        with self.distribute_strategy.scope():  # the model's, wherever this is called
+            self._set_optimizers(optimizer, adversary_optimizer, kwargs)
+
+    def _check_for_replicas(self, *optimizers: Any) -> None:
+        """Refuses what several replicas cannot do: wait inside of a condition, or share foreign variables.
+
+        Raises:
+            ValueError: an optimizer that updates in some steps alone; it, or the model, is of another scope.
+        """
+        there = self.distribute_strategy.extended.variable_created_in_scope
+        made = {type(self).__name__: self.step}
+        for optimizer in map(_inner, optimizers):
+            if not isinstance(optimizer, keras.optimizers.Optimizer):
+                continue  # of a name, made in the scope
+            kind = type(optimizer).__name__
+            made[kind] = optimizer.iterations
+            for name in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
+                if getattr(optimizer, name, None):
+                    raise ValueError(
+                        f"{kind}({name}={getattr(optimizer, name)}) does not go with several replicas, for "
+                        "which Keras updates in every step alike: leave it out."
+                    )
+        for kind, variable in made.items():
+            if not there(variable.value):
+                raise ValueError(
+                    f"{kind} was made outside of the strategy's scope: make it inside."
+                )
+
+    def _set_optimizers(
+        self, optimizer: Any, adversary_optimizer: Any, kwargs: dict[str, Any]
+    ) -> None:
+        settings = self.settings
         own = optimizer or updates.make_optimizer(settings, settings.lr)
-        super().compile(
-            optimizer=updates.loss_scaled(own, settings), auto_scale_loss=False, **kwargs
-        )
+        # Keras's own scaling is of the first optimizer alone: `loss_scaled` is of both.
+        scaled = {"optimizer": updates.loss_scaled(own, settings), "auto_scale_loss": False}
+        super().compile(**kwargs | scaled)
         self.updates = [updates.Update(self.optimizer, self.autoencoder_variables, settings.lr)]
         if self.adversary is not None:
             own = adversary_optimizer or updates.make_optimizer(settings, settings.lr_adv)
@@ -140,16 +177,18 @@ class CompiledAutoencoder(Autoencoder):
         return self.schedules.wae_lambda
 
 
+def _inner(optimizer: Any) -> Any:
+    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    return optimizer.inner_optimizer if scaled else optimizer
+
+
 def _check_two(optimizer: Any, adversary_optimizer: Any) -> None:
     """Refuses one optimizer for encoder, decoder and adversary: its state is of the first's variables.
 
     Raises:
         ValueError: both are one.
     """
-    first, second = (
-        one.inner_optimizer if isinstance(one, keras.optimizers.LossScaleOptimizer) else one
-        for one in (optimizer, adversary_optimizer)
-    )
+    first, second = _inner(optimizer), _inner(adversary_optimizer)
     if first is second and isinstance(first, keras.optimizers.Optimizer):
         raise ValueError(
             f"compile was given one {type(first).__name__} for both the autoencoder and the adversary: "

@@ -111,7 +111,7 @@ class WaeGan(Wae):
                 loss = self.adversary_loss_of(penalised.codes, prior_sample)
             else:
                 loss = self.adversary_loss(images, prior_sample, noise or Noise())
-            scaled = adversary.scaled(self.with_added(loss, self.adversary))
+            scaled = adversary.scaled(self.with_added(loss, self.adversary.losses))
         gradients = tape.gradient(scaled, adversary.variables)
         known = [gradient for gradient in gradients if gradient is not None]
         if known:

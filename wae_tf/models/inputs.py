@@ -101,11 +101,13 @@ def model_gathers(model: Any, x: Any) -> bool:
 
 
 def image_of(x: Any, name: str) -> Any:
-    """The images of a dictionary or of a list of one; anything else as it is.
+    """The images of a dictionary or of a list of one, a Keras variable's tensor; else what is given.
 
     Raises:
         ValueError: a dictionary without them, or a list of several.
     """
+    if isinstance(x, keras.Variable):
+        return x.value
     if isinstance(x, Mapping):
         for key in NAMES:
             if key in x:
@@ -170,6 +172,19 @@ def check_values(model: Any, x: Any, name: str) -> None:
 def is_number(dtype: tf.DType) -> bool:
     """Whether it can be cast to a float without loss of meaning."""
     return dtype.is_floating or dtype.is_integer or dtype.is_bool
+
+
+def whole(name: str, value: Any, least: int | None) -> int:
+    """A whole number that a user gives.
+
+    Raises:
+        ValueError: it is none, or below the least, if there is one.
+    """
+    known = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not known or (least is not None and value < least):
+        from_least = "" if least is None else f"{least} up, "
+        raise ValueError(f"{name}={value!r} is not accepted: {from_least}a whole number.")
+    return int(value)
 
 
 def check_finite(values: np.ndarray, name: str) -> None:
@@ -293,10 +308,16 @@ def check_compile(model: Any, adversary_optimizer: Any, kwargs: Mapping[str, Any
     """Refuses what `compile` of a model with an objective of its own would ignore.
 
     Raises:
-        ValueError: a loss or metrics, or an adversary's optimizer of a model that has none.
+        ValueError: a loss or metrics, an adversary's optimizer of a model that has none, or losses of
+            half precision that are not to be scaled.
     """
+    if not kwargs.get("auto_scale_loss", True) and model.settings.precision == "mixed_float16":
+        raise ValueError(
+            "compile(auto_scale_loss=False) does not go with precision=mixed_float16, whose gradients "
+            "would vanish: leave it out, or make the model with precision='mixed_bfloat16'."
+        )
     for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
-        if kwargs.get(name) is not None:
+        if kwargs.get(name):
             raise ValueError(
                 f"compile({name}=...) would have no effect: the loss is the cost of the "
                 f"reconstructions and the penalty, which {type(model).__name__}(cost=..., "
@@ -309,13 +330,12 @@ def check_compile(model: Any, adversary_optimizer: Any, kwargs: Mapping[str, Any
         )
 
 
-def shown_images(model: Any, images: Any, method: str) -> tf.Tensor:
+def shown_images(model: Any, images: Any, name: str) -> tf.Tensor:
     """Images that a user gives to a method at once, checked, as floats in the model's range.
 
     Raises:
         ValueError: something that the model cannot take.
     """
-    name = f"x of {method}"
     images = image_of(images, name)
     floats = as_images(model, images, name)
     check_values(model, images, name)

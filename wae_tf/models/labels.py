@@ -92,10 +92,11 @@ def refused(model: Any, labels: Any, name: str) -> None:
         )
 
 
-def in_turn(model: Any, count: int) -> np.ndarray | None:
-    """Every class in turn, int64 [count]; None of a model without classes."""
+def in_turn(model: Any, count: int | tf.Tensor) -> Any:
+    """Every class in turn, [count] of integers; None of a model without classes."""
     classes = model.settings.classes
-    return np.arange(count) % classes if classes else None
+    rows = tf.range(count) if tf.is_tensor(count) else np.arange(count)
+    return rows % classes if classes else None
 
 
 def joined(model: Any, codes: Any, labels: Any, name: str = "labels") -> Any:

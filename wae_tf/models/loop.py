@@ -49,7 +49,7 @@ class Loop(CompiledAutoencoder):
             tested = asked["validation_data"]
             if isinstance(tested, list | tuple) and len(tested) in (2, 3):
                 self._check_labels({"x": tested[0], "y": tested[1]}, "validation_data")
-            asked["validation_data"] = calls.usable_validation(tested)
+            asked["validation_data"] = calls.usable_validation(tested, asked["validation_steps"])
             self._look_at("train_function", "fit")
             self._look_at("test_function", "validation_data")
             self._tell_of_half()
@@ -107,7 +107,8 @@ class Loop(CompiledAutoencoder):
     def predict_on_batch(self, *args: Any, **kwargs: Any) -> np.ndarray:
         """As `keras.Model.predict_on_batch`; every batch is looked at."""
         self._look_at("predict_function", "predict_on_batch")
-        return super().predict_on_batch(*args, **kwargs)
+        made = super().predict_on_batch(*args, **kwargs)
+        return made[: len(made) // self._replicas]  # each replica has made the whole
 
     def predict_step(self, batch: Any) -> tf.Tensor:
         """The reconstructions of a batch, of which nothing but the images is used."""

@@ -125,17 +125,21 @@ class Wae(Loop):
     ) -> tuple[dict[str, tf.Tensor], Encoding]:
         """`objective`, and the encoding that the penalty saw."""
         encoding = self.encoding(images, noise.of_own_rows(), training)
+        # Before replicas wait for each other: another's call replaces what a layer added in this one's.
+        added = {"encoder": self.encoder.losses}
         joined = labels.joined(self, encoding.codes, aim.labels, "y, the labels,")
         logits = self.logits(joined, training=training)
+        added["decoder"] = self.decoder.losses
         targets = images if aim.targets is None else aim.targets
         cost = self.cost(targets, self.squash(logits), self.unsquashed(logits), aim.weights)
         if self.settings.penalty_codes == "fresh":
             fresh = noise._replace(code=noise.again)
             encoding = self.encoding(images, fresh.of_own_rows(), training)
+            added["encoder"] = self.encoder.losses
         encoding, reconstruction = encoding.gathered(cost)
         penalty = self._one_number(self.penalty(encoding, prior_sample, noise))
         loss = reconstruction + tf.convert_to_tensor(self.wae_lambda) * penalty
-        loss = self.with_added(loss, self.encoder, self.decoder)
+        loss = self.with_added(loss, added["encoder"] + added["decoder"] + self._added_twice())
         if self.settings.fixed_point_weight:
             cost = self.fixed_point_cost(replicas.own_rows(prior_sample), training, aim.labels)
             loss += self.settings.fixed_point_weight * replicas.mean(cost)
@@ -156,14 +160,19 @@ class Wae(Loop):
             )
         return penalty
 
-    def with_added(self, loss: tf.Tensor, *networks: keras.layers.Layer) -> tf.Tensor:
-        """A loss and what layers of the networks added in their latest calls, as Keras sums it."""
-        added = [
-            tf.reduce_sum(tf.cast(one, loss.dtype))
-            for network in networks
-            for one in network.losses
+    def with_added(self, loss: tf.Tensor, added: list[tf.Tensor]) -> tf.Tensor:
+        """A loss and what layers of networks added in their latest calls, `losses`, as Keras sums it."""
+        sums = [tf.reduce_sum(tf.cast(one, loss.dtype)) for one in added]
+        return loss + replicas.mean(tf.add_n(sums)) if sums else loss
+
+    def _added_twice(self) -> list[tf.Tensor]:
+        """Regularizers of variables that encoder and decoder share, negative: each network adds them."""
+        own = {id(variable) for variable in self.encoder.trainable_variables}
+        return [
+            -variable.regularizer(variable)
+            for variable in self.decoder.trainable_variables
+            if id(variable) in own and variable.regularizer is not None
         ]
-        return loss + replicas.mean(tf.add_n(added)) if added else loss
 
     def fixed_point_cost(
         self, prior_sample: tf.Tensor, training: bool, own: tf.Tensor | None = None

@@ -82,6 +82,16 @@ def bce_probabilities(
     return tf.reduce_sum(pixels, axis=_pixels(images))
 
 
+def _of_rows(cost: str, *parts: tf.Tensor | None) -> tf.Tensor:
+    """What a registered cost makes of images, reconstructions and logits, [n]."""
+    made = registry.get("cost", cost)(*parts)
+    shape = getattr(made, "shape", None)
+    if shape is None or not shape.is_compatible_with([None]):
+        found = f"a {type(made).__name__}" if shape is None else f"of shape {list(shape)}"
+        raise ValueError(f"cost={cost} gives {found}; accepted: a number an image, [n].")
+    return made
+
+
 def reconstruction(
     cost: str,
     images: tf.Tensor,
@@ -103,8 +113,11 @@ def reconstruction(
     Returns:
         float32 scalar: scale times the mean over the batch, which weights do not divide (as Keras
         has it).
+
+    Raises:
+        ValueError: a cost of one's own gives anything else than [n].
     """
-    distances = registry.get("cost", cost)(images, reconstructions, logits)
+    distances = _of_rows(cost, images, reconstructions, logits)
     if weights is not None:
         distances *= weights
     return scale * tf.reduce_mean(distances)
@@ -114,7 +127,7 @@ def each(
     cost: str, images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None, scale: float
 ) -> tf.Tensor:
     """The terms of `reconstruction`'s mean, float32 [n]."""
-    return scale * registry.get("cost", cost)(images, reconstructions, logits)
+    return scale * _of_rows(cost, images, reconstructions, logits)
 
 
 def contrast_normalized(images: tf.Tensor) -> tf.Tensor:

@@ -29,15 +29,14 @@ _COMPILING = "compiling the encoder's pretraining"
 def _checked(model: Wae, images: Any, steps: int, size: int) -> np.ndarray:
     """The images, of a type that batches are made of."""
     for name, value, least in (("steps", steps, 1), ("size", size, 2)):
-        if value < least:
-            raise ValueError(f"{name}={value} of pretrain is too small; accepted: {least} up.")
+        inputs.whole(name, value, least)
     images = inputs.image_of(images, "images of pretrain")
     if isinstance(images, tf.data.Dataset) or not hasattr(images, "shape"):
         raise ValueError(
             f"pretrain takes an array, of which it draws batches itself, not a {type(images).__name__}."
         )
     images = images.numpy() if tf.is_tensor(images) else np.asanyarray(images)
-    inputs.shown_images(model, images[: max(size, 1)], "pretrain")
+    inputs.shown_images(model, images[: max(size, 1)], "x of pretrain")
     replicas = model.distribute_strategy.num_replicas_in_sync
     if min(len(images), size) < replicas:
         raise ValueError(
