@@ -14,6 +14,8 @@ from wae_tf.settings.checks import OF_PAIRS, plain
 #: How CelebA comes to 64x64, official datahandler.py:194-207, replication preprocess.py:20.
 CROPS = ("closecrop", "resizecrop", "squash")
 SPLITS = ("official", "own", "listing")
+#: A schedule of the learning rate is a table of all epochs.
+MOST_EPOCHS = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,8 +88,11 @@ class Config(Settings):
         20,
         "epochs; one is train_size // batch_size steps, rounded up with --batch_order=in_order",
         minimum=1,
+        maximum=MOST_EPOCHS,
     )
-    steps: int | None = field(None, "stop after N steps, whatever --epochs says", minimum=1)
+    steps: int | None = field(
+        None, "stop after N steps, where --epochs have not ended before", minimum=1
+    )
     batch_size: int = field(100, "images a step", minimum=1)
     pretrain: bool = field(
         True, "first bring the codes' mean and covariance near the prior's, encoder alone"
@@ -191,6 +196,11 @@ class Config(Settings):
                 f"--pictures={self.pictures} must be even and a multiple of "
                 f"--picture_columns={self.picture_columns}."
             )
+
+    @property
+    def pretrains(self) -> bool:
+        """Whether a run begins with pretraining: official weights come with theirs, a vae has none."""
+        return self.pretrain and self.model != "vae" and not self.init_from_official
 
     @property
     def pixel_range_of_data(self) -> str:

@@ -82,15 +82,20 @@ def sweep(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def held_folder(folder: Path) -> Iterator[bool | None]:
-    """Holds a folder while this process lives; whether it could, None where there are no locks."""
+def held_folder(folder: Path, *, wait: bool = False) -> Iterator[bool | None]:
+    """Holds a folder while this process lives; whether it could, None where there are no locks.
+
+    Args:
+        folder: which is there.
+        wait: until whoever holds it lets it go.
+    """
     if fcntl is None:
         yield None
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             free: bool | None = True
         except BlockingIOError:
             free = False
@@ -125,10 +130,18 @@ def read_text(path: Path) -> str:
         return file.read()
 
 
+def of_user(name: str | os.PathLike) -> Path:
+    """A path with `~` as a shell would have it: at the beginning, and not in `./~name`.
+
+    One that names nobody's home folder is left as it is.
+    """
+    return Path(os.path.expanduser(name))
+
+
 def cache_folder(given: str | os.PathLike | None = None) -> Path:
     """The folder of what can be made again: the one given, else $WAE_TF_CACHE, else ~/.cache/wae_tf."""
     usual = os.environ.get("WAE_TF_CACHE") or Path.home() / ".cache" / "wae_tf"
-    return Path(given or usual).expanduser()
+    return of_user(given or usual)
 
 
 def sync(path: Path) -> None:

@@ -12,6 +12,7 @@ from wae_tf import console, main
 from wae_tf.cli.arguments import parse
 from wae_tf.data import load
 from wae_tf.errors import DataError, FlagError
+from wae_tf.runs import integrity
 from wae_tf.runs.folder import RunFolder
 from wae_tf.training import reading, resuming
 
@@ -78,7 +79,7 @@ def test_data_dir_is_refused_where_a_data_set_has_no_files(tmp_path):
 def of_model(capsys, *arguments):
     console.to_stdout()
     parse(list(arguments))
-    return [line for line in capsys.readouterr().out.splitlines() if "nothing for" in line]
+    return [line for line in capsys.readouterr().out.splitlines() if " nothing " in line]
 
 
 def test_flags_of_another_models_parts_are_told(capsys):
@@ -95,6 +96,36 @@ def test_flags_of_another_models_parts_are_told(capsys):
     ].startswith("--mmd_scales does")
     assert not of_model(capsys, "--model=wae_mmdppp", "--mmd_kernel=rbf")
     assert not of_model(capsys, "--model=wae_gan", "--lr_adv=0.1", "--gan_trick=fixed")
+    # Beside other flags, too; a switch that is off is idle without a word.
+    assert of_model(capsys, "--mmd_kernel=rbf", "--mmd_scales=1") == [
+        "--mmd_scales does nothing beside --mmd_kernel=rbf"
+    ]
+    assert of_model(
+        capsys, "--optimizer=sgd", "--adam_beta1=0.3", "--nopretrain", "--pretrain_steps=3",
+        "--pretrain_size=9", "--best_by=val_penalty", "--nobatch_norm", "--batch_norm_eps=1e-3",
+        "--skip_bad_images", "--encoder_clip=logvar",
+    ) == [
+        "--adam_beta1 does nothing beside --optimizer=sgd",
+        "--encoder_clip does nothing beside --encoder_noise=add_noise",
+        "--batch_norm_eps does nothing beside --nobatch_norm",
+        "--pretrain_steps, --pretrain_size do nothing beside --nopretrain",
+        "--best_by does nothing without --keep_best or --early_stopping_patience",
+        "--skip_bad_images does nothing for --dataset=digits",
+    ]  # fmt: skip
+    assert of_model(capsys, "--model=vae", "--pretrain", "--pretrain_steps=3") == [
+        "--pretrain, --pretrain_steps do nothing for --model=vae"
+    ]
+    assert not of_model(capsys, "--model=vae", "--nopretrain")
+    arches = ["--encoder_arch=mlp", "--decoder_arch=mlp"]
+    assert of_model(capsys, *arches, "--filter_size=3", "--encoder_layers=2") == [
+        "--filter_size does nothing beside --encoder_arch=mlp and --decoder_arch=mlp"
+    ]
+    assert of_model(capsys, "--encoder_arch=replication", "--encoder_layers=3") == [
+        "--encoder_layers does nothing beside --encoder_arch=replication"
+    ]
+    assert not of_model(capsys, arches[0], "--filter_size=3", "--keep_best", "--best_by=val_loss")
+    assert of_model(capsys, "--init=torch", "--init_std=0.1")
+    assert not of_model(capsys, "--init=torch", "--init_std=0.1", "--model=wae_gan")
     # What presets name for all models is no mistake of anybody's.
     assert not of_model(capsys, "--flagfile=flags/official/mnist_small.flags", "--model=wae_gan")
 
@@ -128,6 +159,17 @@ def test_what_needs_no_data_is_said_before_they_are_read(
     text = said(capsys, f"--work_dir={trained[1]}", *arguments, status=status)
     assert sentence in text
     assert not (trained[1] / "saved_model").exists()
+
+
+def test_a_checkpoint_that_is_not_there_is_told_before_data_are_read(own, monkeypatch, capsys):
+    monkeypatch.setattr(reading, "ahead", lambda *_, **__: pytest.fail("the data were read"))
+    evaluate = ["--mode=evaluate", f"--work_dir={own[1]}"]
+    with monkeypatch.context() as patch:
+        patch.setattr(integrity, "_newest_state", lambda _: (9, {"best": {"step": 5}}))
+        text = said(capsys, *evaluate, "--checkpoint=best", status=1)
+    assert "has not kept its best one; train with --keep_best." in text
+    shutil.rmtree(own[1] / "checkpoints")
+    assert "has no whole checkpoint; train first." in said(capsys, *evaluate, status=1)
 
 
 def test_samples_of_the_prior_need_no_data(own, capsys):

@@ -71,3 +71,23 @@ def test_bytes_that_are_no_text_are_a_sentence(write, tmp_path):
         Reader().read(tmp_path / "bytes")
     with pytest.raises(FlagError, match="has a control character"):
         Reader().read(write("nul", "--flagfile=a\0b\n"))
+
+
+def test_what_editors_and_people_write(write, tmp_path, monkeypatch):
+    write("bom.flags", "\ufeff--zdim=5\r\n  # mine\r\n\t--lr=0.5  \r\n\t// too\r\n")
+    assert Reader().read(tmp_path / "bom.flags") == ["--zdim=5", "--lr=0.5"]
+    # A file that another names may lie where the command runs, else beside it, or below home.
+    (tmp_path / "sub").mkdir()
+    write("sub/b.flags", "--zdim=6")
+    write("sub/a.flags", "--flagfile=b.flags")
+    assert arguments.parse([f"--flagfile={tmp_path / 'sub' / 'a.flags'}"])[1].zdim == 6
+    write("b.flags", "--zdim=7")
+    monkeypatch.chdir(tmp_path)
+    assert arguments.parse(["--flagfile=sub/a.flags"])[1].zdim == 7
+    monkeypatch.setenv("HOME", str(tmp_path / "sub"))
+    assert arguments.parse(["--flagfile=~/b.flags"])[1].zdim == 6
+
+
+def test_a_runs_own_flags_are_taken_to_the_letter(write, tmp_path):
+    write("run.flags", "# Replays\n--data_dir=a \n--zdim=5\n")
+    assert Reader(exact=True).read(tmp_path / "run.flags") == ["--data_dir=a ", "--zdim=5"]

@@ -79,3 +79,24 @@ def test_verbosity_asks_for_the_notes(verbosity):
     notes = [line for line in done.stderr.splitlines() if line.endswith("a note")]
     assert len(notes) == (verbosity == "0")
     assert "wae_tf: --dataset=svhn is not known" in done.stderr
+
+
+@pytest.mark.processes
+def test_streams_that_are_closed_get_no_file(tmp_path):
+    code = "import sys, os; from wae_tf import main; sys.exit(main.program())"
+    said = ["sh", "-c", f'exec {sys.executable} -c "{code}" "$@" >&- 2>&-', "sh"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for arguments, status in ((["--help"], 0), (["--mode=fly"], 2)):
+        assert subprocess.run([*said, *arguments], env=environment).returncode == status
+    # What is opened next gets a descriptor above those of the streams.
+    opened = run(
+        "import os, sys\n"
+        "from wae_tf.console import quiet\n"
+        "os.close(1), os.close(2)\n"
+        "sys.stdout = sys.stderr = None\n"
+        "quiet.open_streams()\n"
+        f"file = open({str(tmp_path / 'file')!r}, 'w')\n"
+        "print('nothing'), sys.stderr.write('nothing'), os.write(2, b'nothing')\n"
+        "file.write(str(file.fileno()))\n"
+    )
+    assert opened.returncode == 0 and int((tmp_path / "file").read_text()) > 2

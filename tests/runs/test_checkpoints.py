@@ -3,7 +3,9 @@
 import os
 import shutil
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.factory import tiny, tiny_run
 from tests.faults import fault
@@ -12,7 +14,9 @@ from wae_tf.config import Config
 from wae_tf.errors import RunError
 from wae_tf.files import write_atomically
 from wae_tf.runs import checkpoints
+from wae_tf.runs.flags_file import config_of, flags_text
 from wae_tf.runs.folder import RunFolder
+from wae_tf.training import reading
 
 TINY = tiny_run(
     **tiny(4, zdim=2), train_size=80, test_size=40, batch_size=40, epochs=1, pretrain=False,
@@ -153,3 +157,45 @@ def test_a_folder_below_home(tmp_path, monkeypatch, capsys):
     shutil.copytree(tmp_path / "run", tmp_path / "other")
     assert main.main(["--mode=compare", "--runs=~/run,~/other", "--work_dir=~/page"]) == 0
     assert (tmp_path / "page" / "comparison.html").is_file()
+
+
+def test_names_that_begin_with_a_tilde_or_end_with_a_space(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for data, work in (("./~pictures", "./~run"), ("pictures ", "run ")):
+        (tmp_path / data).mkdir()
+        for i, picture in enumerate(
+            np.random.RandomState(0).randint(0, 256, (20, 8, 8, 3), np.uint8)
+        ):
+            Image.fromarray(picture).save(tmp_path / data / f"{i}.png")
+        flags = tiny_run(train_size=None, test_size=None, batch_size=4, epochs=1, image_size=8)
+        flags += ["--dataset=folder", f"--data_dir={data}", f"--work_dir={work}", "--nopretrain"]
+        assert main.main(flags) == 0, capsys.readouterr().err
+        # The training images are read anew: the run has noted where they are.
+        sample = ["--mode=sample", f"--work_dir={work}", "--num_samples=2", "--sampler=gmm"]
+        assert main.main(sample) == 0, capsys.readouterr().err
+        assert (tmp_path / work / "samples.npy").is_file()
+
+
+def test_other_ends_of_lines_are_no_ends_of_flags():
+    config = Config(data_dir="a\u2028b", zdim=3)
+    for text in (flags_text(config), flags_text(config).replace("\n", "\r\n")):
+        assert config_of(text) == config
+
+
+@pytest.mark.parametrize("name", ["file", "dangling", "strange"])
+def test_a_folder_that_cannot_be_begun_in_is_told_before_data_are_read(
+    name, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "strange").mkdir()
+    (tmp_path / "strange" / "mine").touch()
+    monkeypatch.setattr(reading, "ahead", lambda *_, **__: pytest.fail("the data were read"))
+    assert main.main([f"--work_dir={tmp_path / name}", *tiny_run()]) == 1
+    assert f"{name} is not an empty folder and holds no run" in capsys.readouterr().err
+
+
+def test_what_in_a_folder_cannot_be_written_is_named(tmp_path, capsys):
+    (tmp_path / "run" / ".lock").mkdir(parents=True)
+    assert train(tmp_path / "run") == 1
+    assert f"cannot be written to: {tmp_path / 'run' / '.lock'}: Is a" in capsys.readouterr().err

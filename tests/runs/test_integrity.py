@@ -63,6 +63,15 @@ def test_a_flipped_bit_of_flags_is_put_right(run):
     assert seen > 30
 
 
+def test_flags_that_are_no_text_are_put_right_by_training_too(run, capsys):
+    content = run.flags.read_text()
+    run.flags.write_bytes(b"\xff\xfe\0")
+    assert main.main([f"--work_dir={run.folder}", *TINY]) == 0
+    shown = capsys.readouterr().out
+    assert "put right from the checkpoint of step 8" in shown and "nothing to do" in shown
+    assert run.flags.read_text() == content.partition("\n")[2]
+
+
 def test_a_flipped_bit_of_history_is_put_right(run):
     content = run.history.read_bytes()
     rows = run.read_history()

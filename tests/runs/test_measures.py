@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import threading
 
 from wae_tf import console
 from wae_tf.runs import measures
@@ -82,3 +83,25 @@ def test_progress_is_silent_in_a_library_and_plain_in_the_command_line(capsys, m
     assert capsys.readouterr() == ("100% of two\n", "")
     monkeypatch.undo()
     logging.Logger.manager._clear_cache()
+
+
+def test_two_changes_at_once_keep_each_others_numbers(tmp_path):
+    """Each reads, waits, and writes: without a lock one's numbers would be gone."""
+    barrier, count = threading.Barrier(4), 25
+
+    def change(name):
+        run = RunFolder(tmp_path)  # of its own, as another process has it
+        barrier.wait()
+        for i in range(count):
+            with run.changing_metrics():
+                before = len(run.read_metrics())
+                metrics = run.update_metrics({f"{name}_{i}": i})
+                assert len(metrics) == before + 1
+
+    threads = [threading.Thread(target=change, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = RunFolder(tmp_path).read_metrics()
+    assert found == {f"{name}_{i}": i for name in "abcd" for i in range(count)}

@@ -1,6 +1,8 @@
 """Values that no flag takes, and sizes that no memory holds: one sentence each, before anything is taken."""
 
+import dataclasses
 import math
+import re
 
 import pytest
 
@@ -77,10 +79,28 @@ def test_batches_that_cannot_fit_are_a_sentence(monkeypatch):
     model = by_name.from_config(config, (28, 28, 1), 1000)
     monkeypatch.setattr(memory, "available", lambda: 10**9)
     with pytest.raises(FlagError, match=r"--batch_size=10000000: .* GB of memory, and 1.0 GB"):
-        setup._check_memory(config, model)
+        setup._check_memory(config, model, 10**8)
     config = Config(**small, pretrain_size=10**7)
     with pytest.raises(FlagError, match="--pretrain_size=10000000"):
-        setup._check_memory(config, model)
+        setup._check_memory(config, model, 10**8)
+    setup._check_memory(
+        config, model, 1000
+    )  # of so many images pretraining takes those that are there
+    for idle in ({"pretrain": False}, {"model": "vae", "encoder_noise": "gaussian"}):
+        setup._check_memory(dataclasses.replace(config, **idle), model, 10**8)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("epochs", 10**6 + 1, "--epochs=1000001 is too large; accepted: 1000000 at most."),
+        ("lr_schedule", "3:1e300", "'3:1e300' is not EPOCH:FACTOR, such as 50:0.2, with an epoch"),
+        ("lr_schedule", "2:0.5,3:1e-300", "'3:1e-300' is not EPOCH:FACTOR"),
+    ],
+)
+def test_numbers_that_no_training_can_have(field, value, sentence):
+    with pytest.raises(FlagError, match=re.escape(sentence)):
+        Config(**{field: value})
 
 
 def test_what_is_free_is_known_here():

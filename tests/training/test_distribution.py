@@ -305,7 +305,16 @@ def test_workers_end_together_at_the_epoch_that_the_chief_ends_at(tmp_path):
     assert (metrics["steps"], metrics["best_step"]) == (20, 10)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"cluster": {"worker": []}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[]", '{"cluster": {"worker": []}}',
+        '{"cluster": {"worker": "here:1"}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": [1]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["here:1"]}, "task": {"type": "worker", "index": 0.5}}',
+        '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": true}}',
+    ],
+)  # fmt: skip
 def test_a_bad_tf_config_is_named(monkeypatch, text):
 
     monkeypatch.setenv("TF_CONFIG", text)

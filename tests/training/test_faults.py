@@ -417,7 +417,13 @@ def test_a_finished_run_says_so_and_can_be_lengthened(tmp_path, capsys):
     shown = capsys.readouterr()
     assert "nothing to do: " in shown.out and "finished at step 5; raise --epochs" in shown.out
     assert shown.err == ""
-    assert run(folder, "--epochs=2") == 0
+    assert run(folder, "--epochs=1", "--steps=5") == 0
+    assert "finished at step 5; raise --steps to go on" in capsys.readouterr().out
+    assert run(folder, "--epochs=2", "--steps=30") == 0
+    assert (
+        "--steps=30 is more than --epochs=2 has: training ends at step 10"
+        in capsys.readouterr().out
+    )
     assert [row[1] for row in history(folder)] == ["5", "10"]
 
 

@@ -265,7 +265,7 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
             from wae_tf.runs.folder import RunFolder
 
             integrity.mend(RunFolder(folder), progress)
-            preset = flagfiles.Reader().read(run_flags)
+            preset = flagfiles.Reader(exact=True).read(run_flags)
             registry.load_plugins(presets.plugins(preset))
             noted = parse_one(preset)
         elif not values.init_from_official:
@@ -282,7 +282,7 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     except ValueError as error:
         raise FlagError("--mmd_scales takes numbers separated by commas.") from error
     config = Config(**fields)
-    mode_flags.check_read(arguments, values)
+    mode_flags.check_read(arguments, values, config)
     return values, config
 
 

@@ -17,13 +17,14 @@ MOST_FILES, MOST_LINES, MOST_BYTES = 100, 10_000, 1_000_000
 class Reader:
     """Reads the flagfiles of one command line, and counts what it read."""
 
-    def __init__(self, resolve: Callable[[str], Path] = Path):
+    def __init__(self, resolve: Callable[[str], Path] = Path, *, exact: bool = False):
         """Starts at nothing.
 
         Args:
             resolve: the file that a --flagfile's value stands for.
+            exact: as a run writes its flags, whose values may end with a space.
         """
-        self.resolve = resolve
+        self.resolve, self.exact = resolve, exact
         self.files = self.lines = 0
 
     def read(self, path: Path) -> list[str]:
@@ -45,11 +46,16 @@ class Reader:
                 flags.append(line)
                 continue
             check_text("flagfile", value.strip())
-            path = self.resolve(os.path.expanduser(value.strip()))
+            path = self._named(os.path.expanduser(value.strip()), Path(open_files[-1][0]).parent)
             if os.path.realpath(path) in (name for name, _ in open_files):
                 raise FlagError(f"--flagfile={shown(path)} names itself, through what it names.")
             open_files.append((os.path.realpath(path), self._flags_of(path)))
         return flags
+
+    def _named(self, name: str, beside: Path) -> Path:
+        """A file that another names: from where the command runs, else beside that."""
+        there = not os.path.isfile(name) and (beside / name).is_file()
+        return beside / name if there else self.resolve(name)
 
     def _flags_of(self, path: Path) -> Iterator[str]:
         self.files += 1
@@ -64,8 +70,10 @@ class Reader:
             raise FlagError(
                 f"--flagfile={shown(path)} is too long: {MOST_LINES} lines are accepted in all."
             )
-        stripped = (line.strip() for line in lines if not line.startswith(("#", "//")))
-        return iter([line for line in stripped if line])
+        told = [
+            line for line in lines if line.strip() and not line.lstrip().startswith(("#", "//"))
+        ]
+        return iter(told if self.exact else [line.strip() for line in told])
 
 
 def _text(path: Path) -> str:
@@ -81,7 +89,7 @@ def _text(path: Path) -> str:
             raise FlagError(
                 f"--flagfile={shown(path)} is too large: {MOST_BYTES} bytes are accepted."
             )
-        return data.decode("utf-8").replace("\r\n", "\n")
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
         raise FlagError(
             f"--flagfile={shown(path)} cannot be read: {error.strerror or error}."

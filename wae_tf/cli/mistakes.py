@@ -60,7 +60,7 @@ def bare_word(word: str, values: flags.FlagValues) -> FlagError:
     meant = _meaning(word, values)
     guess = f"did you mean {meant}?" if meant else "--help lists them."
     return FlagError(
-        f"{shown(word)!r} is not a flag; flags are written --name=value, or --name for a switch; "
+        f"'{shown(word)}' is not a flag; flags are written --name=value, or --name for a switch; "
         f"{guess}"
     )
 

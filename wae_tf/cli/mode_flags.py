@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from absl import flags
 
 from wae_tf import registry
+from wae_tf.cli import idle_flags
 from wae_tf.config import Config
 from wae_tf.console import progress
 from wae_tf.errors import FlagError
-from wae_tf.settings import checks
 from wae_tf.settings.checks import shown
 
 OF_CONFIG = tuple(field.name for field in dataclasses.fields(Config))
@@ -98,12 +98,13 @@ def given(arguments: Iterable[str], values: flags.FlagValues) -> list[str]:
     return names
 
 
-def check_read(arguments: Sequence[str], values: flags.FlagValues) -> None:
-    """Refuses a --data_dir that the data set does not read; says which settings the model does not.
+def check_read(arguments: Sequence[str], values: flags.FlagValues, config: Config) -> None:
+    """Refuses a --data_dir that the data set does not read; says which settings do nothing.
 
     Args:
         arguments: of the command line itself; flagfiles, presets and runs may hold what is for another.
         values: what is in force.
+        config: of these.
 
     Raises:
         FlagError: --data_dir with a data set that has no files.
@@ -119,10 +120,9 @@ def check_read(arguments: Sequence[str], values: flags.FlagValues) -> None:
             f"--data_dir={shown(values.data_dir)} goes with --dataset={' or '.join(those)} only, not "
             f"{values.dataset}, which needs no files."
         )
-    if values.mode == "train" and (unread := checks.unread(names, values.model)):
-        said = ", ".join(f"--{name}" for name in unread)
-        do = "does" if len(unread) == 1 else "do"
-        progress(f"{said} {do} nothing for --model={values.model}")
+    if values.mode == "train":
+        for sentence in idle_flags.sentences(names, config):
+            progress(sentence)
 
 
 def check(

@@ -13,7 +13,7 @@ from wae_tf import registry
 from wae_tf.cli import mode_flags
 from wae_tf.config import Config
 from wae_tf.console import lean, progress
-from wae_tf.errors import FlagError
+from wae_tf.errors import FlagError, RunError
 from wae_tf.registry import register
 from wae_tf.runs import compiled, integrity
 from wae_tf.runs.folder import RunFolder
@@ -280,8 +280,8 @@ def _check_ahead(config: Config, values: flags.FlagValues) -> None:
         _check_labels(config, values.labels)
     if mode == "export":
         _check_export(config, values)
-    if mode_flags.of_run(values) and config.checkpoint.isdecimal():
-        integrity.require_step(RunFolder(config.folder), int(config.checkpoint))
+    if mode_flags.of_run(values) and (run := RunFolder(config.folder)).flags.is_file():
+        integrity.require_checkpoint(run, config.checkpoint)
     # How many classes there are the data say; workers of others wait for the chief.
     alone = not config.conditional and config.distribute == "none"
     if mode == "train" and alone and not values.overwrite:
@@ -289,13 +289,15 @@ def _check_ahead(config: Config, values: flags.FlagValues) -> None:
 
 
 def _check_run(config: Config) -> None:
-    """Refuses to go on with a run of other flags."""
+    """Refuses to go on with a run of other flags, and to begin one among a stranger's files."""
     run = RunFolder(config.folder)
     try:
-        run.begun(config)
-    except FlagError:  # as it may be of flags that are damaged
+        begun = run.begun(config)
+    except (FlagError, RunError):  # as it may be of flags that are damaged
         integrity.mend(run, progress)
-        run.begun(config)
+        begun = run.begun(config)
+    if not begun and not run.checkpoints.is_dir():  # which may know flags that are gone
+        run.check_free()
 
 
 def _check_export(config: Config, values: flags.FlagValues) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from wae_tf import registry
 from wae_tf.cli import flagfiles
 from wae_tf.errors import FlagError
+from wae_tf.files import of_user
 from wae_tf.settings.checks import check_text, shown
 
 
@@ -21,7 +22,7 @@ def preset_folder() -> Path:
 def path_of(name: str) -> Path:
     """A --flagfile's path; one that starts with flags/ may also mean a preset of the package."""
     check_text("flagfile", name)
-    path = Path(name)
+    path = of_user(name)
     if path.is_file():
         return path
     packaged = preset_folder() / Path(
@@ -67,7 +68,7 @@ def of(dataset: str, model: str, data_dir: str | None = None) -> list[str]:
     if dataset == "folder" and data_dir:
         from wae_tf.data import vectors
 
-        if vectors.file_in(Path(data_dir).expanduser()) is not None:
+        if vectors.file_in(of_user(data_dir)) is not None:
             return [*of("vectors", model), "--dataset=folder"]
     path = preset_folder() / f"{dataset}_{model}.flags"
     if path.is_file():

@@ -307,6 +307,7 @@ def as_program(name: str, advice: str, main: Callable[[], int]) -> int:
     Returns:
         the exit status, 128 + the number of a signal that ended it.
     """
+    quiet.open_streams()
     try:
         with listening(advice) as stop, answering(name):
             status = main()

@@ -70,6 +70,21 @@ def passed(lines: Iterable[bytes], verbosity: int) -> Iterable[bytes]:
     return (line for line in lines if not is_note(line, verbosity))
 
 
+def open_streams() -> None:
+    """Puts nothing in place of standard streams that are closed, as by `>&-`.
+
+    Else a file of the run's would get the descriptor 2, and what the C++ code prints.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+
+
 def start(verbosity: int) -> None:
     """Leaves the notes out from now on; for a process of its own that has no threads yet.
 
@@ -78,6 +93,7 @@ def start(verbosity: int) -> None:
     """
     global descriptor
     set_level(verbosity)
+    open_streams()
     if verbosity >= NOTES or not hasattr(os, "fork") or descriptor != 2:
         return
     try:
@@ -85,7 +101,7 @@ def start(verbosity: int) -> None:
         real = os.dup(2)
         source, sink = os.pipe()
         child = os.fork()
-    except (OSError, AttributeError):  # no descriptors or processes left, no stderr: as it was
+    except OSError:  # no descriptors or processes left: as it was
         return
     if child == 0:
         os.close(sink)

@@ -19,6 +19,7 @@ from wae_tf.evaluation.distances import FeatureNetwork
 from wae_tf.evaluation.network_formats import Opened, Shape
 from wae_tf.evaluation.prepared import prepared
 from wae_tf.evaluation.preprocessing import Preprocessing
+from wae_tf.files import of_user
 
 #: Numbers of an embedding at most: a covariance of these takes half a gigabyte.
 WIDEST = 8192
@@ -72,7 +73,7 @@ def load(source: str, given: Sequence[str], image_shape: tuple[int, ...]) -> Fea
 
 def beside(source: str) -> Path:
     """The JSON file beside a network."""
-    path = Path(source).expanduser()
+    path = of_user(source)
     known = path.suffix in (".keras", ".h5", ".onnx")
     return path.with_suffix(".json") if known else path.with_name(f"{path.name}.json")
 

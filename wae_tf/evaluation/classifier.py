@@ -21,7 +21,7 @@ from wae_tf.data.batches import batch_indices, image_batches
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import DataError, RunError
 from wae_tf.evaluation.distances import FeatureNetwork, Progress
-from wae_tf.files import read_text, sync, write_atomically
+from wae_tf.files import of_user, read_text, sync, write_atomically
 from wae_tf.pixels import to_float
 
 FEATURES = 64
@@ -199,7 +199,7 @@ def load(folder: str | Path, config: Config, image_shape: tuple[int, ...]) -> Fe
     Raises:
         DataError: no classifier there, or one of other images.
     """
-    path = Path(folder).expanduser()
+    path = of_user(folder)
     if not (path / FACTS_FILE).is_file():
         raise DataError(f"--classifier={folder} holds no classifier. {how(config.dataset)}")
     try:

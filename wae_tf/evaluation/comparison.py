@@ -6,12 +6,11 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from wae_tf.config import Config
 from wae_tf.errors import FlagError, RunError
 from wae_tf.errors.suggestions import did_you_mean
-from wae_tf.files import read_text
+from wae_tf.files import of_user, read_text
 from wae_tf.runs import integrity, remote
 from wae_tf.runs.flags_file import flags_by_name, flags_text
 from wae_tf.runs.folder import RunFolder
@@ -68,7 +67,7 @@ def read(paths: Sequence[str], progress: Callable[[str], None]) -> list[Compared
         )
     for address in filter(remote.is_address, paths):
         raise FlagError(f"--runs: {address} is an address; copy the run's folder here first.")
-    whole = [Path(path).expanduser().resolve() for path in paths]
+    whole = [of_user(path).resolve() for path in paths]
     for i, path in enumerate(whole):
         if path in whole[:i]:
             raise FlagError(f"--runs={','.join(paths)} names {paths[i]} twice.")
@@ -80,7 +79,7 @@ def read(paths: Sequence[str], progress: Callable[[str], None]) -> list[Compared
 
 
 def _read(path: str, name: str, progress: Callable[[str], None]) -> ComparedRun:
-    run = RunFolder(Path(path).expanduser())
+    run = RunFolder(of_user(path))
     if not run.flags.is_file():
         there = [p.parent.name for p in run.folder.parent.glob("*/flags.flags")]
         raise RunError(

@@ -137,22 +137,23 @@ def evaluate(
     said = facts.of_pictures(
         config, images, options, pictures, used, perceptual, int(model.step.numpy())
     )
-    metrics, said = any_data.merged(run, numbers, said, progress)
-    if off := off_prior.sentence(metrics, config):
-        progress(off)
-    return any_data.write(
-        run,
-        Assessment(
-            metrics=metrics,
-            rows=made,
-            model_rows=rows.model_rows(numbers),
-            facts=said,
-            bias=bias,
-            left_out=left_out,
-            sampler=options.sampler,
-            codes=codes.by_coordinate(test_codes, passes.prior_std(model)),
-        ),
-    )
+    with run.changing_metrics():  # and what says what they are of
+        metrics, said = any_data.merged(run, numbers, said, progress)
+        if off := off_prior.sentence(metrics, config):
+            progress(off)
+        return any_data.write(
+            run,
+            Assessment(
+                metrics=metrics,
+                rows=made,
+                model_rows=rows.model_rows(numbers),
+                facts=said,
+                bias=bias,
+                left_out=left_out,
+                sampler=options.sampler,
+                codes=codes.by_coordinate(test_codes, passes.prior_std(model)),
+            ),
+        )
 
 
 def _draw(

@@ -18,6 +18,7 @@ from wae_tf.errors import DataError, FlagError, first_line
 from wae_tf.evaluation import network_files, prepared
 from wae_tf.evaluation.distances import FeatureNetwork
 from wae_tf.evaluation.options import RESIZES
+from wae_tf.files import of_user
 from wae_tf.runs import checkpoints
 
 SIZE, FEATURES, CLASSES = 299, 2048, 1008
@@ -72,7 +73,7 @@ def load(source: str, resize: str = "tf1_bilinear") -> FeatureNetwork:
         raise FlagError(
             f"--inception_resize={resize} is not known; accepted: {', '.join(RESIZES)}."
         )
-    path = Path(source).expanduser()
+    path = of_user(source)
     if network_files.is_handle(source):
         path = network_files.download(source, "inception")
     elif not path.exists():

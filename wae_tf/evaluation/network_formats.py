@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from wae_tf.errors import DataError, first_line
 from wae_tf.evaluation import network_files
+from wae_tf.files import of_user
 from wae_tf.runs import checkpoints
 
 Shape = tuple[int | None, ...]
@@ -79,7 +80,7 @@ def opened(source: str, flag: str, signature: str | None = None) -> Opened:
         network_files.Unreachable: a handle that cannot be downloaded.
         DataError: it is not there, or cannot be opened.
     """
-    path, named = Path(source).expanduser(), f"--{flag}={source}"
+    path, named = of_user(source), f"--{flag}={source}"
     if network_files.is_handle(source):
         path = network_files.download(source, flag)
     if (path / "saved_model.pb").is_file():

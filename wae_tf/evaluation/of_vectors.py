@@ -119,22 +119,23 @@ def evaluate(
             f"test {kind.many}",
         ),
     ]
-    metrics, said = any_data.merged(run, numbers, said, progress)
-    if off := off_prior.sentence(metrics, config):
-        progress(off)
-    return any_data.write(
-        run,
-        Assessment(
-            metrics=metrics,
-            rows=made,
-            model_rows=rows.model_rows(numbers),
-            facts=said,
-            bias=[],
-            left_out=[f"Measures of pictures, sharpness among them: the data are {kind.many}."],
-            sampler=options.sampler,
-            codes=codes.by_coordinate(test_codes, passes.prior_std(model)),
-        ),
-    )
+    with run.changing_metrics():  # and what says what they are of
+        metrics, said = any_data.merged(run, numbers, said, progress)
+        if off := off_prior.sentence(metrics, config):
+            progress(off)
+        return any_data.write(
+            run,
+            Assessment(
+                metrics=metrics,
+                rows=made,
+                model_rows=rows.model_rows(numbers),
+                facts=said,
+                bias=[],
+                left_out=[f"Measures of pictures, sharpness among them: the data are {kind.many}."],
+                sampler=options.sampler,
+                codes=codes.by_coordinate(test_codes, passes.prior_std(model)),
+            ),
+        )
 
 
 def _counts(

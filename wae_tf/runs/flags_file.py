@@ -31,8 +31,10 @@ def flags_text(config: Config, header: str = "") -> str:
 
 def flags_by_name(text: str) -> dict[str, str]:
     """The flags in a text of `flags_text`, by name."""
-    lines = [line[2:].partition("=") for line in text.splitlines() if line.startswith("--")]
-    return {name: value for name, _, value in lines}
+    # At "\n" alone, as flagfiles are read: a path may have what else ends a line to splitlines.
+    lines = text.replace("\r\n", "\n").split("\n")
+    parts = [line[2:].partition("=") for line in lines if line.startswith("--")]
+    return {name: value for name, _, value in parts}
 
 
 def config_of(text: str) -> Config:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import json
 import math
 import os
 import shutil
@@ -18,11 +17,12 @@ try:
 except ImportError:
     fcntl = None  # type: ignore[assignment]  # not on Windows
 from wae_tf.config import Config
-from wae_tf.errors import FlagError, RunError, first_line
+from wae_tf.errors import FlagError, RunError
 from wae_tf.files import open_regular, read_text, sweep, write_atomically
 from wae_tf.runs import measures
 from wae_tf.runs.flags_file import apart, flags_by_name, flags_text
-from wae_tf.runs.numbers import cell, checksum, is_number, number
+from wae_tf.runs.metrics_file import MetricsFile
+from wae_tf.runs.numbers import cell
 
 #: What may differ between a run and its continuation: where things are, how long it takes, what it
 #: shows. Numbers follow from none of them (--distribute, and --steps_per_execution with --jit: up to
@@ -48,9 +48,6 @@ MAY_CHANGE = (
     "picture_columns",
     "on_nonfinite",
 )
-
-#: The key of metrics.json that says whether the others are as they were written.
-CHECKSUM = "checksum"
 
 HISTORY_COLUMNS = (
     "epoch",
@@ -85,6 +82,7 @@ class RunFolder:
         self.history = self.folder / "history.csv"
         self.test_line = self.folder / "test_line.csv"
         self.metrics = self.folder / "metrics.json"
+        self._numbers = MetricsFile(self.metrics)
         self.evaluation_file = self.folder / "evaluation.json"
         self.report_file = self.folder / "report.html"
         self.figures = self.folder / "figures"
@@ -103,6 +101,8 @@ class RunFolder:
             yield
             return
         try:
+            if not self.folder.is_dir():
+                self.check_free()
             new = not self.folder.exists()
             self.folder.mkdir(parents=True, exist_ok=True)
             file = os.fdopen(open_regular(self.lock, os.O_RDWR | os.O_CREAT), "r+b")
@@ -132,7 +132,21 @@ class RunFolder:
                         self.folder.rmdir()
 
     def _unwritable(self, error: OSError) -> RunError:
-        return RunError(f"--work_dir={self.folder} cannot be written to: {error.strerror}.")
+        inside = error.filename not in (None, str(self.folder))
+        where = f"{error.filename}: " if inside else ""
+        return RunError(f"--work_dir={self.folder} cannot be written to: {where}{error.strerror}.")
+
+    def check_free(self) -> None:
+        """Checks that a run can begin here, where none is.
+
+        Raises:
+            RunError: the folder is no folder, or holds something else.
+        """
+        if os.path.lexists(self.folder) and (not self.folder.is_dir() or self._foreign()):
+            raise RunError(
+                f"--work_dir={self.folder} is not an empty folder and holds no run; give a new "
+                "or an empty one."
+            )
 
     def begun(self, config: Config) -> bool:
         """Whether the folder holds a run of these flags that can be gone on with.
@@ -191,11 +205,8 @@ class RunFolder:
                         "or --overwrite to remove that run and start anew."
                     )
                 self._remove()
-            elif self.folder.exists() and (not self.folder.is_dir() or self._foreign()):
-                raise RunError(
-                    f"--work_dir={self.folder} is not an empty folder and holds no run; give a new "
-                    "or an empty one."
-                )
+            else:
+                self.check_free()
             for folder in (self.folder, self.figures, self.checkpoints):
                 folder.mkdir(parents=True, exist_ok=True)
             self.sweep()
@@ -309,37 +320,16 @@ class RunFolder:
     def _no_history(self) -> RunError:
         return RunError(f"{self.history} cannot be read as a table of numbers; remove it to go on.")
 
+    def changing_metrics(self) -> contextlib.AbstractContextManager[None]:
+        """Within, no other process changes metrics.json; see `MetricsFile.changing`."""
+        return self._numbers.changing()
+
     def read_metrics(self) -> dict[str, float | None]:
         """The numbers in metrics.json; None is one that was not finite."""
-        if not self.metrics.exists():
-            return {}
-        try:
-            known = json.loads(read_text(self.metrics))
-            written = known.pop(CHECKSUM, None) if isinstance(known, dict) else None
-            if written not in (None, checksum(known)):
-                raise RunError(
-                    f"{self.metrics} is not what was written: its checksum differs; remove it to go on."
-                )
-            if not isinstance(known, dict) or not all(map(is_number, known.values())):
-                raise ValueError("not an object of numbers")
-        except OSError as error:
-            raise RunError(
-                f"{self.metrics} cannot be read ({first_line(error)}); make it readable to go on."
-            ) from error
-        except (ValueError, RecursionError) as error:
-            raise RunError(
-                f"{self.metrics} cannot be read as a JSON object of numbers; remove it to go on."
-            ) from error
-        return measures.metrics_with_splits(known)
+        return self._numbers.read()
 
     def update_metrics(
         self, metrics: Mapping[str, float], drop: Sequence[str] = ()
     ) -> dict[str, float | None]:
         """Merges numbers into metrics.json, without those to drop, and returns all of them."""
-        known = self.read_metrics()
-        known |= {name: number(value) for name, value in metrics.items()}
-        known = measures.metrics_with_splits(known)
-        known = {name: value for name, value in known.items() if name not in drop}
-        text = json.dumps({**known, CHECKSUM: checksum(known)}, indent=2, sort_keys=True)
-        write_atomically(self.metrics, text + "\n")
-        return known
+        return self._numbers.update(metrics, drop)

@@ -86,10 +86,46 @@ def _said(path: Path, what: str, step: int) -> str:
     )
 
 
+def require_checkpoint(run: RunFolder, checkpoint: str) -> None:
+    """Checks that a run has what --checkpoint names, as far as that can be told without TensorFlow.
+
+    Raises:
+        RunError: it has no checkpoint, none of that step, or has not kept its best one.
+    """
+    there = _numbers(run.checkpoints)
+    if not there:
+        raise without_checkpoint(run)
+    if checkpoint == "best":
+        # None is whole, or a training took them from under the list: told by who restores one.
+        if state := _newest_state(run.checkpoints)[1]:
+            best_of(run, state)
+    elif checkpoint != "newest":
+        require_step(run, int(checkpoint))
+
+
+def without_checkpoint(run: RunFolder) -> RunError:
+    """The sentence for a run that has no checkpoint that can be used."""
+    return RunError(f"--work_dir={run.folder} has no whole checkpoint; train first.")
+
+
+def best_of(run: RunFolder, state: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint's state knows of the best one.
+
+    Raises:
+        RunError: that was not kept.
+    """
+    best = state.get("best", {})
+    if best.get("step") and best["step"] in map(int, _numbers(run.checkpoints)):
+        return best
+    raise RunError(
+        f"--checkpoint=best: {run.folder} has not kept its best one; train with --keep_best."
+    )
+
+
 def require_step(run: RunFolder, step: int) -> None:
-    """Raises RunError if a run has checkpoints and none is of this step; reads none of them."""
+    """Raises RunError if a run has no checkpoint of this step; reads none of them."""
     there = sorted(map(int, _numbers(run.checkpoints)))
-    if there and step not in there:
+    if step not in there:
         raise RunError(
             f"--checkpoint={step}: {run.folder} has no checkpoint of that step; it has those of "
             f"{', '.join(map(str, there))}."

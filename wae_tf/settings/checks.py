@@ -12,6 +12,7 @@ from typing import Any
 
 from wae_tf import registry
 from wae_tf.errors import FlagError
+from wae_tf.files import of_user
 
 #: The largest int32: sizes and counts are such in TensorFlow's ops.
 LARGEST_INT = 2**31 - 1
@@ -128,13 +129,13 @@ def of_home(name: str, value: str | os.PathLike) -> Path:
     Raises:
         FlagError: a home folder of nobody.
     """
-    try:
-        return Path(value).expanduser()
-    except RuntimeError as error:
+    path = of_user(value)
+    if str(path).startswith("~") and str(value).startswith("~"):
         raise FlagError(
             f"--{name}={shown(value)} begins with a home folder that is not known; write ./~ "
             "for a name that begins with ~."
-        ) from error
+        )
+    return path
 
 
 def check_divisions_by_scale(settings: Any) -> None:

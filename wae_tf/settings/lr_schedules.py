@@ -6,12 +6,15 @@ import math
 
 from wae_tf.errors import FlagError
 
+#: Factors of a learning rate that are numbers of float32, and not 0.
+LEAST_FACTOR, LARGEST_FACTOR = 1.2e-38, 3.4e38
+
 
 def milestones(lr_schedule: str) -> tuple[tuple[int, float], ...] | None:
     """The (epoch, factor) pairs of a schedule such as `30:0.5,50:0.2`; None for one without colons.
 
     Raises:
-        FlagError: an epoch that is no whole number from 1, or a factor that is not positive.
+        FlagError: an epoch that is no whole number from 1, or a factor outside of the two above.
     """
     if ":" not in lr_schedule:
         return None
@@ -22,10 +25,10 @@ def milestones(lr_schedule: str) -> tuple[tuple[int, float], ...] | None:
             found.append((int(epoch), float(factor)))
         except ValueError:
             found.append((0, math.nan))
-        if found[-1][0] < 1 or not 0 < found[-1][1] < math.inf:
+        if found[-1][0] < 1 or not LEAST_FACTOR <= found[-1][1] <= LARGEST_FACTOR:
             raise FlagError(
                 f"--lr_schedule={lr_schedule} is not known: {part!r} is not EPOCH:FACTOR, such as "
-                "50:0.2."
+                f"50:0.2, with an epoch from 1 and a factor from {LEAST_FACTOR} to {LARGEST_FACTOR}."
             )
     return tuple(found)
 

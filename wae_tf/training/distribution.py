@@ -67,6 +67,8 @@ def _check_tf_config() -> None:
         known = json.loads(text)
         workers, index = known["cluster"]["worker"], known["task"]["index"]
         good = 0 <= index < len(workers) and known["task"]["type"] == "worker"
+        good = good and isinstance(workers, list) and all(isinstance(w, str) for w in workers)
+        good = good and isinstance(index, int) and not isinstance(index, bool)
     except (ValueError, KeyError, TypeError):
         good = False
     if not good:

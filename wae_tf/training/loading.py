@@ -10,7 +10,7 @@ import keras
 
 from wae_tf.console import progress
 from wae_tf.errors import RunError, first_line
-from wae_tf.files import read_text
+from wae_tf.files import of_user, read_text
 from wae_tf.models.wae import Wae
 from wae_tf.runs import integrity
 from wae_tf.runs.flags_file import config_of
@@ -38,7 +38,7 @@ def load(path: Any, **kwargs: Any) -> Wae:
     text = str(path)
     if text.startswith(_HUB):
         return _of_hub(text, kwargs)
-    place = Path(text).expanduser()
+    place = of_user(text)
     if place.is_dir():
         return _of_folder(place, kwargs)
     if not place.is_file():

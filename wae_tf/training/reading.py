@@ -7,7 +7,6 @@ them is said at once.
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import Any
 
 from wae_tf import registry
@@ -16,6 +15,7 @@ from wae_tf.console import progress
 from wae_tf.data import load, tfds
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import DataError, FlagError
+from wae_tf.files import of_user
 from wae_tf.networks import fitting
 from wae_tf.settings import shapes
 from wae_tf.settings.checks import OF_PAIRS
@@ -74,7 +74,7 @@ def _needs_no_tensorflow(config: Config) -> bool:
         return True
     if not config.data_dir:
         return False
-    return not tfds.may_be_in(config.dataset, Path(config.data_dir).expanduser())
+    return not tfds.may_be_in(config.dataset, of_user(config.data_dir))
 
 
 def _load(config: Config, of_model: bool) -> ImageSet:

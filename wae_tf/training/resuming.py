@@ -43,8 +43,9 @@ def begin(run: RunFolder, config: Config, images: ImageSet, length: Length, over
             f"{' and '.join(differing)} differ); give the same data, or --overwrite to start anew."
         )
     step, total = checkpoints.newest(run.checkpoints, progress), length.total
+    longer = "--steps" if total == config.steps else "--epochs"
     advice = (
-        f"--work_dir={run.folder} holds a run already, finished at step {step}; raise --epochs "
+        f"--work_dir={run.folder} holds a run already, finished at step {step}; raise {longer} "
         "to go on, give another --work_dir, or --overwrite to remove it and start anew."
     )
     if step is not None and step > total:
@@ -193,16 +194,12 @@ def _step_of(run: RunFolder, checkpoint: str) -> int:
     """
     newest = checkpoints.newest(run.checkpoints, progress)
     if newest is None:
-        raise RunError(f"--work_dir={run.folder} has no whole checkpoint; train first.")
+        raise integrity.without_checkpoint(run)
     if checkpoint == "newest":
         return newest
     if checkpoint == "best":
-        known = checkpoints.state_of(run.checkpoints, newest).get("best", {})
-        if known.get("step") and known["step"] in checkpoints.steps(run.checkpoints):
-            progress(f"step {known['step']} is best: {known['by']} {known['value']:.4f}")
-            return known["step"]
-        raise RunError(
-            f"--checkpoint=best: {run.folder} has not kept its best one; train with --keep_best."
-        )
+        known = integrity.best_of(run, checkpoints.state_of(run.checkpoints, newest))
+        progress(f"step {known['step']} is best: {known['by']} {known['value']:.4f}")
+        return known["step"]
     integrity.require_step(run, int(checkpoint))
     return int(checkpoint)

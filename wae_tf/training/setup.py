@@ -65,11 +65,11 @@ def build(config: Config, images: ImageSet) -> Wae:
     model = by_name.from_config(config, images.image_shape, len(images.train))
     model.schedules.length_given = True  # the run's, in whatever parts it is fitted
     if not tf.config.list_physical_devices("GPU"):
-        _check_memory(config, model)
+        _check_memory(config, model, len(images.train))
     return model
 
 
-def _check_memory(config: Config, model: Wae) -> None:
+def _check_memory(config: Config, model: Wae, train_images: int) -> None:
     """Checks that the outputs of all layers, which the gradient needs, fit into memory."""
 
     def numbers(network: keras.Model) -> int:
@@ -77,10 +77,10 @@ def _check_memory(config: Config, model: Wae) -> None:
         return sum(math.prod(side for side in output.shape[1:]) for output in outputs)
 
     passes = {"batch_size": numbers(model.encoder) + numbers(model.decoder)}
-    if config.pretrain:
+    if config.pretrains:
         passes["pretrain_size"] = numbers(model.encoder)
     for name, of_an_image in passes.items():
-        count = getattr(config, name)
+        count = min(getattr(config, name), train_images)
         memory.require(
             4 * of_an_image * count,
             f"--{name}={count}: the outputs of the layers for so many images",

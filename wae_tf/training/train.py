@@ -83,7 +83,7 @@ def train(
             found = of_a_file(error)
             if found is None and not isinstance(error, OSError):
                 raise
-            reason = found[1] if found else error
+            reason = ": ".join(filter(None, found)) if found else error
             raise RunError(
                 f"--work_dir={run.folder} cannot be written to: {reason}; what was "
                 "saved stands, and the same command goes on from there."
@@ -108,6 +108,11 @@ def _train(
     length = Length.of(config, len(images.train))
     with strategy.scope():
         model = setup.build(config, images)
+    if config.steps is not None and config.steps > length.total:
+        progress(
+            f"--steps={config.steps} is more than --epochs={config.epochs} has: training ends at step "
+            f"{length.total}"
+        )
     start = resuming.begin(run, config, images, length, overwrite) if chief else 0
     start = distribution.from_chief(strategy, start)
     if start == resuming.FINISHED:
@@ -168,7 +173,7 @@ def _introduce(model: Wae, config: Config, strategy: tf.distribute.Strategy) -> 
 def _first_weights(model: Wae, config: Config, images: ImageSet, stop: Stop) -> None:
     if config.init_from_official:
         setup.read_official(model, config.init_from_official)
-    elif config.pretrain and config.model != "vae":
+    elif config.pretrains:
         pretraining.pretrain(
             model,
             images.train,
