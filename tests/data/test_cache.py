@@ -1,8 +1,10 @@
 """The cache of decoded images: what is kept, what is built again, and what a failure leaves."""
 
+import errno
 import json
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -246,3 +248,23 @@ def test_a_damaged_cache_is_decoded_again(damage, tmp_path):
     assert known == {"names": ["a"]} and len(made) == 2
     cache.open_or_build(str(tmp_path), "x", {"k": 1}, fill)
     assert len(made) == 2
+
+
+def test_what_another_user_has_begun_is_in_nobodys_way(folder, tmp_path, monkeypatch):
+    """In a cache of several users; as root nothing is forbidden, so that opening it fails by hand."""
+    load(folder, tmp_path / "cache")
+    array = next((tmp_path / "cache").glob("*.npy"))
+    array.unlink()
+    begun = Path(f"{array}.part")
+    begun.write_bytes(b"half")
+    opened = os.open
+
+    def refuse(path, flags, *mode, **places):
+        if path == begun and flags & os.O_RDWR:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, flags, *mode, **places)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert load(folder, tmp_path / "cache").train.shape[1:] == (4, 4, 1)
+    assert begun.read_bytes() == b"half"
+    assert {path.suffix for path in begun.parent.iterdir()} == {".npy", ".json", ".part"}

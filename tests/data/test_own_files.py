@@ -214,3 +214,53 @@ def test_a_folder_whose_name_is_no_text_is_read(tmp_path, rng):
         png(folder / f"{i}.png", noise(rng, 8, 8, 3))
     (tmp_path / "link").symlink_to(folder)
     assert len(both(load.load("folder", data_dir=tmp_path / "link"))) == 3
+
+
+def test_tables_as_pandas_and_r_write_them(tmp_path):
+    """A column that counts rows, and names that count columns, were read as data."""
+    rows = [[0.5, 2.0, 7.0], [1.5, 3.0, 8.0], [2.5, 4.0, 9.0]]
+    path = tmp_path / "t.csv"
+
+    def read(head, first):
+        lines = [",".join(map(str, [*first(i), *row])) for i, row in enumerate(rows)]
+        path.write_text("\n".join([head, *lines]) + "\n")
+        return load.load("folder", data_dir=path)
+
+    for counted in (lambda i: [i], lambda i: [f'"{i + 1}"']):
+        loaded = read('"",a,b,c', counted)
+        np.testing.assert_array_equal(both(loaded), official_order(np.array(rows)))
+        assert "without their first column, which has no name and counts the rows" in loaded.source
+    assert both(read(",a,b,c", lambda i: [i * 2])).shape == (3, 4)  # no count
+    loaded = read("0,1,2", lambda i: [])
+    np.testing.assert_array_equal(both(loaded), official_order(np.array(rows)))
+    assert "of which the first line, 0 to 2, is the names of the columns" in loaded.source
+    # Whole numbers may begin so.
+    path.write_text("0,1,2\n3,4,5\n6,7,8\n")
+    loaded = load.load("folder", data_dir=path)
+    np.testing.assert_array_equal(both(loaded), official_order(np.arange(9).reshape(3, 3)))
+
+
+def test_commas_in_quoted_names_are_not_what_stands_between_columns(tmp_path):
+    (tmp_path / "t.csv").write_text('"a, in m";"b, c, d, e"\n1;2\n3;4\n')
+    assert sorted(both(load.load("folder", data_dir=tmp_path)).tolist()) == [[1, 2], [3, 4]]
+
+
+def test_vectors_in_a_folder_of_the_folder_are_told(tmp_path, rng):
+    (tmp_path / "a").mkdir()
+    for name in ("x.npy", "x.csv"):
+        path = tmp_path / "a" / name
+        if name == "x.npy":
+            np.save(path, rng.normal(size=(4, 3)))
+        else:
+            np.savetxt(path, rng.normal(size=(4, 3)), delimiter=",")
+        for reads in (load.check, load.load):
+            with pytest.raises(DataError, match=f"; give {path} itself, which holds vectors"):
+                reads("folder", data_dir=tmp_path)
+        path.unlink()
+
+
+def test_bytes_called_npy_are_told_without_the_advice_to_unpickle_them(tmp_path, rng):
+    noise(rng, 4, 8, 8).tofile(tmp_path / "x.npy")
+    with pytest.raises(DataError) as caught:
+        load.load("folder", data_dir=tmp_path)
+    assert str(caught.value).endswith("x.npy is a file of another kind: an .npy file is expected.")

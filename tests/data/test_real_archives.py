@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -372,3 +373,39 @@ def test_the_only_npz_of_a_folder_is_dsprites(tmp_path):
     np.testing.assert_array_equal(
         both(load.load("dsprites", data_dir=tmp_path))[..., 0], official_order(images) * 255
     )
+
+
+def test_a_zip_of_a_folder_beside_is_read(tmp_path, rng):
+    """As `zip -r faces.zip ../faces` spells its files."""
+    path = tmp_path / "faces.zip"
+    images = noise(rng, 4, 8, 8, 3)
+    with zipfile.ZipFile(path, "w") as archive:
+        for i, image in enumerate(images):
+            archive.writestr(f"../faces/{i}.png", encoded(image, "PNG"))
+    loaded = load.load("folder", data_dir=path)
+    np.testing.assert_array_equal(both(loaded), official_order(images))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["faces.zip"]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (
+            ["a.txt", "b/c.csv"],
+            r"z\.zip has a\.txt, b/c\.csv: folder expects pictures .* vectors\.$",
+        ),
+        ([".a.png", "__MACOSX/a.png"], r"z\.zip has no files but hidden ones: folder expects"),
+        (["b/x.npy", "a.txt"], r"has a\.txt, b/x\.npy: .*; unpack it and give b/x\.npy\.$"),
+    ],
+)
+def test_what_a_zip_has_is_told(names, said, tmp_path):
+    """It was said to be a zip, where one is accepted."""
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, b"x")
+    with pytest.raises(DataError, match=said):
+        load.load("folder", data_dir=tmp_path / "z.zip")
+    with pytest.raises(
+        DataError, match=r"z\.zip has .*: celeba expects .*[^r]\.$"
+    ):  # "its folder."
+        load.load("celeba", data_dir=tmp_path / "z.zip")

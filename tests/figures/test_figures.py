@@ -148,6 +148,21 @@ def test_six_panel_scatter_shows_codes_and_prior():
     np.testing.assert_array_equal(ax.collections[1].get_offsets(), [[0, -1], [10, 0]])
 
 
+@pytest.mark.parametrize("scale", [0.0, 0.001, 0.7, 30.0, 1e4])
+def test_six_panel_words_lie_within_it(scale):
+    """The scatter's own name was cut at the left edge where its ticks have two digits behind the point."""
+    codes = np.array([[1.0, -scale], [0.0, scale]])
+    names = ("codes_train", "codes_test", "prior_codes")
+    shown = SixPanels(**(six_panel_arguments() | dict.fromkeys(names, codes)))
+    figure = six_panel.figure_of(shown)
+    figure.canvas.draw()
+    ax = figure.axes[3]
+    words = [ax.yaxis.label, *ax.get_yticklabels()]
+    assert min(text.get_window_extent().x0 for text in words if text.get_text()) >= 0
+    across = figure.axes[4].yaxis.label.get_window_extent().x0
+    assert across > ax.get_window_extent().x1
+
+
 def test_six_panel_curves_are_logs_of_absolute_values():
     arguments = six_panel_arguments()
     arguments["curves"] |= {

@@ -59,8 +59,9 @@ class Files:
         self._zip = zipfile.ZipFile(self.where)
         self._lock = threading.Lock()
         for info in self._zip.infolist():
-            # As other tools write them: ./a/b.jpg, a\b.jpg.
-            parts = [p for p in info.filename.replace("\\", "/").split("/") if p not in ("", ".")]
+            # As other tools write them: ./a/b.jpg, a\b.jpg, ../a/b.jpg. Nothing is unpacked anywhere.
+            spelled = info.filename.replace("\\", "/").split("/")
+            parts = [part for part in spelled if part not in ("", ".", "..")]
             if info.is_dir() or not parts or any(p.startswith(_HIDDEN) for p in parts):
                 continue
             name = "/".join(parts)

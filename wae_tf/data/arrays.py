@@ -173,8 +173,8 @@ def open_npy(path: Path) -> np.ndarray:
         DataError: the file is no .npy, is truncated, pickled, or of another shape or type.
     """
     kind, _ = headers.kind_of(path)
-    if kind not in ("", "an .npy file"):
-        raise DataError(f"{path} is {kind}: an .npy file is expected.")
+    if kind != "an .npy file":  # of one without its head NumPy would say that it is a pickle
+        raise DataError(f"{path} is {kind or 'a file of another kind'}: an .npy file is expected.")
     try:
         with np.errstate(over="ignore"):  # of sizes announced, which NumPy then refuses
             images = np.load(path, mmap_mode="r", allow_pickle=False)

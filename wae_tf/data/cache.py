@@ -224,13 +224,8 @@ def open_or_build(
             pixels = _sum(file)
             os.fsync(file.fileno())  # before its name: after a power cut it would count as whole
             # The facts come last; without them the array does not count.
-            record = {
-                "digest": digest,
-                "key": key,
-                "shape": shape,
-                "facts": facts,
-                "pixels": pixels,
-            }
+            record: dict[str, Any] = {"digest": digest, "key": key, "shape": shape}
+            record |= {"facts": facts, "pixels": pixels}
             record["sum"] = _sum_of_record(record)
             facts_part = part.with_name(f"{part.name}.json")
             facts_part.write_text(json.dumps(record))
@@ -312,17 +307,19 @@ def _part(array_file: Path) -> Iterator[tuple[Any, Path, Path | None]]:
 
 
 def _locked(path: Path) -> Any:
-    """The file, made if need be, open and locked; None where another process has it."""
+    """The file, made if need be, open and locked; None where another process or user has it."""
     if fcntl is None:
         return None
-    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+    file = None
     try:
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if _is_at(file, path):  # not what the process that had it has renamed since
             return file
-    except OSError:  # locked, or a file system without locks
+    except OSError:  # locked, not ours in a folder of several users, or a file system without locks
         pass
-    file.close()
+    if file is not None:
+        file.close()
     return None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -62,15 +61,15 @@ def _places(data_dir: Path) -> Iterator[Path]:
 
 def _not_found(data_dir: Path) -> DataError:
     advice = ""
-    if data_dir.is_dir() or zipfile.is_zipfile(data_dir):
-        names = archives.open_files(data_dir).names
-        other = [name for name in names if picture_files.is_picture_name(name)]
-        if other:
-            advice = (
-                f"; its {len(other):,} pictures have other names ({other[0]}): --dataset=folder "
-                "--image_size=64 takes any, by the centre square, which is not the official crop"
-            )
-    return image_set.wrong_layout("celeba", data_dir, advice)
+    names = archives.open_files(data_dir).names  # a folder or a zip: _find has listed it
+    other = [name for name in names if picture_files.is_picture_name(name)]
+    if other:
+        advice = (
+            f"; its {len(other):,} pictures have other names ({other[0]}): --dataset=folder "
+            "--image_size=64 takes any, by the centre square, which is not the official crop"
+        )
+    inside = names if data_dir.is_file() else None
+    return image_set.wrong_layout("celeba", data_dir, advice, inside)
 
 
 def check(data_dir: Path, skip_bad_images: bool) -> None:

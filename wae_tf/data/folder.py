@@ -45,9 +45,21 @@ def _find(data_dir: Path) -> tuple[Files, list[str]] | Path:
     if names:
         return files, names
     of_arrays = [name for name in files.names if name.lower().endswith(_ARRAYS)]
-    if len(of_arrays) == 1 and data_dir.is_dir():
+    if data_dir.is_file():
+        unpack = f"; unpack it and give {of_arrays[0]}" if of_arrays else ""
+        more = _without_ending(files) + unpack
+        raise image_set.wrong_layout("folder", data_dir, more, files.names)
+    if len(of_arrays) == 1 and vectors.file_in(data_dir / of_arrays[0]) is None:
         return data_dir / of_arrays[0]
-    raise image_set.wrong_layout("folder", data_dir, _without_ending(files))
+    raise image_set.wrong_layout("folder", data_dir, _without_ending(files) + _of_rows(files))
+
+
+def _of_rows(files: Files) -> str:
+    """What to do with the only file of vectors, series or volumes, below other folders."""
+    found = [name for name in files.names if name.lower().endswith(vectors.ENDINGS)]
+    if len(found) != 1 or vectors.file_in(files.where / found[0]) is None:
+        return ""
+    return f"; give {files.where / found[0]} itself, which holds vectors, series or volumes"
 
 
 def _without_ending(files: Files) -> str:

@@ -216,15 +216,27 @@ def most_whole(
     return whole[0] if len(whole) == 1 else best
 
 
-def wrong_layout(name: str, data_dir: Path, more: str = "") -> DataError:
-    """What was found and what is expected."""
-    if data_dir.is_file():
+def wrong_layout(
+    name: str, data_dir: Path, more: str = "", inside: Sequence[str] | None = None
+) -> DataError:
+    """What was found and what is expected.
+
+    Args:
+        name: of the data set.
+        data_dir: --data_dir.
+        more: the end of the sentence.
+        inside: the files of a zip, where the data set may come in one.
+    """
+    if inside is not None:
+        entries, none, advice = sorted(inside), "has no files but hidden ones", ""
+    elif data_dir.is_file():
         return headers.not_that(data_dir, f"{name} expects {layout(name)}{more}")
-    entries = sorted(entry.name for entry in data_dir.iterdir())
-    found = f"has {', '.join(entries[:5])}" if entries else "is empty"
+    else:
+        entries, none = sorted(entry.name for entry in data_dir.iterdir()), "is empty"
+        advice = _known_as_other(data_dir, entries)
+    found = f"has {', '.join(entries[:5])}" if entries else none
     if len(entries) > 5:
         found += f" and {len(entries) - 5:,} more"
-    advice = _known_as_other(data_dir, entries)
     return DataError(f"{data_dir} {found}: {name} expects {layout(name)}{more}{advice}.")
 
 

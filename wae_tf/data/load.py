@@ -16,6 +16,7 @@ from wae_tf.data import headers, keras_files, tfds
 from wae_tf.data.cache import Accept
 from wae_tf.data.image_set import ImageSet, layout
 from wae_tf.errors import DataError, FlagError
+from wae_tf.files import of_user
 
 
 def load(
@@ -166,7 +167,7 @@ def _checked(
     path = None
     # "" is none, as `tfds` and the presets have it.
     if data_dir and facts.get("data_dir") != "none":
-        path = Path(data_dir).expanduser()
+        path = of_user(data_dir)
         try:
             there = path.exists()
         except OSError as error:  # a folder above that may not be looked into

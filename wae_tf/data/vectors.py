@@ -11,6 +11,7 @@ import csv
 import itertools
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from wae_tf.errors import DataError, first_line
 from wae_tf.settings import memory, shapes
 
 _TABLES = (".csv", ".tsv")
-_ARRAYS = (".npy", ".npz")
+#: Of files that may hold rows.
+ENDINGS = (".npy", ".npz", *_TABLES)
 #: How tables write that there is no number: such a cell does not make the first line one of names.
 _MISSING = ("", "na", "n/a", "null", "none", "?", "-")
 #: What else an array of so many axes could have been meant as, and how it is told.
@@ -42,8 +44,7 @@ def file_in(place: Path) -> Path | None:
         found = [place]
         if place.is_dir():
             # Names alone: a folder of pictures has many, and is looked into at every start.
-            endings = (*_ARRAYS, *_TABLES)
-            found = [place / name for name in os.listdir(place) if _suffix(name) in endings]
+            found = [place / name for name in os.listdir(place) if _suffix(name) in ENDINGS]
         if len(found) != 1 or not found[0].is_file():
             return None
         path = found[0]
@@ -93,8 +94,12 @@ def read(path: Path) -> tuple[np.ndarray, str]:
         DataError: no table or array of finite numbers.
         FlagError: more than fits into memory.
     """
-    of_table = _suffix(path.name) in _TABLES
-    table = _of_csv(path) if of_table else _of_array(path)
+    table: np.ndarray | arrays.NpzMember
+    if _suffix(path.name) in _TABLES:
+        table, told = _of_csv(path)
+    else:
+        table = _of_array(path)
+        told = f"array {path}, {_AXES[len(table.shape)]}" if len(table.shape) in _AXES else ""
     _check_shape(path, table.shape)
     kind, count = shapes.kind_of(table.shape[1:]), table.shape[0]
     memory.require(
@@ -110,7 +115,6 @@ def read(path: Path) -> tuple[np.ndarray, str]:
             f"{path} holds what is no finite float32 in {len(bad):,} of {len(whole):,} rows, first in row "
             f"{bad[0] + 1:,}: fill it in, or leave these rows out."
         )
-    told = f"vectors of {path}" if of_table else f"array {path}, {_AXES[whole.ndim]}"
     return whole[splits.numpy_order(len(whole))], told
 
 
@@ -145,20 +149,38 @@ def _of_array(path: Path) -> np.ndarray | arrays.NpzMember:
     return table
 
 
-def _of_csv(path: Path) -> np.ndarray:
+def _of_csv(path: Path) -> tuple[np.ndarray, str]:
+    """The numbers of a table, float64 [N, d], and how they were read."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             sample = file.read(1 << 16)
             if not sample.strip():
                 raise DataError(f"{path} is empty: a table of numbers is expected.")
-            mark = max(",;\t", key=sample.strip().splitlines()[0].count)
+            line = re.sub(r'"[^"]*"', "", sample.strip().splitlines()[0])  # names may have commas
+            mark = max(",;\t", key=line.count)
             file.seek(0)
             rows = csv.reader(file, delimiter=mark)
             first = next(row for row in rows if row)
             named = not all(_is_number(text) or text.strip().lower() in _MISSING for text in first)
-            return _numbers(path, rows, [] if named else [first], len(first))
+            table = _numbers(path, rows, [] if named else [first], len(first))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is no table of text ({first_line(error)}).") from error
+    told = f"vectors of {path}"
+    # What pandas and R write besides the numbers.
+    if named and not first[0].strip() and table.shape[1] > 1 and _counts(table[:, 0]):
+        told += ", without their first column, which has no name and counts the rows"
+        table = table[:, 1:]
+    places = [str(place) for place in range(len(first))]
+    if first == places and len(first) > 2 and (table[1:] != np.floor(table[1:])).any():
+        told += f", of which the first line, 0 to {places[-1]}, is the names of the columns"
+        table = table[1:]
+    return table, told
+
+
+def _counts(column: np.ndarray) -> bool:
+    """Whether it is 0, 1, 2, ... or 1, 2, 3, ..."""
+    from_zero = np.arange(len(column))
+    return bool((column == from_zero).all() or (column == from_zero + 1).all())
 
 
 def _numbers(path: Path, rows: Any, before: list[list[str]], width: int) -> np.ndarray:
@@ -176,7 +198,8 @@ def _numbers(path: Path, rows: Any, before: list[list[str]], width: int) -> np.n
             cell = next(i for i, text in enumerate(row) if not _is_number(text))
             raise DataError(
                 f"{path}, line {number:,}, column {cell + 1}: {row[cell][:40]!r} is no number; accepted: "
-                "rows of numbers, below names of the columns or not."
+                "rows of numbers with decimal points, between commas, semicolons or tabs, below names of "
+                "the columns or not."
             ) from error
         if len(row) != width:
             raise DataError(

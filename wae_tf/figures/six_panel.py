@@ -84,7 +84,7 @@ def figure_of(shown: SixPanels) -> Figure:
     figure = drawing.new_figure(15, 10, dpi=math.ceil(DPI * min(2, max(1, detail))))
     axes = figure.subplots(2, 3)
     figure.subplots_adjust(
-        left=0.045,
+        left=0.065,  # for ticks such as -0.00125
         right=0.985,
         bottom=0.06,
         top=0.905 if title else 0.955,
