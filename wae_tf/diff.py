@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; exit status 0: equal, 1: not, or it could not run, 2: bad flags."""
     try:
         given = compare.parser().parse_args(arguments)
+        compare.expand_paths(given)
         compare.check_outputs(given)
         return (report if given.replication_dir or given.replication_python else compare).run(given)
     except UserError as error:

@@ -1,6 +1,12 @@
 """The port against records of the official code under Python 2.7 and TensorFlow 1.15 (tests/goldens)."""
 
+import hashlib
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +14,18 @@ import pytest
 
 from wae_tf import diff
 from wae_tf.data import load
+from wae_tf.errors import DataError
 from wae_tf.official import options
-from wae_tf.official.parity import cases, compare, record, replay, table, tabulated
+from wae_tf.official.parity import (
+    cases,
+    clone,
+    compare,
+    record,
+    recording,
+    replay,
+    table,
+    tabulated,
+)
 from wae_tf.official.parity.replay import Replay
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
@@ -160,20 +176,132 @@ def test_the_command_fails_on_other_numbers(tmp_path, capsys):
         ),
         (["--records={tmp}", "--record=/dev/null/a"], 1, "--record=/dev/null/a cannot be written"),
         (["--records={tmp}", "--json=a\nb"], 2, "has a control character"),
+        (["--records="], 2, "--records= is empty; a path is expected"),
+        (["--official_dir=", "--official_python=x"], 2, "--official_dir= is empty"),
+        (["--records=~no_such_person/a"], 2, "begins with a home folder that is not known"),
+        (["--records={tmp}", "--opts=x"], 2, "--opts does not go with --records"),
+        (["--records={tmp}", "--record={tmp}"], 2, "--record does not go with --records"),
+        (["--records={tmp}", "--official_python=x"], 2, "--official_python does not go with --rec"),
+        (["--records={tmp}", "--cases=ali"], 1, "the records asked for: it has no ali.npz"),
+        (
+            ["--official_dir={clone}", "--official_python=x", "--opts=x", "--cases=ali"],
+            2,
+            "--cases does not go with --opts",
+        ),
+        (
+            ["--official_dir={clone}", "--official_python=true", "--cases=ali"],
+            1,
+            "--official_python=true ended without ali.npz; Python 2.7 with TensorFlow 1.15 is exp",
+        ),
+        (
+            ["--official_dir={clone}", "--official_python={tmp}/killed"],
+            1,
+            "was not recorded: a signal, 9, ended it",
+        ),
+        (
+            ["--official_dir={clone}", "--official_python={tmp}/other"],
+            1,
+            "No module named numpy (--official_python={tmp}/other; Python 2.7 with TensorFlow 1.15",
+        ),
+        (
+            ["--official_dir={clone}", "--official_python=true", "--opts={tmp}/list.json"],
+            1,
+            "list.json must hold one JSON object of official opts",
+        ),
+        (
+            ["--official_dir={clone}", "--official_python=true", "--opts={tmp}/other"],
+            1,
+            "other cannot be read as JSON",
+        ),
     ],
 )
 def test_mistakes_are_a_sentence(arguments, status, sentence, tmp_path, capsys):
-    import sys
-
     clone = tmp_path / "clone"
     clone.mkdir()
     for name in (*record._FILES, "configs.py"):
         (clone / name).write_text("")
+    (tmp_path / "list.json").write_text("[1]")
+    for name, text in {
+        "killed": "echo one of two; kill -9 $$",
+        "other": "echo 'Traceback (most recent call last):'; echo No module named numpy; exit 1",
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
     places = {"tmp": tmp_path, "clone": clone, "python": sys.executable}
     assert diff.main([argument.format(**places) for argument in arguments]) == status
     error = capsys.readouterr().err.strip().splitlines()
-    assert sentence in error[-1]
-    assert "Traceback" not in "\n".join(error)
+    assert sentence.format(**places) in error[-1]
+    assert "Traceback" not in error[-1]
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_recorder_too(number, tmp_path):
+    """It went on for as long as 70 cases take, and its folder stayed."""
+    (tmp_path / "clone").mkdir()
+    (tmp_path / "clone" / "wae.py").write_text("")
+    (tmp_path / "temporary").mkdir()
+    slow = tmp_path / "slow"
+    slow.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid~; mv {tmp_path}/pid~ {tmp_path}/pid\n"
+                    "exec sleep 1000\n")  # fmt: skip
+    slow.chmod(0o755)
+    command = [sys.executable, "-m", "wae_tf.diff", f"--official_dir={tmp_path}/clone"]
+    command += [f"--official_python={slow}", "--cases=ali"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        while not (tmp_path / "pid").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, error = process.communicate()
+    assert process.returncode == 128 + number
+    assert "stopped by SIG" in error.splitlines()[-1]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_a_users_cases_json_beside_records_stays(tmp_path):
+    (tmp_path / "clone").mkdir()
+    (tmp_path / "clone" / "wae.py").write_text("")
+    (tmp_path / "cases.json").write_text("mine")
+    arguments = [f"--official_dir={tmp_path}/clone", "--official_python=true", "--cases=ali"]
+    assert diff.main([*arguments, f"--record={tmp_path}"]) == 1
+    assert (tmp_path / "cases.json").read_text() == "mine"
+
+
+def test_a_case_of_ones_own_has_a_name_for_python_2(tmp_path):
+    path = tmp_path / "my \N{LATIN SMALL LETTER E WITH ACUTE}.json"
+    path.write_text(json.dumps({"exp": "mnist", "zdim": 3}))
+    assert compare._own_case(path) == {"name": "my _", "exp": "mnist", "opts": {"zdim": 3}}
+    path.rename(tmp_path / "splits.json")
+    assert compare._own_case(tmp_path / "splits.json")["name"] == "splits_opts"
+
+
+def test_a_case_is_compared_once():
+    assert recording.asked_for("b,a,b", ["a", "b"]) == ["b", "a"]
+    assert recording.asked_for("c", ["a"], ["c"]) == ["c"]
+    assert recording.asked_for(None, ["a"], ["c"]) == ["a"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "turned", "another"])
+def test_damaged_records_are_a_sentence(damage, tmp_path):
+    path = tmp_path / "zdim_1.npz"
+    content = bytearray((GOLDENS / "zdim_1.npz").read_bytes())
+    content[200::500] = bytes(255 - byte for byte in content[200::500])
+    cut = {"cut": content[:3000], "empty": b"", "turned": content, "another": b"text"}[damage]
+    path.write_bytes(cut)
+    with pytest.raises(DataError, match=r"zdim_1\.npz is not a record of the official code: "):
+        table.replayed([path], lambda path: list(record.load(str(path))), "the official code")
+
+
+def test_other_files_of_a_clone_are_named(tmp_path, monkeypatch):
+    (tmp_path / "wae.py").write_text("")
+    assert clone.changed_files(tmp_path) == ["wae.py"]
+    # Lines may end as on Windows.
+    monkeypatch.setattr(clone, "_SUMS", {"wae.py": hashlib.sha256(b"a\nb\n").hexdigest()})
+    (tmp_path / "wae.py").write_bytes(b"a\r\nb\r\n")
+    assert clone.changed_files(tmp_path) == []
 
 
 @pytest.mark.parametrize("crop", ["closecrop", "resizecrop"])

@@ -110,6 +110,7 @@ def test_command_line_starts_from_and_writes_official_checkpoints(tmp_path, caps
 
     assert main.main([f"--work_dir={tmp_path / 'no'}", "--init_from_official=none", *flags]) == 1
     assert "--init_from_official=none is no checkpoint" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()  # the command that has it right begins the run
 
 
 def test_damaged_checkpoints_are_a_sentence_and_change_nothing(tmp_path):
@@ -159,3 +160,14 @@ def test_weights_that_are_not_finite_are_a_sentence(tmp_path):
     weights.write_checkpoint(model, str(tmp_path / "ckpt"))
     with pytest.raises(DataError, match="encoder/h0_lin/b with NaN or inf"):
         weights.read_checkpoint(make(1), str(tmp_path / "ckpt"))
+
+
+@pytest.mark.parametrize("ending", ["index", "data-00000-of-00001"])
+def test_a_file_of_a_checkpoint_is_told_from_its_prefix(ending, tmp_path):
+    """As a shell completes it: TensorFlow took the index for a checkpoint without variables."""
+    prefix = tmp_path / "trained-wae-1"
+    weights.write_checkpoint(make(0), str(prefix))
+    with pytest.raises(
+        DataError, match=f"is a file of a checkpoint: give its prefix, {prefix}\\.$"
+    ):
+        weights.read_checkpoint(make(1), f"{prefix}.{ending}")

@@ -95,6 +95,12 @@ def test_schedulers_of_old_and_new_torch():
         (["--replication_dir={tmp}", "--replication_python=python3"], 1, "is no git clone"),
         (["--replication_dir={clone}", "--replication_python={tmp}/none"], 1, "cannot be run"),
         (["--replication_dir={clone}", "--replication_python={python}"], 1, "was not recorded"),
+        (["--replication_dir=", "--replication_python=x"], 2, "--replication_dir= is empty"),
+        (
+            ["--replication_dir={clone}", "--replication_python=true", "--cases=mnist_vae"],
+            1,
+            "--replication_python=true ended without mnist_vae.npz; a Python with PyTorch",
+        ),
     ],
 )
 def test_mistakes_are_a_sentence(arguments, status, sentence, tmp_path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.errors import DataError, RunError
+from wae_tf.files import of_user
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints
 
@@ -25,6 +27,9 @@ _SUFFIXES = {
         name: name for name in ("gamma", "beta", "moving_mean", "moving_variance")
     },
 }
+
+#: How the names of a checkpoint's files go on behind its prefix.
+_FILES = re.compile(r"\.(index|data-\d{5}-of-\d{5}|meta)$")
 
 
 def official_variables(model: Wae) -> dict[str, keras.Variable]:
@@ -107,8 +112,12 @@ def read_checkpoint(model: Wae, prefix: str) -> None:
         DataError: no such checkpoint, or one of other networks.
     """
     source = f"--init_from_official={prefix}"
+    path = of_user(prefix)
+    if _FILES.search(path.name):  # TensorFlow would take it for an empty checkpoint of version 1
+        raise DataError(
+            f"{source} is a file of a checkpoint: give its prefix, {_FILES.sub('', str(path))}."
+        )
     try:
-        path = Path(prefix).expanduser()
         with checkpoints.plain(path.parent) as place:
             reader = tf.train.load_checkpoint(str(place / path.name))
             arrays = _arrays(model, reader, source)

@@ -13,8 +13,19 @@ from wae_tf.official.parity import recording, table
 from wae_tf.replication import cases
 
 
-def _record(arguments: argparse.Namespace, wanted: list[str], out: Path, full: bool) -> None:
+def _record(
+    arguments: argparse.Namespace, wanted: list[str], out: Path, listed: Path
+) -> list[Path]:
     """Records under the interpreter given, its progress on stderr.
+
+    Args:
+        arguments: the flags.
+        wanted: names of cases.
+        out: the folder of the records.
+        listed: where to write the cases for the recorder, which is not in a user's folder.
+
+    Returns:
+        The records.
 
     Raises:
         DataError: the clone or the interpreter is missing or is not what it should be.
@@ -26,22 +37,19 @@ def _record(arguments: argparse.Namespace, wanted: list[str], out: Path, full: b
             f"--replication_dir={directory} is no git clone; one of github.com/josephdviviano/wae is "
             "expected."
         )
-    listed = out / "cases.json"
     listed.write_text(json.dumps([cases.by_name()[name] for name in wanted]))
     command = [python, "-W", "ignore", str(Path(__file__).with_name("record.py"))]
     command += [f"--replication_dir={directory}", f"--cases={listed}", f"--out={out}"]
-    if full:
+    if not arguments.record:
         command.append("--full")
     print(f"running the report's code of {directory} under {python}", file=sys.stderr)
-    try:
-        recording.run(
-            command,
-            code="the report's code",
-            flag="replication_python",
-            expected="a Python with PyTorch (1.0.0 or today's) and Pillow",
-        )
-    finally:
-        listed.unlink(missing_ok=True)
+    return recording.run(
+        command,
+        [out / f"{name}.npz" for name in wanted],
+        code="the report's code",
+        flag="replication_python",
+        expected="a Python with PyTorch (1.0.0 or today's) and Pillow",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -64,8 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(arguments.record or temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        _record(arguments, wanted, folder, full=not arguments.record)
-        rows = replayed([folder / f"{name}.npz" for name in wanted])
+        paths = _record(arguments, wanted, folder, Path(temporary) / "cases.json")
+        rows = replayed(paths)
     return table.show(rows, "the report's code", arguments.json)
 
 

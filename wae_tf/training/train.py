@@ -20,6 +20,7 @@ from wae_tf.errors import FlagError, RunError, of_a_file
 from wae_tf.evaluation import brief, off_prior
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
+from wae_tf.official import weights
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
 from wae_tf.settings import shapes
@@ -113,6 +114,8 @@ def _train(
             f"--steps={config.steps} is more than --epochs={config.epochs} has: training ends at step "
             f"{length.total}"
         )
+    if chief and config.init_from_official and (overwrite or not run.flags.is_file()):
+        weights.read_checkpoint(model, config.init_from_official)  # before a folder is made for it
     start = resuming.begin(run, config, images, length, overwrite) if chief else 0
     start = distribution.from_chief(strategy, start)
     if start == resuming.FINISHED:

@@ -8,14 +8,21 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from wae_tf.errors import DataError, FlagError
-from wae_tf.official.parity import cases, record, recording, table
-from wae_tf.settings.checks import check_text
+from wae_tf.errors import DataError, FlagError, first_line
+from wae_tf.files import read_text
+from wae_tf.official.parity import cases, clone, record, recording, table
+from wae_tf.settings.checks import check_text, of_home
 
 #: Records that are no cases.
 EXTRAS = ("schedules", "splits")
+
+
+_PATHS = (
+    "official_dir", "official_python", "replication_dir", "replication_python", "opts", "records",
+    "record", "json",
+)  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
@@ -53,8 +60,19 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def _run_recorder(arguments: argparse.Namespace, wanted: list[str], out: Path, full: bool) -> None:
+def _run_recorder(
+    arguments: argparse.Namespace, wanted: list[str], out: Path, listed: Path
+) -> list[Path]:
     """Records under the official interpreter, its progress on stderr.
+
+    Args:
+        arguments: the flags.
+        wanted: names of cases.
+        out: the folder of the records.
+        listed: where to write the cases for the recorder, which is not in a user's folder.
+
+    Returns:
+        The records.
 
     Raises:
         DataError: the clone or the interpreter is missing or is not what it should be.
@@ -64,30 +82,49 @@ def _run_recorder(arguments: argparse.Namespace, wanted: list[str], out: Path, f
     if not (directory / "wae.py").is_file():
         raise DataError(
             f"--official_dir={directory} has no wae.py; a clone of github.com/tolstikhin/wae at "
-            "6351565 is expected."
+            f"{clone.COMMIT} is expected."
         )
     script = Path(record.__file__)
     command = [python, str(script), f"--official_dir={directory}", f"--out={out}"]
+    by_name = cases.by_name()
     if arguments.opts:
-        command.append(f"--opts={arguments.opts}")
-    else:
-        by_name = cases.by_name()
-        listed = out / "cases.json"
-        listed.write_text(json.dumps([by_name[name] for name in wanted if name in by_name]))
-        command.append(f"--cases={listed}")
-        command += [f"--{extra}" for extra in EXTRAS if extra in wanted]
-    if full:
+        own = _own_case(Path(arguments.opts))
+        by_name, wanted = {own["name"]: own}, [own["name"]]
+    listed.write_text(json.dumps([by_name[name] for name in wanted if name in by_name]))
+    command.append(f"--cases={listed}")
+    command += [f"--{extra}" for extra in EXTRAS if extra in wanted]
+    if not arguments.record:
         command.append("--full")
     print(f"running the official code of {directory} under {python}", file=sys.stderr)
-    try:
-        recording.run(
-            command,
-            code="the official code",
-            flag="official_python",
-            expected="Python 2.7 with TensorFlow 1.15",
+    if changed := clone.changed_files(directory):
+        told = (
+            f"{', '.join(changed)} of it are not as at {clone.COMMIT}, which this project follows"
         )
-    finally:
-        (out / "cases.json").unlink(missing_ok=True)
+        print(told, file=sys.stderr)
+    return recording.run(
+        command,
+        [out / f"{name}.npz" for name in wanted],
+        code="the official code",
+        flag="official_python",
+        expected="Python 2.7 with TensorFlow 1.15",
+    )
+
+
+def _own_case(path: Path) -> dict[str, Any]:
+    """The case of --opts, called as its file, in letters that Python 2.7 takes for a name.
+
+    Raises:
+        DataError: it is no JSON object.
+    """
+    try:
+        opts = json.loads(read_text(path))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"--opts={path} cannot be read as JSON: {first_line(error)}.") from error
+    if not isinstance(opts, dict):
+        raise DataError(f"--opts={path} must hold one JSON object of official opts.")
+    name = path.stem.encode("ascii", "replace").decode().replace("?", "_")
+    name += "_opts" if name in EXTRAS else ""
+    return {"name": name, "exp": opts.pop("exp", None), "opts": opts}
 
 
 def _rows(path: Path, precision: str) -> list:
@@ -106,34 +143,69 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         UserError: a flag, file or interpreter that cannot be used, as a sentence.
     """
-    sources = [arguments.records is not None, arguments.official_dir is not None]
-    if sum(sources) != 1:
-        raise FlagError("give --official_dir and --official_python, or --records.")
-    if arguments.official_dir and not arguments.official_python:
-        raise FlagError(
-            "--official_dir goes with --official_python, a Python 2.7 with TensorFlow 1.15."
-        )
-    if arguments.opts and not Path(arguments.opts).is_file():
-        raise DataError(
-            f"--opts={arguments.opts} is not there; a JSON file of official opts is expected."
-        )
-    wanted = recording.asked_for(arguments.cases, [*cases.by_name(), *EXTRAS])
+    _check_together(arguments)
+    # Of --opts, records have names of their own.
+    kept = Path(arguments.records).glob("*.npz") if arguments.records else ()
+    own = [path.stem for path in kept]
+    wanted = recording.asked_for(arguments.cases, [*cases.by_name(), *EXTRAS], own)
+    whose = "the official code"
     with tempfile.TemporaryDirectory() as temporary:
         if arguments.records:
             folder = Path(arguments.records)
             paths = [folder / f"{name}.npz" for name in wanted]
             if arguments.cases is None:
                 paths = [path for path in paths if path.exists()]
-            if not paths or not all(path.exists() for path in paths):
-                raise DataError(f"--records={folder} does not hold the records asked for.")
+            missing = [path.name for path in paths if not path.exists()]
+            if not paths or missing:
+                lacks = f"it has no {missing[0]}" if missing else "it has no record of a case"
+                raise DataError(
+                    f"--records={folder} does not hold the records asked for: {lacks}; a folder that "
+                    "--record has written, as tests/goldens, is expected."
+                )
         else:
             folder = Path(arguments.record or temporary)
             folder.mkdir(parents=True, exist_ok=True)
-            _run_recorder(arguments, wanted, folder, full=not arguments.record)
-            names = [Path(arguments.opts).stem] if arguments.opts else wanted
-            paths = [folder / f"{name}.npz" for name in names]
-        rows = table.replayed(paths, lambda path: _rows(path, arguments.precision), "this project")
-    return table.show(rows, "the official code", arguments.json)
+            paths = _run_recorder(arguments, wanted, folder, Path(temporary) / "cases.json")
+        rows = table.replayed(paths, lambda path: _rows(path, arguments.precision), whose)
+    return table.show(rows, whose, arguments.json)
+
+
+def _check_together(arguments: argparse.Namespace) -> None:
+    """Which flags go together.
+
+    Raises:
+        FlagError: some do not.
+        DataError: the file of --opts is not there.
+    """
+    if (arguments.records is None) == (arguments.official_dir is None):
+        raise FlagError("give --official_dir and --official_python, or --records.")
+    if arguments.official_dir and not arguments.official_python:
+        raise FlagError(
+            "--official_dir goes with --official_python, a Python 2.7 with TensorFlow 1.15."
+        )
+    for name in ("official_python", "opts", "record"):
+        if arguments.records and getattr(arguments, name):
+            raise FlagError(f"--{name} does not go with --records, which runs nothing official.")
+    if arguments.opts and arguments.cases is not None:
+        raise FlagError("--cases does not go with --opts, which is one case of its own.")
+    if arguments.opts and not Path(arguments.opts).is_file():
+        raise DataError(
+            f"--opts={arguments.opts} is not there; a JSON file of official opts is expected."
+        )
+
+
+def expand_paths(arguments: argparse.Namespace) -> None:
+    """Puts home folders where paths begin with `~`.
+
+    Raises:
+        FlagError: a path is empty, or begins with a home folder of nobody.
+    """
+    for name in _PATHS:
+        value = getattr(arguments, name)
+        if value == "":
+            raise FlagError(f"--{name}= is empty; a path is expected.")
+        if value is not None:
+            setattr(arguments, name, str(of_home(name, value)))
 
 
 def check_outputs(arguments: argparse.Namespace) -> None:

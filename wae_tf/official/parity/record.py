@@ -427,7 +427,7 @@ class _Official(object):
             import datahandler
             import improved_wae
             import wae
-        except ImportError as error:
+        except Exception as error:  # whatever the clone holds
             raise Failure("the official code does not import: %s" % error)
         import logging
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import sys
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from wae_tf.errors import DataError
+from wae_tf.errors import DataError, UserError
 from wae_tf.files import write_atomically
+
+#: What NumPy raises on damaged archives besides.
+_DAMAGES = (EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def replayed(paths: Iterable[Path], rows_of: Callable[[Path], list], whose: str) -> list:
@@ -29,7 +34,9 @@ def replayed(paths: Iterable[Path], rows_of: Callable[[Path], list], whose: str)
         started = time.perf_counter()
         try:
             rows += rows_of(path)
-        except (ValueError, KeyError, OSError) as error:
+        except UserError:  # what is wrong is not the file
+            raise
+        except (*_DAMAGES, ValueError, KeyError, OSError) as error:
             raise DataError(f"{path} is not a record of {whose}: {error}.") from error
         seconds = time.perf_counter() - started
         print(f"replayed {path.stem} in {seconds:.1f} s", file=sys.stderr, flush=True)
