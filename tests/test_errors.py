@@ -55,6 +55,12 @@ def test_a_write_that_ends_well_is_whole(tmp_path):
         ("One whole sentence. " + "x " * 200, "One whole sentence"),
         ("word " * 100, ("word " * 40).strip()),
         ("x" * 300, "x" * 200),
+        # Keras's of a layer.
+        (
+            "Exception encountered when calling Dense.call().\n\n\x1b[1mNo such axis.\x1b[0m\n\nArguments",
+            "No such axis",
+        ),
+        ("", "ValueError"),
     ],
 )
 def test_first_lines_that_are_long_end_whole(text, line):

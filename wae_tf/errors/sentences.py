@@ -17,7 +17,9 @@ def printable(text: str) -> str:
 
 
 def first_line(error: BaseException, most: int = 200) -> str:
-    """What went wrong, to stand inside a sentence: the first line of an error's message.
+    """What went wrong, to stand inside a sentence: the first line of an error's message that tells it.
+
+    Keras's errors of layers begin with a line that only says where they were met.
 
     Args:
         error: any exception; an OSError's reason is told without its number and path.
@@ -28,8 +30,11 @@ def first_line(error: BaseException, most: int = 200) -> str:
         with its last whole sentence, or word.
     """
     text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
-    lines = str(text).strip().splitlines() or [type(error).__name__]
-    line = lines[0]
+    plain = re.sub(r"\x1b\[\d*m", "", str(text))  # Keras sets that line in bold
+    lines = [line for line in map(str.strip, plain.splitlines()) if line]
+    if len(lines) > 1 and lines[0].startswith("Exception encountered when calling"):
+        del lines[0]
+    line = lines[0] if lines else type(error).__name__
     if len(line) > most:
         whole, _, part = line[:most].rpartition(". ")
         line = whole or part.rpartition(" ")[0] or part

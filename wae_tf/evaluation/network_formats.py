@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,16 +55,8 @@ def trying(source: str, wants: str) -> Iterator[None]:
         raise
     except Exception as error:  # TensorFlow's, Keras's and ONNX Runtime's own
         raise DataError(
-            f"{source} cannot take these pictures ({_reason(error)}); {wants}."
+            f"{source} cannot take these pictures ({first_line(error)}); {wants}."
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    """`first_line`, of Keras's errors that only say where they were met the line that tells more."""
-    plain = re.sub(r"\x1b\[\d*m", "", str(error))  # it sets a line in bold
-    lines = [line for line in map(str.strip, plain.splitlines()) if line]
-    met = len(lines) > 1 and lines[0].startswith("Exception encountered when calling")
-    return first_line(ValueError(lines[1])) if met else first_line(error)
 
 
 def opened(source: str, flag: str, signature: str | None = None) -> Opened:
