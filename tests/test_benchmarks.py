@@ -111,7 +111,7 @@ def test_seeds_are_counted_together(benchmark):
     # Two directions alike, and a third in which nothing varies.
     corners = np.array([[1.0, 1.0, 0.0], [1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [-1.0, -1.0, 0.0]])
     assert why.directions(corners) == pytest.approx(2.0)
-    assert math.isnan(why.directions(corners * math.inf))
+    assert math.isnan(why.directions(np.full_like(corners, math.inf)))
     assert why.span([math.nan, 2.0, 1.0]) == "1 to 2" and why.span([math.nan]) == "none finite"
 
 
