@@ -12,10 +12,10 @@ import numpy as np
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import RunError
-from wae_tf.evaluation import brief, codes, comparison, samplers
+from wae_tf.evaluation import brief, codes, comparison, off_prior, samplers
 from wae_tf.evaluation.distances import Progress
 from wae_tf.evaluation.options import Options
-from wae_tf.evaluation.tables import Assessment
+from wae_tf.evaluation.tables import Assessment, Row
 from wae_tf.files import write_atomically
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
@@ -125,8 +125,51 @@ def merged(
     return metrics, [*facts, *kept]
 
 
-def write(run: RunFolder, assessment: Assessment) -> Assessment:
-    """Writes evaluation.json, and gives the assessment back."""
-    text = json.dumps(dataclasses.asdict(assessment), indent=2, allow_nan=True)
-    write_atomically(run.evaluation_file, text + "\n")
+def finished(
+    model: Wae,
+    config: Config,
+    run: RunFolder,
+    options: Options,
+    test_codes: np.ndarray,
+    *,
+    numbers: Mapping[str, float],
+    facts: Sequence[tuple[str, str]],
+    made: list[Row],
+    model_rows: list[tuple[str, str, str]],
+    bias: list[tuple[str, list[tuple[int, float]]]],
+    left_out: list[str],
+    progress: Progress,
+) -> Assessment:
+    """Puts an evaluation into metrics.json and evaluation.json, says what is off, and gives it back.
+
+    Args:
+        model: the trained model.
+        config: of its run.
+        run: its folder.
+        options: of the evaluation.
+        test_codes: [n, z].
+        numbers: all that were measured.
+        facts: what they are of.
+        made: rows of the table of what was compared.
+        model_rows: of the table of codes and objective.
+        bias: points of distances by their count.
+        left_out: what was not measured, as sentences.
+        progress: is called with a line on each thing to be said.
+    """
+    with run.changing_metrics():  # and what says what they are of
+        metrics, said = merged(run, numbers, facts, progress)
+        if off := off_prior.sentence(metrics, config):
+            progress(off)
+        assessment = Assessment(
+            metrics=metrics,
+            rows=made,
+            model_rows=model_rows,
+            facts=said,
+            bias=bias,
+            left_out=left_out,
+            sampler=options.sampler,
+            codes=codes.by_coordinate(test_codes, passes.prior_std(model)),
+        )
+        text = json.dumps(dataclasses.asdict(assessment), indent=2, allow_nan=True)
+        write_atomically(run.evaluation_file, text + "\n")
     return assessment

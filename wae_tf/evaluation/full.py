@@ -12,13 +12,11 @@ from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import (
     any_data,
     brief,
-    codes,
     distances,
     facts,
     feature_networks,
     lpips,
     network_measures,
-    off_prior,
     picture_measures,
     reconstruction_quality,
     rows,
@@ -137,23 +135,20 @@ def evaluate(
     said = facts.of_pictures(
         config, images, options, pictures, used, perceptual, int(model.step.numpy())
     )
-    with run.changing_metrics():  # and what says what they are of
-        metrics, said = any_data.merged(run, numbers, said, progress)
-        if off := off_prior.sentence(metrics, config):
-            progress(off)
-        return any_data.write(
-            run,
-            Assessment(
-                metrics=metrics,
-                rows=made,
-                model_rows=rows.model_rows(numbers),
-                facts=said,
-                bias=bias,
-                left_out=left_out,
-                sampler=options.sampler,
-                codes=codes.by_coordinate(test_codes, passes.prior_std(model)),
-            ),
-        )
+    return any_data.finished(
+        model,
+        config,
+        run,
+        options,
+        test_codes,
+        numbers=numbers,
+        facts=said,
+        made=made,
+        model_rows=rows.model_rows(numbers),
+        bias=bias,
+        left_out=left_out,
+        progress=progress,
+    )
 
 
 def _draw(

@@ -11,7 +11,7 @@ from wae_tf.config import Config
 from wae_tf.console import progress as console_progress
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import FlagError
-from wae_tf.evaluation import any_data, bootstrap, codes, distances, off_prior, rows
+from wae_tf.evaluation import any_data, bootstrap, distances, rows
 from wae_tf.evaluation.bootstrap import Resampling
 from wae_tf.evaluation.distances import Progress
 from wae_tf.evaluation.options import Options
@@ -119,23 +119,20 @@ def evaluate(
             f"test {kind.many}",
         ),
     ]
-    with run.changing_metrics():  # and what says what they are of
-        metrics, said = any_data.merged(run, numbers, said, progress)
-        if off := off_prior.sentence(metrics, config):
-            progress(off)
-        return any_data.write(
-            run,
-            Assessment(
-                metrics=metrics,
-                rows=made,
-                model_rows=rows.model_rows(numbers),
-                facts=said,
-                bias=[],
-                left_out=[f"Measures of pictures, sharpness among them: the data are {kind.many}."],
-                sampler=options.sampler,
-                codes=codes.by_coordinate(test_codes, passes.prior_std(model)),
-            ),
-        )
+    return any_data.finished(
+        model,
+        config,
+        run,
+        options,
+        test_codes,
+        numbers=numbers,
+        facts=said,
+        made=made,
+        model_rows=rows.model_rows(numbers),
+        bias=[],
+        left_out=[f"Measures of pictures, sharpness among them: the data are {kind.many}."],
+        progress=progress,
+    )
 
 
 def _counts(

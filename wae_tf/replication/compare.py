@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -13,16 +12,8 @@ from wae_tf.official.parity import recording, table
 from wae_tf.replication import cases
 
 
-def _record(
-    arguments: argparse.Namespace, wanted: list[str], out: Path, listed: Path
-) -> list[Path]:
+def _record(arguments: argparse.Namespace, wanted: list[str], out: Path) -> list[Path]:
     """Records under the interpreter given, its progress on stderr.
-
-    Args:
-        arguments: the flags.
-        wanted: names of cases.
-        out: the folder of the records.
-        listed: where to write the cases for the recorder, which is not in a user's folder.
 
     Returns:
         The records.
@@ -37,15 +28,15 @@ def _record(
             f"--replication_dir={directory} is no git clone; one of github.com/josephdviviano/wae is "
             "expected."
         )
-    listed.write_text(json.dumps([cases.by_name()[name] for name in wanted]))
     command = [python, "-W", "ignore", str(Path(__file__).with_name("record.py"))]
-    command += [f"--replication_dir={directory}", f"--cases={listed}", f"--out={out}"]
-    if not arguments.record:
-        command.append("--full")
+    command.append(f"--replication_dir={directory}")
     print(f"running the report's code of {directory} under {python}", file=sys.stderr)
     return recording.run(
         command,
-        [out / f"{name}.npz" for name in wanted],
+        [cases.by_name()[name] for name in wanted],
+        wanted,
+        arguments.record,
+        out,
         code="the report's code",
         flag="replication_python",
         expected="a Python with PyTorch (1.0.0 or today's) and Pillow",
@@ -72,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(arguments.record or temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        paths = _record(arguments, wanted, folder, Path(temporary) / "cases.json")
+        paths = _record(arguments, wanted, folder)
         rows = replayed(paths)
     return table.show(rows, "the report's code", arguments.json)
 

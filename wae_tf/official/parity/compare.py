@@ -60,16 +60,8 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def _run_recorder(
-    arguments: argparse.Namespace, wanted: list[str], out: Path, listed: Path
-) -> list[Path]:
+def _run_recorder(arguments: argparse.Namespace, wanted: list[str], out: Path) -> list[Path]:
     """Records under the official interpreter, its progress on stderr.
-
-    Args:
-        arguments: the flags.
-        wanted: names of cases.
-        out: the folder of the records.
-        listed: where to write the cases for the recorder, which is not in a user's folder.
 
     Returns:
         The records.
@@ -85,16 +77,12 @@ def _run_recorder(
             f"{clone.COMMIT} is expected."
         )
     script = Path(record.__file__)
-    command = [python, str(script), f"--official_dir={directory}", f"--out={out}"]
+    command = [python, str(script), f"--official_dir={directory}"]
     by_name = cases.by_name()
     if arguments.opts:
         own = _own_case(Path(arguments.opts))
         by_name, wanted = {own["name"]: own}, [own["name"]]
-    listed.write_text(json.dumps([by_name[name] for name in wanted if name in by_name]))
-    command.append(f"--cases={listed}")
     command += [f"--{extra}" for extra in EXTRAS if extra in wanted]
-    if not arguments.record:
-        command.append("--full")
     print(f"running the official code of {directory} under {python}", file=sys.stderr)
     if changed := clone.changed_files(directory):
         told = (
@@ -103,7 +91,10 @@ def _run_recorder(
         print(told, file=sys.stderr)
     return recording.run(
         command,
-        [out / f"{name}.npz" for name in wanted],
+        [by_name[name] for name in wanted if name in by_name],
+        wanted,
+        arguments.record,
+        out,
         code="the official code",
         flag="official_python",
         expected="Python 2.7 with TensorFlow 1.15",
@@ -165,7 +156,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             folder = Path(arguments.record or temporary)
             folder.mkdir(parents=True, exist_ok=True)
-            paths = _run_recorder(arguments, wanted, folder, Path(temporary) / "cases.json")
+            paths = _run_recorder(arguments, wanted, folder)
         rows = table.replayed(paths, lambda path: _rows(path, arguments.precision), whose)
     return table.show(rows, whose, arguments.json)
 

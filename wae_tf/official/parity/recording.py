@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from wae_tf.console import interruption
 from wae_tf.errors import DataError, FlagError, RunError
@@ -34,13 +37,24 @@ def asked_for(names: str | None, known: Sequence[str], own: Sequence[str] = ()) 
 
 
 def run(
-    command: Sequence[str], records: list[Path], *, code: str, flag: str, expected: str
+    command: Sequence[str],
+    listed: Iterable[dict[str, Any]],
+    names: Iterable[str],
+    record: str | None,
+    out: Path,
+    *,
+    code: str,
+    flag: str,
+    expected: str,
 ) -> list[Path]:
-    """Runs a recorder, what it says on stderr.
+    """Runs a recorder on cases, what it says on stderr.
 
     Args:
-        command: the interpreter and its arguments.
-        records: the files that it is to write.
+        command: the interpreter and its arguments, but for those of the cases and their records.
+        listed: the cases.
+        names: of the records that it is to write.
+        record: --record, whose records are compact; None: whole ones.
+        out: the folder of the records.
         code: that it records, for the sentences.
         flag: that names the interpreter.
         expected: what the interpreter should be.
@@ -52,6 +66,22 @@ def run(
         DataError: the interpreter cannot be run, or is of another kind.
         RunError: the recorder failed.
     """
+    with tempfile.TemporaryDirectory() as temporary:  # not in a user's folder
+        file = Path(temporary) / "cases.json"
+        file.write_text(json.dumps(list(listed)))
+        whole = [] if record else ["--full"]
+        _run([*command, f"--cases={file}", f"--out={out}", *whole], code, flag, expected)
+    records = [out / f"{name}.npz" for name in names]
+    for path in records:
+        if not path.is_file():
+            raise DataError(
+                f"{code} was not recorded: --{flag}={command[0]} ended without {path.name}; {expected} is "
+                "expected."
+            )
+    return records
+
+
+def _run(command: Sequence[str], code: str, flag: str, expected: str) -> None:
     said: list[str] = []
     interpreter = f"--{flag}={command[0]}"
     try:
@@ -74,13 +104,6 @@ def run(
         # Its own failures are sentences: a traceback is of an interpreter that it does not know.
         by = f" ({interpreter}; {expected} is expected)" if any(map(_is_traceback, said)) else ""
         raise RunError(f"{code} was not recorded: {last[-1]}{by}")
-    for path in records:
-        if not path.is_file():
-            raise DataError(
-                f"{code} was not recorded: {interpreter} ended without {path.name}; {expected} is "
-                "expected."
-            )
-    return records
 
 
 def _wait(recorder: subprocess.Popen[str], said: list[str]) -> None:
