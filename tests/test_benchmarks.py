@@ -99,19 +99,27 @@ def test_seeds_are_counted_together(benchmark):
     row = {
         "lr": 1e-3, "zdim": 8, "seed": 0, "variant": "as written", "squared_error": 70.0, "mmd_min": -15.0,
         "mmd_max": 2.0, "at_the_clamp": 0.5, "exact_mmd": 0.5, "code_width": 3.0, "directions": 2.0,
-        "negative": 0.25,
+        "spread": 0.6, "negative": 0.25, "negative_of_normals": 0.125,
     }  # fmt: skip
     other = row | {"seed": 1, "squared_error": 80.0, "mmd_min": -1.0, "code_width": 1.0}
     why = benchmark("why_unstable")
     text = why.tables([], [row, other])
     assert (
-        "| 8 | 0.001 | as written | 2 | 70 to 80 | -15 to 2 | 50.0% | 0.5 | 1 to 3 | 2 | 25.0% | 1 of 2 | 1"
-        " of 2 |" in text
+        "| 8 | 0.001 | as written | 2 | 70 to 80 | -15 to 2 | 50.0% | 0.5 | 1 to 3 | 2 | 0.6 | 25.0% |"
+        " 12.5% | 1 of 2 | 1 of 2 |" in text
     )
     # Two directions alike, and a third in which nothing varies.
     corners = np.array([[1.0, 1.0, 0.0], [1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [-1.0, -1.0, 0.0]])
     assert why.directions(corners) == pytest.approx(2.0)
     assert math.isnan(why.directions(np.full_like(corners, math.inf)))
+    codes, prior = np.float32([[2.0], [0.1]]), np.float32([[1.0], [-1.0]])
+    # Pair (i, j): |y_i|^2 + |x_j|^2 - 2 x_i y_j = [1 + 4 - 4, 1 + .01 + 4, 1 + 4 - .2, 1 + .01 + .2].
+    assert why.negative(codes, prior) == 0.0
+    # With y = 1 and 1 the second is 1 + .01 - 4 < 0.
+    assert why.negative(codes, np.abs(prior)) == 0.25
+    assert math.isnan(why.negative(np.full_like(codes, math.inf), prior))
+    like = why.normals_like(np.tile(np.float32([[1.0, 3.0], [3.0, 3.0]]), (500, 1)))
+    assert like.shape == (1000, 2) and like.std(axis=0) == pytest.approx([1.0, 0.0], abs=0.05)
     assert why.span([math.nan, 2.0, 1.0]) == "1 to 2" and why.span([math.nan]) == "none finite"
 
 
