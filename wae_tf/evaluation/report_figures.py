@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from wae_tf.figures import drawing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def _png(figure: Figure) -> bytes:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from wae_tf.figures import drawing
 from wae_tf.figures.drawing import BLUE, GREEN, ORANGE, RED
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def training_curves(

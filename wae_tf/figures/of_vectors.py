@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from wae_tf.figures.drawing import BLUE, LABEL, RED, TICK, TITLE
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.settings import shapes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: Rows of test data in a panel, rows drawn one by one, and points of the truth's panel at most.
 ROWS, LINES, POINTS = 500, 4, 5000
@@ -80,7 +84,7 @@ def draw_progress(
     drawing.write_figure(path, figure)
 
 
-def _draw_rows(ax: drawing.Axes, rows: np.ndarray, made: np.ndarray) -> None:
+def _draw_rows(ax: Axes, rows: np.ndarray, made: np.ndarray) -> None:
     """The first rows of test data and their reconstructions: as lines, or as slices of volumes."""
     named = f"the first {len(rows)} test {shapes.kind_of(rows.shape[1:]).many}"
     if rows.ndim == 5:
@@ -174,7 +178,7 @@ def _blocks(path: Path, blocks: np.ndarray, title: str) -> None:
     drawing.write_figure(path, figure)
 
 
-def _named(ax: drawing.Axes, title: str, x_name: str, y_name: str) -> None:
+def _named(ax: Axes, title: str, x_name: str, y_name: str) -> None:
     ax.set_title(title, fontsize=TITLE - 1)
     ax.set_xlabel(x_name, fontsize=LABEL)
     ax.set_ylabel(y_name, fontsize=LABEL)

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from wae_tf.figures import drawing
 from wae_tf.figures.drawing import DPI, LABEL, TICK
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Files of pictures
 

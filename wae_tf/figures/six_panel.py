@@ -6,15 +6,16 @@ import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from wae_tf.figures import drawing
 from wae_tf.figures.drawing import BLUE, DPI, GREEN, LABEL, ORANGE, RED, TICK, TITLE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Pixels between two images of a grid.
 GAP = 1
@@ -146,6 +147,8 @@ def draw_codes(
 
 def draw_log_curves(ax: Axes, curves: Mapping[str, Sequence[float]]) -> None:
     """Draws the logarithms of `SixPanels.curves` over the steps."""
+    from matplotlib.ticker import MaxNLocator
+
     for name in ("step", "reconstruction", "penalty"):
         if name not in curves:
             raise ValueError(
