@@ -14,7 +14,7 @@ from wae_tf.settings.checks import OF_PAIRS, plain
 #: How CelebA comes to 64x64, official datahandler.py:194-207, replication preprocess.py:20.
 CROPS = ("closecrop", "resizecrop", "squash")
 SPLITS = ("official", "own", "listing")
-#: A schedule of the learning rate is a table of all epochs.
+#: Far beyond what trains: more is a mistake in typing.
 MOST_EPOCHS = 1_000_000
 
 

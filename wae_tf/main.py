@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + 13  # as if SIGPIPE had ended it
     except UserError as error:
-        interruption.tell("wae_tf", error)
+        interruption.tell("wae_tf", cli_arguments.placed(error, arguments))
         return error.status
     except KeyboardInterrupt:
         console.leave_line(echoed=True)

@@ -1,5 +1,7 @@
 """Flags that are empty, unread, or wrong for a run: said at once, in one sentence, with status 2."""
 
+import itertools
+import re
 import shutil
 import sys
 
@@ -8,12 +10,15 @@ import pytest
 from PIL import Image
 
 from tests.factory import said, tiny_run
-from wae_tf import console, main
+from wae_tf import console, main, registry
+from wae_tf.cli import idle_flags
 from wae_tf.cli.arguments import parse
+from wae_tf.config import Config
 from wae_tf.data import load
 from wae_tf.errors import DataError, FlagError
 from wae_tf.runs import integrity
 from wae_tf.runs.folder import RunFolder
+from wae_tf.settings import Settings
 from wae_tf.training import reading, resuming
 
 
@@ -172,6 +177,28 @@ def test_a_checkpoint_that_is_not_there_is_told_before_data_are_read(own, monkey
     assert "has no whole checkpoint; train first." in said(capsys, *evaluate, status=1)
 
 
+@pytest.mark.parametrize("mode", ["evaluate", "sample", "interpolate", "export_official"])
+def test_a_run_that_cannot_be_written_to_is_told_before_data_are_read(
+    mode, trained, monkeypatch, capsys
+):
+    monkeypatch.setattr(reading, "ahead", lambda *_, **__: pytest.fail("the data were read"))
+    monkeypatch.setattr(resuming, "restore_model", lambda *_: pytest.fail("the model was restored"))
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+    text = said(capsys, f"--mode={mode}", f"--work_dir={trained[1]}", status=1)
+    assert f"--work_dir={trained[1]} cannot be written to: {trained[1]}: Permission denied." in text
+
+
+def test_a_classifier_that_cannot_be_written_is_told_before_it_is_trained(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(reading, "load_images", lambda *_, **__: pytest.fail("the data were read"))
+    (tmp_path / "file").touch()
+    run = ["--mode=classifier", f"--work_dir={tmp_path / 'file' / 'x'}"]
+    assert f"cannot be written to: {tmp_path / 'file'}: Not a directory." in said(
+        capsys, *run, status=1
+    )
+
+
 def test_samples_of_the_prior_need_no_data(own, capsys):
     run = own[1]
     again = ["--mode=sample", f"--work_dir={run}", "--num_samples=5"]
@@ -181,6 +208,16 @@ def test_samples_of_the_prior_need_no_data(own, capsys):
     assert "wrote" in said(capsys, *moved)
     np.testing.assert_array_equal(np.load(run / "samples.npy"), first)
     assert "does not exist" in said(capsys, *moved, "--sampler=gmm", status=1)
+    idle = "--train_size does nothing: samples are drawn from the prior, without images"
+    assert idle in said(capsys, *again, "--train_size=3")
+
+
+def test_a_precision_whose_weights_are_of_another_type_is_refused(own, capsys):
+    again = ["--mode=sample", f"--work_dir={own[1]}", "--num_samples=5"]
+    text = said(capsys, *again, "--precision=float64", status=2)
+    assert "--precision=float64 cannot be had in --mode=sample" in text
+    assert "has --precision=float32." in text
+    assert "wrote" in said(capsys, *again, "--precision=mixed_bfloat16")
 
 
 def test_a_run_of_another_model_is_named_by_it(own, capsys, monkeypatch):
@@ -249,3 +286,44 @@ def test_too_few_pictures_are_advised_by_what_helps(tmp_path, capsys):
     text = said(capsys, *of_folder(five, tmp_path / "run", train_size=2), status=2)
     assert "accepted: 2." in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["few", "five", "two"]
+
+
+class Noting:
+    """Settings that note which of them are read."""
+
+    def __init__(self, settings):
+        self.settings, self.read = settings, set()
+
+    def __getattr__(self, name):
+        self.read.add(name)
+        return getattr(self.settings, name)
+
+
+def test_what_is_said_to_do_nothing_is_what_no_architecture_reads():
+    """Of all of the package: one that is added, and reads other flags than it says, fails here."""
+    import keras
+
+    from wae_tf.networks.builder import Builder
+
+    flags = [
+        *("encoder_layers", "decoder_layers", "encoder_filters", "decoder_filters", "filter_size"),
+        *("batch_norm", "batch_norm_decay", "batch_norm_eps"),
+    ]
+    read = {}
+    for side, inputs in (("encoder", [(32, 32, 3)]), ("decoder", [(8,), (32, 32, 3)])):
+        for arch in registry.names(side):
+            entry = registry.load(side, arch)
+            if not entry.module.startswith("wae_tf."):
+                continue  # of another test
+            settings = Noting(Settings(zdim=8, **{f"{side}_arch": arch}))
+            with keras.device("cpu"):
+                entry.implementation(Builder(settings, side), keras.Input(inputs[0]), *inputs[1:])
+            read[side, arch] = settings.read
+    assert len(read) >= 11
+    for (first, encoder), (second, decoder) in itertools.product(read, read):
+        if (first, second) != ("encoder", "decoder"):
+            continue
+        config = Config(encoder_arch=encoder, decoder_arch=decoder)
+        said = " ".join(idle_flags.sentences(flags, config))
+        idle = set(flags) - read["encoder", encoder] - read["decoder", decoder]
+        assert set(re.findall(r"--(\w+)(?=[ ,])", said)) & set(flags) == idle, (encoder, decoder)

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from wae_tf import main
 from wae_tf.cli import arguments, flagfiles
 from wae_tf.cli.flagfiles import Reader
 from wae_tf.errors import FlagError
@@ -91,3 +92,40 @@ def test_what_editors_and_people_write(write, tmp_path, monkeypatch):
 def test_a_runs_own_flags_are_taken_to_the_letter(write, tmp_path):
     write("run.flags", "# Replays\n--data_dir=a \n--zdim=5\n")
     assert Reader(exact=True).read(tmp_path / "run.flags") == ["--data_dir=a ", "--zdim=5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("# mine\n\n--epochs=abc", "line 3: --epochs=abc is not a whole number."),
+        (
+            "--lr=0.1\n--epochz=2",
+            "line 2: Unknown command line flag 'epochz'; did you mean --epochs?",
+        ),
+        ("--epochs 3", "line 1: Unknown command line flag 'epochs 3'; did you mean --epochs=3?"),
+        ("zdim=3", "line 1: 'zdim=3' is not a flag;"),
+        ("--zdim=3\n--zdim=-3", "line 2: --zdim=-3 is too small;"),
+        ("--nojit=3", "line 1: --nojit=3 does not take an argument;"),
+        ("--dataset=nothere", "line 1: --dataset=nothere is not known;"),
+        ("--dataset=mnist\n--data_dir=/nowhere", "line 2: --data_dir=/nowhere does not exist:"),
+        ("--image_size=32", "line 1: --image_size goes with --dataset="),
+        ("--flagfile=absent.flags", "line 1: --flagfile=absent.flags is not there;"),
+        ("\n--flagfile=/", "line 2: --flagfile=/ cannot be read: Is a directory."),
+        ("--version", "line 1: --version is for the command line, not for a file."),
+        ("--help=train", "line 1: --help=train is for the command line, not for a file."),
+    ],
+)
+def test_mistakes_name_the_file_and_the_line(write, tmp_path, capsys, text, sentence):
+    inner = write("in.flags", text)
+    # From a file that another names, too.
+    outer = write("out.flags", f"--epochs=2\n--flagfile={inner}\n")
+    for given in (inner, outer):
+        assert main.main([f"--flagfile={given}", f"--work_dir={tmp_path / 'run'}"]) in (1, 2)
+        assert capsys.readouterr().err.startswith(f"wae_tf: {inner}, {sentence}")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_mistake_of_the_command_line_is_not_a_files(write, tmp_path, capsys):
+    given = write("a.flags", "--lr=-1\n--noskip_bad_images\n")
+    assert main.main([f"--flagfile={given}", "--lr=-2"]) == 2
+    assert capsys.readouterr().err.startswith("wae_tf: --lr=-2.0 is too small")

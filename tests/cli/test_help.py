@@ -68,6 +68,8 @@ def test_help_imports_no_tensorflow():
         (["--xyzzy"], "'xyzzy'; --help lists them."),
         (["--resume"], "goes on with the command that began it"),
         (["--nolr"], "--lr is no switch and takes a value"),
+        (["--no-jit"], "--no-jit is not known; did you mean --nojit?"),
+        (["--no_overwrite"], "--no_overwrite is not known; did you mean --nooverwrite?"),
         (["--zdim=much"], "--zdim=much is not a whole number."),
         (["--lr=fast"], "--lr=fast is not a number."),
         (["--jit=maybe"], "--jit=maybe is not true or false."),
@@ -102,9 +104,13 @@ def test_settings_that_a_run_decides_are_refused(tmp_path):
     for given, there in (("--zdim=6", "--zdim=5"), ("--dataset=mnist", "--dataset=digits")):
         with pytest.raises(FlagError, match=f"{given} cannot be had in --mode=sample.*{there}"):
             parse([*run, given])
-    # Whatever a flagfile holds besides is its own business.
-    (tmp_path / "more.flags").write_text("--export_dir=there\n")
-    assert parse([*run, f"--flagfile={tmp_path / 'more.flags'}"])[0].export_dir == "there"
+    # Whatever a flagfile holds besides is its own business, but the run's settings are the run's.
+    (tmp_path / "more.flags").write_text(
+        "--export_dir=there\n--prior_scale=3\n--model=vae\n--seed=4\n"
+    )
+    values, config = parse([*run, f"--flagfile={tmp_path / 'more.flags'}"])
+    assert values.export_dir == "there" and config.seed == 4
+    assert config.prior_scale == 1 and config.model == values.model == "wae_mmd"
 
 
 def test_evaluate_at_end_takes_the_flags_of_evaluate():

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wae_tf.data import cache, picture_files, splits
+from wae_tf.data import cache, picture_files, splits, writer
 from wae_tf.data import load as load_module
-from wae_tf.data.cache import Writer
+from wae_tf.data.writer import Writer
 from wae_tf.errors import DataError
 
 
@@ -115,7 +115,7 @@ def test_a_cache_folder_that_cannot_be_written(folder, tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"file.* cannot be written .*--cache_dir"):
         load(folder, tmp_path / "file")
     monkeypatch.setattr(
-        cache.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100})()
+        writer.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100})()
     )  # fmt: skip
     with pytest.raises(DataError, match=r"0\.0 GB free and the decoded images need"):
         load(folder, tmp_path / "cache")
@@ -147,7 +147,7 @@ def interrupted(folder, tmp_path, monkeypatch):
         return decode(data, **kwargs)
 
     monkeypatch.setattr(picture_files, "_CHUNK", 2)
-    monkeypatch.setattr(cache, "_NOTED_EVERY", 0.0)
+    monkeypatch.setattr(writer, "_NOTED_EVERY", 0.0)
     monkeypatch.setattr(picture_files.os, "sched_getaffinity", lambda _: {0}, raising=False)
     with monkeypatch.context() as patch:
         patch.setattr(picture_files, "decode_picture", limited)
@@ -192,7 +192,7 @@ def test_bad_pictures_stop_and_are_skipped_without_decoding_again(
     folder, tmp_path, monkeypatch, decodes
 ):
     monkeypatch.setattr(picture_files, "_CHUNK", 1)
-    monkeypatch.setattr(cache, "_NOTED_EVERY", 0.0)
+    monkeypatch.setattr(writer, "_NOTED_EVERY", 0.0)
     order = [f"{i}.png" for i in splits.numpy_order(10)]
     for name in order[4], order[7]:
         (folder / name).write_bytes((folder / name).read_bytes()[:-30])

@@ -263,7 +263,7 @@ def test_bad_cifar_files(tmp_path):
         ({**good, b"data": np.zeros((2, 3072))}, r"data is float64 \[2, 3072\] for 2 labels"),
         ({**good, b"data": np.zeros((2, 3071), np.uint8)}, r"data is uint8 \[2, 3071\]"),
         ({**good, b"labels": [0]}, r"data is uint8 \[2, 3072\] for 1 labels"),
-        ({**good, b"labels": [0, 10]}, "labels outside of 0 to 9"),
+        ({**good, b"labels": [0, 10]}, "labels other than the whole numbers from 0 to 9"),
         ({b"data": good[b"data"]}, "labels"),
         ([1], "not a CIFAR-10 batch"),
     ):
@@ -295,6 +295,7 @@ def test_dsprites_are_streamed_shuffled_and_stretched(tmp_path, rng, monkeypatch
     np.testing.assert_array_equal(loaded.test[..., 0], images[order[54:]] * 255)
     assert loaded.split.endswith("last 6 test (a tenth: there are only 60 images)")
     assert isinstance(loaded.train, np.memmap) and not loaded.train.flags.writeable
+    assert loaded.zero_and_one
 
 
 def test_bad_dsprites(tmp_path):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.real_files import both, encoded, noise, official_order, png, write
 from wae_tf.data import cache, load, picture_files, vectors
-from wae_tf.errors import DataError
+from wae_tf.errors import DataError, FlagError
 
 
 @pytest.mark.parametrize("below", ["", "images/", "images/a/"])
@@ -264,3 +264,42 @@ def test_bytes_called_npy_are_told_without_the_advice_to_unpickle_them(tmp_path,
     with pytest.raises(DataError) as caught:
         load.load("folder", data_dir=tmp_path)
     assert str(caught.value).endswith("x.npy is a file of another kind: an .npy file is expected.")
+
+
+@pytest.mark.parametrize("shape", [(9, 4, 5), (9, 4, 4, 3), (9, 6), (9, 5, 2), (9, 3, 3, 3, 1)])
+def test_arrays_in_fortran_order_are_read(shape, tmp_path, rng):
+    rows = rng.rand(*shape).astype(np.float32)
+    if len(shape) in (3, 4) and shape[-1] != 2:
+        rows = np.round(rows * 255).astype(np.uint8)
+    found = []
+    for name, save in (("x.npy", np.save), ("x.npz", np.savez), ("y.npz", np.savez_compressed)):
+        for order in "CF":
+            path = tmp_path / order / name
+            path.parent.mkdir(exist_ok=True)
+            save(path, np.asarray(rows, order=order))
+            found.append(both(load.load("folder", data_dir=path)))
+    for other in found:
+        np.testing.assert_array_equal(other, found[0])
+
+
+def test_an_array_in_fortran_order_that_does_not_fit_is_a_sentence(tmp_path, rng, monkeypatch):
+    np.savez(tmp_path / "x.npz", np.asfortranarray(rng.randint(0, 256, (9, 8, 8), np.uint8)))
+    monkeypatch.setattr("wae_tf.settings.memory.available", lambda: 500)
+    with pytest.raises(FlagError, match=r"Fortran order, would take about .* memory"):
+        load.load("folder", data_dir=tmp_path / "x.npz")
+
+
+def test_a_first_line_of_numbers_and_words_is_said_to_be_names(tmp_path):
+    (tmp_path / "x.csv").write_text("0x10,2\n3,4\n5,6\n7,8\n")
+    loaded = load.load("folder", data_dir=tmp_path / "x.csv")
+    assert len(both(loaded)) == 3 and "first line, numbers and words, is read as" in loaded.source
+
+
+@pytest.mark.parametrize("shape", [(9, 4, 5), (9, 6)])
+def test_arrays_beside_the_one_that_is_read_are_said(shape, tmp_path, rng):
+    rows = rng.randint(0, 256, shape).astype(np.uint8)
+    np.savez(tmp_path / "x.npz", x=rows, y=np.arange(9))
+    loaded = load.load("folder", data_dir=tmp_path / "x.npz")
+    assert loaded.left_out == "the other arrays of x.npz: `y` int64 [9]"
+    np.savez(tmp_path / "x.npz", x=rows)
+    assert not load.load("folder", data_dir=tmp_path / "x.npz").left_out

@@ -19,6 +19,7 @@ def test_pictures_of_0_and_1_are_stretched_before_they_are_resized(tmp_path, rng
         np.testing.assert_array_equal(both(loaded), both(want))
         assert "pixels of 0 and 1 read as 0 and 255" in loaded.source
         assert "255" not in want.source
+        assert (loaded.zero_and_one, want.zero_and_one) == (True, False)
     np.testing.assert_array_equal(both(folder(tmp_path / "masks"))[..., 0],
                                   official_order(masks) * 255)  # fmt: skip
 
@@ -80,6 +81,7 @@ def test_arrays_of_other_ranges(dtype, scale, words, packed, tmp_path, rng):
         loaded = folder(place)
         np.testing.assert_array_equal(both(loaded)[..., 0], official_order(masks) * 255)
         assert loaded.source == f"array {path}" + (words and f", {words}")
+        assert loaded.zero_and_one == (scale == 1 and array.dtype.kind != "f")
 
 
 @pytest.mark.parametrize(

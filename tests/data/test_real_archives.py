@@ -164,7 +164,7 @@ def test_celeba_pictures_of_other_names_are_told(tmp_path, rng):
     write(tmp_path / "me.jpg", encoded(noise(rng, 218, 178, 3), "JPEG"))
     loaded = load.load("celeba", data_dir=tmp_path)
     assert len(both(loaded)) == 5
-    assert loaded.left_out == "1 pictures not called 000001.jpg to 202599.jpg"
+    assert loaded.left_out == "1 picture not called 000001.jpg to 202599.jpg"
 
 
 # --- MNIST ---
@@ -221,12 +221,12 @@ def test_files_in_folders_of_their_own_names(digits, tmp_path):
     )
 
 
-@pytest.mark.parametrize("form", ["bytes", "int64", "floats", "four dimensions"])
+@pytest.mark.parametrize("form", ["bytes", "int64", "floats", "four dimensions", "Fortran order"])
 def test_keras_npz_of_mnist(form, digits, tmp_path):
     images, labels = digits
     given = {
         "bytes": images, "int64": images.astype(np.int64), "floats": images / np.float32(255),
-        "four dimensions": images[..., None],
+        "four dimensions": images[..., None], "Fortran order": np.asfortranarray(images),
     }[form]  # fmt: skip
     keras_npz(tmp_path / "mnist.npz", given, labels, 30)
     for place in (tmp_path, tmp_path / "mnist.npz"):
@@ -234,6 +234,37 @@ def test_keras_npz_of_mnist(form, digits, tmp_path):
         is_pooled(load.load("mnist", data_dir=place), images, labels)
     np.savez(tmp_path / "mnist.npz", x_train=given)
     refused("mnist.npz has no array `x_test`|has no array `y_train`", "mnist", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda own: own + 0.5, "labels other than the whole numbers from 0 to 9"),
+        (lambda own: own - 1, "labels other than the whole numbers from 0 to 9"),
+        (lambda own: own + 1, "labels other than the whole numbers from 0 to 9"),
+        (lambda own: own * np.nan, "labels other than the whole numbers from 0 to 9"),
+        (lambda own: own.astype("M8[s]"), r"labels of type datetime64\[s\]"),
+        (lambda own: own.astype(str), "labels of type <U"),
+        (lambda own: own[:0], r"\[0\] labels for 30 images"),
+    ],
+)
+def test_labels_that_are_no_digits_are_refused(change, sentence, digits, tmp_path):
+    images, labels = digits[0], np.arange(len(digits[0])) % 10
+    np.savez(
+        tmp_path / "mnist.npz",
+        x_train=images[:30], y_train=change(labels[:30]), x_test=images[30:], y_test=labels[30:],
+    )  # fmt: skip
+    with pytest.raises(DataError, match=sentence):
+        load.load("mnist", data_dir=tmp_path)
+
+
+def test_idx_labels_beyond_nine_are_refused(digits, tmp_path):
+    for name, content in idx_files(digits[0], np.full_like(digits[1], 10), 30).items():
+        write(tmp_path / name, content)
+    with pytest.raises(
+        DataError, match="ubyte has labels other than the whole numbers from 0 to 9"
+    ):
+        load.load("mnist", data_dir=tmp_path)
 
 
 def test_black_and_white_digits_are_0_and_255(digits, tmp_path):
@@ -305,6 +336,19 @@ def test_dsprites_under_its_published_name(place, dtype, tmp_path, rng):
     np.testing.assert_array_equal(
         both(loaded)[..., 0], official_order(images).astype(np.uint8) * 255
     )
+
+
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        (np.zeros((20, 64, 64), np.uint8), "all images are black"),
+        (np.full((20, 64, 64), b"\1"), r"\|S1 .*uint8 \[N, 64, 64\] of 0 and 1 is expected"),
+    ],
+)
+def test_arrays_that_are_no_dsprites_are_refused(images, sentence, tmp_path):
+    np.savez(tmp_path / "dsprites.npz", imgs=images)
+    with pytest.raises(DataError, match=sentence):
+        load.load("dsprites", data_dir=tmp_path)
 
 
 # --- Before TensorFlow ---

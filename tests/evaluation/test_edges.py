@@ -6,8 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from wae_tf.errors import DataError, FlagError
+from tests.factory import tiny_model, tiny_run
+from wae_tf import Config, main
+from wae_tf.cli.arguments import parse
+from wae_tf.errors import DataError, FlagError, RunError
 from wae_tf.evaluation import (
+    any_data,
     bootstrap,
     distances,
     network_measures,
@@ -19,6 +23,9 @@ from wae_tf.evaluation import (
 from wae_tf.evaluation.bootstrap import Resampling
 from wae_tf.evaluation.distances import FeatureNetwork, Features
 from wae_tf.evaluation.options import Options
+from wae_tf.runs import checkpoints
+from wae_tf.settings import memory
+from wae_tf.training import resuming
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -106,6 +113,49 @@ def test_a_mixture_of_one_code_is_a_sentence():
         DataError, match=r"--sampler=gmm is fitted to .*, and there is 1: at least 2"
     ):
         samplers.mixture(SimpleNamespace(settings=None), np.zeros((1, 4, 4, 1), np.uint8), 3)
+
+
+def test_codes_that_are_not_finite_have_no_mixture():
+    model = tiny_model()
+    model.encoder.set_weights([np.nan * weights for weights in model.encoder.get_weights()])
+    with pytest.raises(RunError, match=r"--sampler=gmm is fitted to .* not all finite"):
+        samplers.mixture(model, np.zeros((4, 6, 6, 1), np.uint8), 3)
+
+
+def test_descent_ends_where_all_images_are_of_one_value():
+    """Whose contrast is 0, as is then the loss, by which it was divided."""
+    model = tiny_model()
+    model.decoder.set_weights([0 * weights for weights in model.decoder.get_weights()])
+    codes, images = samplers.improved(model, 2)
+    assert codes.shape == (2, 3)
+    assert (images == images[0, 0, 0, 0]).all()
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_checkpoint_of_nan_is_a_sentence_in_every_mode(tmp_path, capsys):
+    folder = f"--work_dir={tmp_path / 'run'}"
+    assert main.main([folder, *tiny_run(steps=2, pretrain=False)]) == 0
+    model = resuming.restore_model(parse(["--mode=sample", folder])[1])
+    model.decoder.set_weights([np.nan * weights for weights in model.decoder.get_weights()])
+    model.step.assign(3)
+    checkpoints.save(tmp_path / "run" / "checkpoints", model, {}, 3)
+    for mode in ("evaluate", "sample", "interpolate", "export"):
+        assert main.main([f"--mode={mode}", folder]) == 1
+        assert "step-00000003 holds weights that are not finite" in capsys.readouterr().err
+    assert main.main(["--mode=sample", "--num_samples=2", "--checkpoint=2", folder]) == 0
+
+
+def test_more_than_the_memory_holds_is_a_sentence(monkeypatch):
+    model = SimpleNamespace(image_shape=(10, 10, 1), of_pictures=True)
+    many = Options(eval_samples=10_000)
+    monkeypatch.setattr(memory, "available", lambda: 999_999)  # of codes alone 960,000
+    with pytest.raises(FlagError, match=r"^--eval_samples=10000 would take about 0\.0 GB .*; give"):
+        any_data.measured(model, Config(zdim=8), None, many, print)
+    assert len(Resampling(4, 0).weights(10_000, "test")) == 5
+    with pytest.raises(
+        FlagError, match=r"^--bootstrap=5 of 10,000 rows would .* --eval_samples\.$"
+    ):
+        Resampling(5, 0).weights(10_000, "test")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from tests.evaluation import test_inception
 from tests.factory import tiny, tiny_run
 from wae_tf import main
 from wae_tf.errors import FlagError
-from wae_tf.evaluation import page_parts, samplers, tfgan
+from wae_tf.evaluation import any_data, feature_networks, page_parts, samplers, tfgan
 from wae_tf.evaluation.codes import mmd, null_std, statistics
+from wae_tf.evaluation.options import Options
 from wae_tf.models import passes
 from wae_tf.objective import penalties, priors
 from wae_tf.runs.folder import RunFolder
@@ -226,6 +227,39 @@ def test_a_local_inception_is_used_and_named(folder, tmp_path, monkeypatch):
     assert "bicubic to 299x299" in facts["Inception"]
 
 
+@pytest.mark.slow
+def test_what_not_every_evaluation_measures_is_known_as_an_evaluations(
+    folder, tmp_path, monkeypatch
+):
+    """So that the next one, of another step, takes it out of metrics.json."""
+    measured, merged = [], any_data.merged
+
+    def noted(run, numbers, *others):
+        measured.append(numbers)
+        return merged(run, numbers, *others)
+
+    monkeypatch.setattr(any_data, "merged", noted)
+    monkeypatch.chdir(tmp_path)  # where no classifier is
+    pictures = [keras.Input((28, 28, 1)) for _ in range(2)]
+    flat = [keras.layers.Flatten()(one) for one in pictures]
+    difference = keras.layers.Subtract()(flat)
+    apart = keras.layers.Dot(1)([difference, difference])
+    keras.Model(pictures, apart).save(tmp_path / "apart.keras")
+    keras.Model(pictures[0], keras.layers.Dense(4)(flat[0])).save(tmp_path / "net.keras")
+    networks = [f"--classifier={folder / 'classifier'}"]
+    networks += ["--features=net.keras", "--lpips=apart.keras"]
+    for given in ([], [*networks, "--sampler=gmm", "--bootstrap=2"]):
+        assert evaluate(folder, *given) == 0
+    plain, whole = map(set, measured)
+    only_some = whole - plain
+    assert {"test_lpips", "sharpness_samples_gmm_mean"} <= only_some
+    assert any(name.startswith("coverage_net_") for name in only_some)
+    inception = feature_networks.FeatureNetwork("inception", "Inception", "", {}, len)
+    options = Options(inception="x", inception_resize="bicubic")
+    only_some |= set(feature_networks.metric_names(inception, options).values())
+    assert not [name for name in only_some if not any_data.OF_EVALUATION.fullmatch(name)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
@@ -281,3 +315,5 @@ def test_unlabelled_images_have_a_sliced_wasserstein_distance(tmp_path, rng):
     for side in (32, 16):
         assert metrics[f"sliced_wasserstein_{side}"] > 0
         assert metrics[f"sliced_wasserstein_{side}_data"] > 0
+    sliced = [name for name in metrics if "sliced" in name]
+    assert all(map(any_data.OF_EVALUATION.fullmatch, sliced))

@@ -115,6 +115,11 @@ def test_a_dropped_picture_becomes_a_row(rng):
     assert (views.as_row(model, png(colour.astype(np.uint8))) == 76).all()  # 0.299 * 255
     with pytest.raises(BadPicture, match="picture"):
         views.as_row(model, b"no picture")
+    mask = rng.randint(0, 2, (6, 6)).astype(np.uint8)
+    for stored in (mask, 255 * mask, mask.astype(np.uint16)):
+        row = views.as_row(model, png(stored), zero_and_one=True)
+        np.testing.assert_array_equal(row[..., 0], 255 * mask)
+    assert views.as_row(model, png(mask)).max() == 1
     long = tiny_model(image_shape=(3, 40, 1))
     assert views.as_row(long, png(np.full((3, 3), 9, np.uint8))).tolist() == [[[9]] * 40] * 3
 

@@ -57,6 +57,11 @@ SHAPE = (28, 28, 1)
             "batch_norm='no' is of the type str; accepted: True or False.",
         ),
         (SHAPE, {"mmd_scales": 1.0}, "mmd_scales=1.0 is accepted in a list or tuple only."),
+        (
+            SHAPE,
+            {"data_size": -5},
+            "data_size=-5 is too small; accepted: 1 up, the number of training images.",
+        ),
         (SHAPE, {"data_size": "x"}, "data_size='x' is of the type str; accepted: a whole number."),
         (SHAPE, {"settings": {"zdim": 4}}, "settings={'zdim': 4} is a dict; accepted: .* zdim=16."),
         (SHAPE, {"model": "vae"}, "model=vae is not a WaeMmd: use Vae, or leave model out."),
@@ -101,3 +106,8 @@ def test_the_global_policy_of_half_weights_is_a_sentence():
             tiny_model()
     finally:
         keras.mixed_precision.set_global_policy("float32")
+
+
+def test_a_model_of_a_config_takes_nothing_else():
+    with pytest.raises(ValueError, match="config is a str; accepted: "):
+        wae_tf.from_config("digits", SHAPE, 10)

@@ -248,6 +248,16 @@ def test_a_model_of_another_range_says_so(images):
         symmetric.encode(images * 255)
 
 
+def test_validation_data_that_are_none_are_refused(model, images):
+    for data, sentence in (
+        (images[:0], r"x of validation_data is empty: of shape \(0, "),
+        (list(images[:4]), "validation_data is a list of 4 parts; accepted: x, "),
+        ((), "validation_data is a tuple of 0 parts"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            model.fit(images, verbose=0, validation_data=data)
+
+
 def test_validation_data_are_checked_by_their_name(model, images):
     for wrong in (images * 255, (images * 255, images), tf.data.Dataset.from_tensors(images * 255)):
         with pytest.raises(ValueError, match="x of validation_data holds floats"):

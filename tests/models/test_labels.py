@@ -125,11 +125,20 @@ def test_labels_of_other_ways_in_are_looked_at_too(data):
     for given, kind, sentence in (
         ({"x": x, "sample_weight": np.ones(48)}, ValueError, "y of fit, the labels, is missing"),
         ({"x": x, "y": y, "validation_data": (x, words)}, ValueError, "y of validation_data, the"),
-        ({"x": pairs.batch(12)}, tf.errors.InvalidArgumentError, "found some below 0 or above 2"),
+        (
+            {"x": pairs.batch(12)},
+            ValueError,
+            "y of fit, the labels, of a later batch has some that are",
+        ),
         ({"x": (x[:8] for _ in range(2))}, ValueError, "the labels, is missing"),
     ):
         with pytest.raises(kind, match=sentence):
             model.fit(**given, batch_size=24, verbose=0)
+    for method in ("evaluate", "predict"):
+        with pytest.raises(
+            ValueError, match=f"y of {method}, the labels, of a later batch has some"
+        ):
+            getattr(model, method)(pairs.batch(12), verbose=0)
     with pytest.raises(ValueError, match="y of evaluate, the labels, is missing"):
         model.evaluate(x, verbose=0)
     with pytest.raises(ValueError, match="y of predict, the labels, is missing"):

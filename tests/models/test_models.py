@@ -415,6 +415,24 @@ def test_updates_that_overflow_half_are_left_out_and_counted(images):
     assert make().skipped_steps() == 0
 
 
+@pytest.mark.parametrize("accumulated", [None, 2])
+def test_left_out_updates_are_counted_through_a_second_compile(accumulated, images, tmp_path):
+    def compile_and_overflow(batches):
+        model.compile(keras.optimizers.Adam(gradient_accumulation_steps=accumulated))
+        scale = model.optimizer.dynamic_scale
+        for value in (2.0**40, 2.0**10):
+            scale.assign(value)
+            model.fit(images[: 8 * batches], batch_size=8, verbose=0)
+
+    model = make(precision="mixed_float16")
+    compile_and_overflow(1)
+    assert model.skipped_steps() == 1
+    compile_and_overflow(2)
+    assert model.skipped_steps() == 3 and int(model.step.numpy()) == 6
+    model.save(tmp_path / "half.keras")
+    assert wae_tf.load(tmp_path / "half.keras").skipped_steps() == 3
+
+
 def test_operations_of_a_step_by_hand():
     config = Config(
         model="wae_gan", zdim=3, encoder_filters=4, decoder_filters=4, encoder_layers=2,

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import keras
@@ -450,3 +451,32 @@ def test_frozen_official_networks_stay_so(vectors, tmp_path):
         one.fit(vectors, batch_size=4, verbose=0)
     for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("half", "told"), [("float16", "Adam's epsilon"), ("bfloat16", "stands still")]
+)
+def test_weights_in_half_are_told_of_before_they_are_trained(half, told, rng):
+    def networks(dtype):
+        return {
+            name: keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, dtype=dtype)])
+            for name in ("encoder", "decoder")
+        }
+
+    x = rng.randn(8, 4).astype("float32")
+    model = wae_tf.WaeMmd(**networks(half))
+    model.compile()
+    with pytest.warns(UserWarning, match=f"weights of the encoder are {half}.*{told}"):
+        model.fit(x, verbose=0)
+    mixed = wae_tf.WaeMmd(**networks(f"mixed_{half}"))
+    mixed.compile()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "weights of the")
+        mixed.fit(x, verbose=0)
+
+
+def test_the_class_without_a_penalty_says_so(rng):
+    model = wae_tf.Wae((4,), zdim=2)
+    model.compile()
+    with pytest.raises(NotImplementedError, match="Wae has no penalty: make a WaeMmd"):
+        model.fit(rng.randn(8, 4).astype("float32"), verbose=0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.factory import tiny_model
 from wae_tf.errors import FlagError
 from wae_tf.models.step import schedules
 from wae_tf.models.step.schedules import Plateau
@@ -30,6 +31,19 @@ def test_number():
 def test_unknown():
     with pytest.raises(FlagError, match="--lr_schedule=fast is not known; accepted: constant"):
         schedules.decay_table("fast", 3)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factor"),
+    [("manual", 0.01), ("manual_smooth", 100 ** (-1e6 / (2**31 - 1))), ("20", 0.0), ("9:0.5", 0.5)],
+)
+def test_a_training_without_an_end_needs_no_more_memory(schedule, factor):
+    model = tiny_model(lr_schedule=schedule)
+    model.schedules.set_length(10, 2**31 - 1)
+    rates = [
+        float(model.schedules.rate(tf.constant(10 * epoch, tf.int64))) for epoch in (0, 999_999)
+    ]
+    assert rates == pytest.approx([1.0, factor], rel=1e-5)
 
 
 def replay_plateau(losses, batches):

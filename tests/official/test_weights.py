@@ -82,7 +82,7 @@ def test_other_networks_are_refused(fields, sentence, tmp_path):
         weights.read_checkpoint(make(0, **fields), prefix)
 
 
-def test_command_line_starts_from_and_writes_official_checkpoints(tmp_path, capsys):
+def test_command_line_starts_from_and_writes_official_checkpoints(tmp_path, capsys, monkeypatch):
     first = make(0, wae_tf.WaeMmd, init_std=0.3)
     prefix = str(tmp_path / "ckpt")
     weights.write_checkpoint(first, prefix)
@@ -102,10 +102,17 @@ def test_command_line_starts_from_and_writes_official_checkpoints(tmp_path, caps
     np.testing.assert_array_equal(first.sample(4, seed=0), again.sample(4, seed=0))
 
     capsys.readouterr()
+    read, times = weights.read_checkpoint, []
+
+    def counted(*given):
+        times.append(given)
+        read(*given)
+
+    monkeypatch.setattr(weights, "read_checkpoint", counted)
     run = f"--work_dir={tmp_path / 'trained'}"
     assert main.main([run, "--epochs=1", "--figure_every=0", *start]) == 0
     out = capsys.readouterr().out
-    assert "took the weights of the official checkpoint" in out
+    assert "took the weights of the official checkpoint" in out and len(times) == 1
     assert "pretrained" not in out
 
     assert main.main([f"--work_dir={tmp_path / 'no'}", "--init_from_official=none", *flags]) == 1

@@ -355,6 +355,30 @@ def test_a_run_that_diverged_is_refused(tmp_path, capsys):
     assert not (tmp_path / "run" / "saved_model").exists()
 
 
+@pytest.mark.slow
+def test_an_export_reads_pixels_of_0_and_1_as_the_training_did(tmp_path, rng):
+    masks = rng.randint(0, 2, (40, 8, 8)).astype(np.uint8)
+    (tmp_path / "masks").mkdir()
+    for i, mask in enumerate(masks):
+        (tmp_path / "masks" / f"{i}.png").write_bytes(png(mask[..., None]))
+    run = tmp_path / "run"
+    data = ["--dataset=folder", f"--data_dir={tmp_path / 'masks'}", "--batch_size=20"]
+    options = [*flags(**TINY), "--figure_every=0", "--steps=2", "--nopretrain"]
+    assert main.main([f"--work_dir={run}", *data, *options]) == 0
+    assert json.loads((run / "metrics.json").read_text())["pixels_of_0_and_1"] == 1
+    shutil.rmtree(tmp_path / "masks")  # the run has noted it
+    assert main.main(["--mode=export", f"--work_dir={run}"]) == 0
+    version = run / "saved_model" / "1"
+    card = json.loads((version / "model_card.json").read_text())
+    assert card["data"]["pictures_accepted"].endswith("; pixels of 0 and 1 are read as 0 and 255")
+    encode = tf.saved_model.load(str(version)).signatures
+    pixels = tf.constant(2.0 * masks[:1, ..., None] - 1, tf.float32)
+    for factor in (1, 255):
+        stored = tf.constant([png(masks[0, ..., None] * np.uint8(factor))])
+        found = encode["encode_bytes"](image_bytes=stored)["codes"]
+        np.testing.assert_allclose(found, encode["encode"](images=pixels)["codes"], rtol=1e-5)
+
+
 def test_bad_formats_are_bad_flags(trained, capsys):
     assert main.main(["--mode=export", f"--work_dir={trained}", "--export_formats=coreml"]) == 2
     assert "accepted: savedmodel, litert, onnx" in capsys.readouterr().err

@@ -1,6 +1,8 @@
 """Pictures and seeds in the graph against Pillow and `streams`: equal, not near."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -80,6 +82,62 @@ def test_palettes_of_few_colours_are_opaque(rng):
     faint = encoded(Image.new("P", (9, 9)), "PNG", transparency=bytes([1]))
     assert (in_a_graph(tf.constant(faint)).numpy() >= 254).all()
     assert (in_a_graph(tf.constant(encoded(Image.new("P", (9, 9)), "PNG"))).numpy() == 0).all()
+
+
+def grey_png(bits, levels, clear=None):
+    """A grey PNG of few bits, which Pillow does not write; the level `clear` is transparent."""
+
+    def chunk(name, content):
+        sum_of_both = zlib.crc32(name + content)
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", sum_of_both)
+
+    height, width = levels.shape
+    of_bits = np.unpackbits(levels[..., None].astype(np.uint8), axis=-1)[..., -bits:]
+    rows = np.packbits(of_bits.reshape(height, -1), axis=1)
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0))]
+    chunks += [(b"tRNS", struct.pack(">H", clear))] if clear is not None else []
+    chunks += [(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)))]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in [*chunks, (b"IEND", b"")])
+
+
+@pytest.mark.parametrize(
+    ("bits", "clear"), [(1, None), (2, None), (4, None), (1, 0), (1, 1), (4, 0)]
+)
+def test_grey_of_few_bits_is_stretched_and_opaque(bits, clear, rng):
+    data = grey_png(bits, rng.randint(0, 2**bits, (9, 13)), clear)
+    config = Config(dataset="folder", data_dir="x", image_size=6)
+    for channels in (1, 3):
+        expected = picture_files.decode_picture(data, channels == 1, 6)
+        assert expected.max() > 100
+        got = graph_pictures.picture(tf.constant(data), config, (6, 6, channels))
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_pixels_of_0_and_1_are_read_as_the_trained_ones(rng):
+    """Grey, with opacity, wide, in colour and of a palette; what has pixels above 1 is as it is."""
+    mask = rng.randint(0, 2, (9, 12)).astype(np.uint8)
+    colour = rng.randint(0, 2, (9, 12, 3)).astype(np.uint8)
+    palette = Image.fromarray(mask)
+    palette.putpalette([0, 0, 0, 1, 0, 1])
+    faint = Image.merge("LA", [Image.fromarray(mask), Image.fromarray(200 * mask)])
+    images = [Image.fromarray(mask), faint, Image.fromarray(colour), palette]
+    images.append(Image.fromarray(mask.astype(np.uint16)))
+    config = Config(dataset="folder", data_dir="x", image_size=5)
+    for channels in (1, 3):
+
+        def read(data, channels=channels):
+            return graph_pictures.picture(data, config, (5, 5, channels), zero_and_one=True)
+
+        in_a_graph = tf.function(read)
+        for image in images:
+            data = encoded(image, "PNG")
+            expected = picture_files.decode_picture(data, channels == 1, 5, stretch=True)
+            assert expected.max() > 50
+            np.testing.assert_array_equal(in_a_graph(tf.constant(data)), expected, image.mode)
+        for other in (255 * mask, 2 * mask, 257 * mask.astype(np.uint16), 0 * mask):
+            data = encoded(Image.fromarray(other), "PNG")
+            expected = picture_files.decode_picture(data, channels == 1, 5)
+            np.testing.assert_array_equal(in_a_graph(tf.constant(data)), expected)
 
 
 def huge_png():

@@ -425,6 +425,10 @@ def test_a_finished_run_says_so_and_can_be_lengthened(tmp_path, capsys):
         in capsys.readouterr().out
     )
     assert [row[1] for row in history(folder)] == ["5", "10"]
+    for fewer, ends in (("--epochs=1", 5), ("--steps=7", 7)):
+        assert run(folder, "--epochs=2", fewer) == 2  # a mistake of flags: nothing changes
+        assert f"{fewer} ends at step {ends}, and the run in" in capsys.readouterr().err
+    assert [row[1] for row in history(folder)] == ["5", "10"]
 
 
 @pytest.mark.slow

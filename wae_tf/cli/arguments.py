@@ -111,7 +111,7 @@ def _define_of_mode(mode: str, values: flags.FlagValues) -> None:
 def split_flagfiles(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """The contents of all flagfiles, and the arguments without them."""
     from_files, rest = [], []
-    reader = flagfiles.Reader(presets.path_of)
+    reader = flagfiles.Reader()
     left = iter(arguments)
     for argument in left:
         name, equals, value = argument.lstrip("-").partition("=")
@@ -122,8 +122,18 @@ def split_flagfiles(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             value = next(left, "")
             if not value:
                 raise FlagError("--flagfile needs the path of a file of flags.")
-        from_files += reader.read(presets.path_of(value))
+        from_files += reader.read(flagfiles.path_of(value))
     return from_files, rest
+
+
+def placed(error: UserError, arguments: Sequence[str]) -> UserError:
+    """A command line's error, which names the flagfile and the line that its flag comes from."""
+    try:
+        return flagfiles.placed(
+            error, [part for parts in split_flagfiles(arguments) for part in parts]
+        )
+    except FlagError:  # of a flagfile, which it names
+        return error
 
 
 def _unpacked(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -231,7 +241,7 @@ def _values_of_help(arguments: Sequence[str]) -> tuple[flags.FlagValues, str]:
         define(values)
         return values, "the defaults"
     of = f"flags/{values.dataset}_{values.model}.flags"
-    if (presets.preset_folder() / of).is_file() or not arguments:
+    if (flagfiles.preset_folder() / of).is_file() or not arguments:
         return values, of
     return values, f"the preset of {values.dataset} and {values.model}, and given"
 
@@ -276,6 +286,8 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     values = parse_one([*preset, *from_files, *given])
     if not (of_run and noted is None):  # a run is still to be made of an official checkpoint
         mode_flags.check(arguments, values, noted)
+    if noted is not None:
+        mode_flags.put_back(values, noted)
     fields = {field.name: getattr(values, field.name) for field in dataclasses.fields(Config)}
     try:
         fields["mmd_scales"] = tuple(map(float, values.mmd_scales))

@@ -3,28 +3,104 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from wae_tf.errors import FlagError
+from wae_tf.errors import DataError, FlagError, UserError, printable
+from wae_tf.files import of_user
 from wae_tf.settings.checks import check_text, shown
 
 #: Files that one command line may read, lines that they may have, and bytes of one.
 MOST_FILES, MOST_LINES, MOST_BYTES = 100, 10_000, 1_000_000
 
 
+#: What is asked for on the command line alone, before files are read.
+_ASKED_FOR = ("help", "h", "helpshort", "helpfull", "version", "completion")
+#: The flag or word that a sentence is about: --zdim=x, flag 'zdin', or, at its beginning, 'zdim=3'.
+_ABOUT = re.compile(r"--([\w-]+)|flag '([^']+)'|\A'([^'=]+)")
+
+
+class Line(str):
+    """A flag of a file.
+
+    Attributes:
+        place: the file and the line's number, to begin a sentence with.
+    """
+
+    place: str
+
+    def __new__(cls, text: str, place: str) -> Line:
+        """The text of a line that is at a place."""
+        line = super().__new__(cls, text)
+        line.place = place
+        return line
+
+
+def preset_folder() -> Path:
+    """The folder of presets: beside the package in a checkout, inside it when installed."""
+    package = Path(__file__).parents[1]
+    inside = package / "flags"
+    return inside if inside.is_dir() else package.parent / "flags"
+
+
+def path_of(name: str, beside: Path | None = None) -> Path:
+    """A --flagfile's path; one that starts with flags/ may also mean a preset of the package.
+
+    Args:
+        name: as it is given.
+        beside: the folder of the file that names it, where it may lie as well.
+
+    Raises:
+        FlagError: there is nothing of this name.
+    """
+    check_text("flagfile", name)
+    path = of_user(name)
+    below_presets = path.parts[1:] if path.parts[:1] == ("flags",) else path.parts
+    packaged = preset_folder() / Path(*below_presets)
+    for found in (path, *(() if beside is None else (beside / path,)), packaged):
+        if found.is_file():
+            return found
+    if name and path.exists():  # a folder or a device, which reading tells of
+        return path
+    known = ", ".join(
+        sorted(str(p.relative_to(preset_folder())) for p in preset_folder().rglob("*.flags"))
+    )
+    raise FlagError(
+        f"--flagfile={shown(name)} is not there; give a file, or flags/ and one of: {known}."
+    )
+
+
+def placed(error: UserError, arguments: Sequence[str]) -> UserError:
+    """An error about a flag that a file has, with the file and the line before its sentence.
+
+    Args:
+        error: what a command line ended with.
+        arguments: of files, as `Reader` gives them, and of the command line, the last ones counting.
+    """
+    about = _ABOUT.search(str(error))
+    if about is None or not isinstance(error, FlagError | DataError):
+        return error
+    name = next(filter(None, about.groups())).lstrip("-")
+    last = ""
+    for argument in arguments:
+        given = argument.lstrip("-").partition("=")[0]
+        if given in (name, f"no{name}"):
+            last = argument
+    return type(error)(f"{last.place}: {error}") if isinstance(last, Line) else error
+
+
 class Reader:
     """Reads the flagfiles of one command line, and counts what it read."""
 
-    def __init__(self, resolve: Callable[[str], Path] = Path, *, exact: bool = False):
+    def __init__(self, *, exact: bool = False):
         """Starts at nothing.
 
         Args:
-            resolve: the file that a --flagfile's value stands for.
             exact: as a run writes its flags, whose values may end with a space.
         """
-        self.resolve, self.exact = resolve, exact
+        self.exact = exact
         self.files = self.lines = 0
 
     def read(self, path: Path) -> list[str]:
@@ -42,22 +118,25 @@ class Reader:
                 open_files.pop()
                 continue
             name, equals, value = line.lstrip("-").partition("=")
+            if line.startswith("-") and name in _ASKED_FOR:
+                raise FlagError(
+                    f"{line.place}: {shown(line)} is for the command line, not for a file."
+                )
             if not line.startswith("-") or name.strip() != "flagfile" or not equals:
                 flags.append(line)
                 continue
-            check_text("flagfile", value.strip())
-            path = self._named(os.path.expanduser(value.strip()), Path(open_files[-1][0]).parent)
-            if os.path.realpath(path) in (name for name, _ in open_files):
-                raise FlagError(f"--flagfile={shown(path)} names itself, through what it names.")
-            open_files.append((os.path.realpath(path), self._flags_of(path)))
+            try:
+                path = path_of(value.strip(), Path(open_files[-1][0]).parent)
+                if os.path.realpath(path) in (name for name, _ in open_files):
+                    raise FlagError(
+                        f"--flagfile={shown(path)} names itself, through what it names."
+                    )
+                open_files.append((os.path.realpath(path), self._flags_of(path)))
+            except FlagError as error:
+                raise FlagError(f"{line.place}: {error}") from error
         return flags
 
-    def _named(self, name: str, beside: Path) -> Path:
-        """A file that another names: from where the command runs, else beside that."""
-        there = not os.path.isfile(name) and (beside / name).is_file()
-        return beside / name if there else self.resolve(name)
-
-    def _flags_of(self, path: Path) -> Iterator[str]:
+    def _flags_of(self, path: Path) -> Iterator[Line]:
         self.files += 1
         if self.files > MOST_FILES:
             raise FlagError(
@@ -71,9 +150,11 @@ class Reader:
                 f"--flagfile={shown(path)} is too long: {MOST_LINES} lines are accepted in all."
             )
         told = [
-            line for line in lines if line.strip() and not line.lstrip().startswith(("#", "//"))
+            Line(line if self.exact else line.strip(), f"{printable(str(path))}, line {number}")
+            for number, line in enumerate(lines, 1)
+            if line.strip() and not line.lstrip().startswith(("#", "//"))
         ]
-        return iter(told if self.exact else [line.strip() for line in told])
+        return iter(told)
 
 
 def _text(path: Path) -> str:

@@ -8,8 +8,6 @@ from wae_tf import registry
 from wae_tf.config import Config
 from wae_tf.settings import checks
 
-#: Architectures whose layers are as many, or whose convolutions as wide, as their authors had them.
-_OWN_LAYERS, _OWN_WIDTHS = ("ali", "replication"), ("ali", "replication", "mlp")
 #: Data sets of the package that are read picture by picture, so that one of them can be bad.
 _PICTURE_BY_PICTURE = ("celeba", "folder")
 
@@ -60,11 +58,17 @@ def _beside(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _of_networks(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What the architectures say that they do not read; of what both may, what neither does."""
     encoder, decoder = config.encoder_arch, config.decoder_arch
-    if encoder in _OWN_LAYERS:
-        yield f"beside --encoder_arch={encoder}", ("encoder_layers",)
-    if decoder in _OWN_LAYERS:
-        yield f"beside --decoder_arch={decoder}", ("decoder_layers",)
-    if encoder in _OWN_WIDTHS and decoder in _OWN_WIDTHS:
-        both = f"beside --encoder_arch={encoder} and --decoder_arch={decoder}"
-        yield both, ("filter_size",)
+    of_encoder, of_decoder = (
+        registry.fact(side, arch, "unread", ())
+        for side, arch in (("encoder", encoder), ("decoder", decoder))
+    )
+    yield f"beside --encoder_arch={encoder}", _of_side("encoder", of_encoder)
+    yield f"beside --decoder_arch={decoder}", _of_side("decoder", of_decoder)
+    both = tuple(name for name in of_encoder if name in of_decoder)
+    yield f"beside --encoder_arch={encoder} and --decoder_arch={decoder}", both
+
+
+def _of_side(side: str, unread: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in unread if name.startswith(f"{side}_"))

@@ -28,12 +28,21 @@ def unknown_flag(error: flags.UnrecognizedFlagError, values: flags.FlagValues) -
     known = [*values, "flagfile", "help"]
     if name in _INSTEAD:
         return FlagError(f"--{shown(name)} is no flag here: {_INSTEAD[name]}.")
+    first, space, value = name.partition(" ")
+    if space and first in known:
+        return FlagError(
+            f"Unknown command line flag '{shown(name)}'; did you mean --{first}={shown(value.strip())}?"
+        )
     for negation in ("no", "no_", "no-"):
-        if name.startswith(negation) and name[len(negation) :] in values:
-            return FlagError(
-                f"--{shown(name)} is not known: --{name[len(negation) :]} is no switch and takes a "
-                f"value: {values[name[len(negation) :]].help}."
-            )
+        meant = name.removeprefix(negation)
+        if meant == name or meant not in values:
+            continue
+        if values[meant].boolean:
+            return FlagError(f"--{shown(name)} is not known; did you mean --no{meant}?")
+        return FlagError(
+            f"--{shown(name)} is not known: --{meant} is no switch and takes a value: "
+            f"{values[meant].help}."
+        )
     found = suggestions.near(name, known, suggestions.FLAGS)
     guess = f"did you mean --{found}? --help lists the flags." if found else "--help lists them."
     return FlagError(f"Unknown command line flag '{shown(name)}'; {guess}")

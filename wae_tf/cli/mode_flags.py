@@ -86,6 +86,11 @@ def uses(mode: str, name: str) -> bool:
     return not modes_of(name) or mode in modes_of(name)
 
 
+def samples_need_images(config: Config, values: flags.FlagValues) -> bool:
+    """Whether samples follow from more than the model: from training codes, or how frequent labels are."""
+    return values.sampler == "gmm" or bool(config.classes and not values.labels)
+
+
 def given(arguments: Iterable[str], values: flags.FlagValues) -> list[str]:
     """The names of the flags among arguments, `--nojit` as `jit`."""
     names = []
@@ -99,7 +104,7 @@ def given(arguments: Iterable[str], values: flags.FlagValues) -> list[str]:
 
 
 def check_read(arguments: Sequence[str], values: flags.FlagValues, config: Config) -> None:
-    """Refuses a --data_dir that the data set does not read; says which settings do nothing.
+    """Refuses a --data_dir that the data set does not read; says which flags do nothing.
 
     Args:
         arguments: of the command line itself; flagfiles, presets and runs may hold what is for another.
@@ -123,6 +128,11 @@ def check_read(arguments: Sequence[str], values: flags.FlagValues, config: Confi
     if values.mode == "train":
         for sentence in idle_flags.sentences(names, config):
             progress(sentence)
+    if values.mode == "sample" and not (
+        config.init_from_official or samples_need_images(config, values)
+    ):
+        for name in dict.fromkeys(name for name in names if name in _IMAGES):
+            progress(f"--{name} does nothing: samples are drawn from the prior, without images")
 
 
 def check(
@@ -154,10 +164,34 @@ def check(
                 raise FlagError(
                     f"--{name} is not used by --mode={mode}; --help={mode} lists its flags."
                 )
-        elif name in ("dataset", "model") or not uses(mode, name):
+        elif _is_the_runs(name, values, of_run):
             here, there = values[name].value, of_run[name].value
-            if here != there:
-                raise FlagError(
-                    f"--{name}={shown(here)} cannot be had in --mode={mode}, which works on a run: "
-                    f"that of --work_dir={values.work_dir} has --{name}={shown(there)}."
-                )
+            raise FlagError(
+                f"--{name}={shown(here)} cannot be had in --mode={mode}, which works on a run: "
+                f"that of --work_dir={values.work_dir} has --{name}={shown(there)}."
+            )
+
+
+def _is_the_runs(name: str, values: flags.FlagValues, of_run: flags.FlagValues) -> bool:
+    """Whether a setting has another value than the run's, which decides it alone."""
+    here, there = values[name].value, of_run[name].value
+    if here == there:
+        return False
+    # Weights of float64 are of another type; those of the other precisions are float32.
+    other_weights = name == "precision" and "float64" in (here, there)
+    return name in ("dataset", "model") or not uses(values.mode, name) or other_weights
+
+
+def put_back(values: flags.FlagValues, of_run: flags.FlagValues) -> None:
+    """Takes from the run what it decides alone and a flagfile has otherwise; says so.
+
+    Args:
+        values: what is in force, once `check` has seen it; changed.
+        of_run: the flags that the run has noted.
+    """
+    names = [name for name in OF_CONFIG if _is_the_runs(name, values, of_run)]
+    for name in names:
+        values[name].value = of_run[name].value
+    if names:
+        told = ", ".join(f"--{name}={shown(of_run[name].value)}" for name in names)
+        progress(f"{told}: of the run in --work_dir={values.work_dir}, whatever the flagfile has")

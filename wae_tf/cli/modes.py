@@ -15,7 +15,7 @@ from wae_tf.config import Config
 from wae_tf.console import lean, progress
 from wae_tf.errors import FlagError, RunError
 from wae_tf.registry import register
-from wae_tf.runs import compiled, integrity
+from wae_tf.runs import compiled, integrity, measures
 from wae_tf.runs.folder import RunFolder
 from wae_tf.settings import memory
 
@@ -33,11 +33,11 @@ def _evaluate(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.training import resuming
 
     options = _evaluation_options(values)
-    model, images = resuming.restore(config)
+    model, images, facts = resuming.restore_with_facts(config)
     run = RunFolder(config.folder)
     evaluation = full if model.of_pictures else of_vectors
     assessment = evaluation.evaluate(model, config, images, options, run, progress=progress)
-    said = resuming.note_evaluated(config, images)
+    said = resuming.note_evaluated(run, facts, images)
     page = report.write(run, config, assessment)
     print(f"\n{tables.text_table(assessment)}\n\nwrote {page} and {run.metrics}")
     if said:  # once more, where it is read
@@ -57,6 +57,7 @@ def _classifier(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.training import reading
 
     folder = config.folder if values.work_dir else classifier.default_folder(config.dataset)
+    integrity.require_writable(Path(folder))
     images = reading.load_images(config, of_model=False)
     facts = classifier.train(
         images, Path(folder), steps=values.classifier_steps, seed=config.seed, progress=progress
@@ -84,11 +85,6 @@ def _check_labels(config: Config, asked: list[str]) -> None:
         )
 
 
-def _samples_need_images(config: Config, values: flags.FlagValues) -> bool:
-    """Whether samples follow from more than the model: from training codes, or how frequent labels are."""
-    return values.sampler == "gmm" or bool(config.classes and not values.labels)
-
-
 @register(
     "mode",
     "sample",
@@ -113,7 +109,7 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
     from wae_tf.training import resuming
 
     images = None
-    if _samples_need_images(config, values):
+    if mode_flags.samples_need_images(config, values):
         model, images = resuming.restore(config)
     else:
         model = resuming.restore_model(config)
@@ -202,11 +198,13 @@ def _explore(config: Config, values: flags.FlagValues) -> None:
     file = values.keras_file
     model = loading.load(file) if file else resuming.restore_model(config)
     data = labels = None
+    of_ones = not file and bool(RunFolder(config.folder).read_metrics().get(measures.ZERO_AND_ONE))
     if values.explore_rows:
         try:
             images = reading.load_images(config, of_model=False)
             if images.image_shape == model.image_shape:
                 data, labels = images.train, images.train_labels
+                of_ones = of_ones or images.zero_and_one
             why = (
                 f"{config.dataset} has rows of {images.image_shape}, the model {model.image_shape}"
             )
@@ -214,9 +212,8 @@ def _explore(config: Config, values: flags.FlagValues) -> None:
             why = str(error)
         if data is None:
             progress(f"without neighbours: {why}")
-    opening.explore(
-        model, f"explore {file or config.folder}", data, values.port, values.explore_rows, labels
-    )
+    title = f"explore {file or config.folder}"
+    opening.explore(model, title, data, values.port, values.explore_rows, labels, of_ones)
 
 
 @register("mode", "export", help="writes a SavedModel for TF Serving")
@@ -267,6 +264,10 @@ def _export_official(config: Config, values: flags.FlagValues) -> None:
     print(f"wrote {prefix}.index and its data, which the official code's Saver restores")
 
 
+#: The modes on a run that write into its folder.
+_WRITE_BESIDE = ("evaluate", "sample", "interpolate", "export_official")
+
+
 def _check_ahead(config: Config, values: flags.FlagValues) -> None:
     """Refuses what can be told before data are read and TensorFlow is imported, which takes long.
 
@@ -282,6 +283,8 @@ def _check_ahead(config: Config, values: flags.FlagValues) -> None:
         _check_export(config, values)
     if mode_flags.of_run(values) and (run := RunFolder(config.folder)).flags.is_file():
         integrity.require_checkpoint(run, config.checkpoint)
+        if mode in _WRITE_BESIDE:
+            integrity.require_writable(run.folder)
     # How many classes there are the data say; workers of others wait for the chief.
     alone = not config.conditional and config.distribute == "none"
     if mode == "train" and alone and not values.overwrite:
@@ -328,7 +331,7 @@ def run(config: Config, values: flags.FlagValues) -> None:
     _check_ahead(config, values)
     images = registry.fact("mode", values.mode, "images", False)
     if values.mode == "sample":
-        images = _samples_need_images(config, values)
+        images = mode_flags.samples_need_images(config, values)
     if adopts or images:
         _read_images(config, registry.fact("mode", values.mode, "of_model", True))
         if config.jit and values.mode == "train":

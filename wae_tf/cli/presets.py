@@ -1,41 +1,13 @@
-"""The presets: where they are, which one is below given flags, and whose folder their runs get."""
+"""The presets: which one is below given flags, and whose folder their runs get."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from wae_tf import registry
 from wae_tf.cli import flagfiles
-from wae_tf.errors import FlagError
+from wae_tf.cli.flagfiles import path_of, preset_folder
 from wae_tf.files import of_user
-from wae_tf.settings.checks import check_text, shown
-
-
-def preset_folder() -> Path:
-    """The folder of presets: beside the package in a checkout, inside it when installed."""
-    package = Path(__file__).parents[1]
-    inside = package / "flags"
-    return inside if inside.is_dir() else package.parent / "flags"
-
-
-def path_of(name: str) -> Path:
-    """A --flagfile's path; one that starts with flags/ may also mean a preset of the package."""
-    check_text("flagfile", name)
-    path = of_user(name)
-    if path.is_file():
-        return path
-    packaged = preset_folder() / Path(
-        *path.parts[1:] if path.parts[:1] == ("flags",) else path.parts
-    )
-    if packaged.is_file():
-        return packaged
-    known = ", ".join(
-        sorted(str(p.relative_to(preset_folder())) for p in preset_folder().rglob("*.flags"))
-    )
-    raise FlagError(
-        f"--flagfile={shown(name)} is not there; give a file, or flags/ and one of: {known}."
-    )
 
 
 def folder_of(arguments: Sequence[str], model: str) -> str | None:
@@ -51,7 +23,7 @@ def folder_of(arguments: Sequence[str], model: str) -> str | None:
     if not path.is_relative_to(preset_folder().resolve()):
         return None
     parts = path.relative_to(preset_folder().resolve()).with_suffix("").parts
-    given = flagfiles.Reader(path_of).read(path)
+    given = flagfiles.Reader().read(path)
     its_own = last("model", given) or "wae_mmd"
     usual = last("dataset", given) or "digits"
     of_the_pair = parts[0] == f"{usual}_{its_own}" or not parts[0].startswith(f"{usual}_")

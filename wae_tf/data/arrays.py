@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from wae_tf.data import headers
 from wae_tf.errors import DataError, first_line
+from wae_tf.settings import memory
 
 _OBJECTS = (
     "holds an array of objects (lists, or pictures of several sizes), which only running its pickle "
@@ -32,12 +33,14 @@ def in_order(rows: np.ndarray, order: np.ndarray) -> np.ndarray:
 class NpzMember:
     """One array of an .npz file, read in order by the piece, so that it never stands in memory.
 
+    But for one in Fortran order, whose rows are spread over all of it.
+
     Attributes:
         shape: the array's shape.
         dtype: its type.
 
     Raises:
-        DataError: no such file or array, a pickled one, or one in Fortran order.
+        DataError: no such file or array, or a pickled one.
     """
 
     def __init__(self, path: Path, name: str):
@@ -46,19 +49,35 @@ class NpzMember:
         if name not in arrays:
             found = ", ".join(list(arrays)[:8])
             raise DataError(f"{path} has no array `{name}`; it has {found or 'none'}.")
-        self.shape, fortran, self.dtype = arrays[name]
+        self.shape, self._fortran, self.dtype = arrays[name]
         if self.dtype.hasobject:
             raise DataError(f"{path}: array `{name}` {_OBJECTS}.")
-        if fortran and len(self.shape) > 1:
-            raise DataError(
-                f"{path}: array `{name}` must be plain numbers in C order: save "
-                "np.ascontiguousarray of it."
-            )
 
     def pieces(self, rows: int) -> Iterator[np.ndarray]:
-        """The array's rows in order, `rows` at a time."""
-        count, row_shape = self.shape[0], self.shape[1:]
-        row_bytes = int(np.prod(row_shape)) * self.dtype.itemsize
+        """The array's rows in order, `rows` at a time.
+
+        Raises:
+            DataError: the file is damaged or ends before them.
+            FlagError: an array in Fortran order that does not fit into memory.
+        """
+        if self._fortran and len(self.shape) > 1:
+            size = math.prod(self.shape) * self.dtype.itemsize
+            memory.require(
+                size,
+                f"{self._path}, an array in Fortran order,",
+                "data, or np.ascontiguousarray of it",
+            )
+            # With its axes turned around it is in C order.
+            for turned in self._pieces(self.shape[::-1], max(1, self.shape[-1])):
+                for start in range(0, self.shape[0], rows):
+                    yield np.ascontiguousarray(turned.T[start : start + rows])
+            return
+        yield from self._pieces(self.shape, rows)
+
+    def _pieces(self, shape: tuple[int, ...], rows: int) -> Iterator[np.ndarray]:
+        """The numbers as the file has them, as `rows` at a time of an array of this shape."""
+        count, row_shape = shape[0], shape[1:]
+        row_bytes = math.prod(row_shape) * self.dtype.itemsize
         try:
             with zipfile.ZipFile(self._path) as archive, archive.open(self._name) as file:
                 _npy_header(file)
@@ -75,7 +94,7 @@ class NpzMember:
 
     def whole(self) -> np.ndarray:
         """All rows at once."""
-        return np.concatenate(list(self.pieces(max(1, self.shape[0]))))
+        return next(self.pieces(max(1, self.shape[0])), np.empty(self.shape, self.dtype))
 
 
 class Npy:
@@ -147,6 +166,24 @@ def image_array(path: Path) -> NpzMember:
             "with C 1 or 3 is expected, so save that one as an .npy file."
         )
     return NpzMember(path, names[0])
+
+
+def left_out(path: Path, taken: Callable[[tuple[int, ...], np.dtype], bool]) -> str:
+    """The arrays of an .npz file that are not taken, labels perhaps, in words; empty where there are none.
+
+    Args:
+        path: of it, or of a file of another kind, which has none.
+        taken: whether an array of this shape and type is.
+    """
+    if headers.kind_of(path)[0] != "a zip":
+        return ""
+    others = [
+        f"`{name}` {kind} {list(shape)}"
+        for name, (shape, _, kind) in npz_arrays(path).items()
+        if not taken(shape, kind)
+    ]
+    more = f" and {len(others) - 6} more" if len(others) > 6 else ""
+    return f"the other arrays of {path.name}: {', '.join(others[:6])}{more}" if others else ""
 
 
 def are_images(shape: tuple[int, ...], dtype: np.dtype) -> bool:

@@ -13,8 +13,8 @@ import numpy as np
 from wae_tf.data import archives, cache, decoding, headers, image_set, picture_files, splits
 from wae_tf.data import tfds as tfds_source
 from wae_tf.data.archives import Files
-from wae_tf.data.cache import Accept, Writer
 from wae_tf.data.image_set import ImageSet, layout
+from wae_tf.data.writer import Accept, Writer
 from wae_tf.errors import DataError
 from wae_tf.registry import register
 
@@ -180,7 +180,8 @@ def _left_out(files: Files, names: list[str]) -> str:
     """How many pictures are not called as CelebA's."""
     pictures = sum(picture_files.is_picture_name(name) for name in files.names)
     others = pictures - len(names)
-    return f"{others:,} pictures not called 000001.jpg to 202599.jpg" if others else ""
+    several = f"{others:,} pictures" if others > 1 else "1 picture"
+    return f"{several} not called 000001.jpg to 202599.jpg" if others else ""
 
 
 def _celeba_from_tfds(

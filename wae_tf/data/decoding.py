@@ -11,8 +11,8 @@ import numpy as np
 
 from wae_tf.data import picture_files
 from wae_tf.data.archives import BadPicture, Files
-from wae_tf.data.cache import Writer
 from wae_tf.data.picture_files import LEAVE_OUT
+from wae_tf.data.writer import Writer
 from wae_tf.errors import DataError
 
 #: Pictures looked at before all are decoded.

@@ -10,8 +10,8 @@ import numpy as np
 from wae_tf.data import archives, cache, image_set, splits
 from wae_tf.data import tfds as tfds_source
 from wae_tf.data.arrays import NpzMember
-from wae_tf.data.cache import Writer
 from wae_tf.data.image_set import _NUMPY_123, ImageSet, layout
+from wae_tf.data.writer import Writer
 from wae_tf.errors import DataError
 from wae_tf.registry import register
 
@@ -37,7 +37,8 @@ def _find(data_dir: Path) -> Path | None:
 
 def _open(path: Path) -> NpzMember:
     member = NpzMember(path, "imgs")
-    if member.shape[1:] != (64, 64) or member.dtype.itemsize != 1 or member.shape[0] < 2:
+    numbers = member.dtype.kind in "bui" and member.dtype.itemsize == 1
+    if member.shape[1:] != (64, 64) or not numbers or member.shape[0] < 2:
         raise DataError(
             f"{path}: `imgs` is {member.dtype} {list(member.shape)}: uint8 [N, 64, 64] of 0 "
             "and 1 is expected."
@@ -87,24 +88,28 @@ def dsprites(data_dir: Path | None, cache_dir: str | None) -> ImageSet:
     def fill(writer: Writer) -> dict[str, Any]:
         writer.start(count, (64, 64, 1))
         place_of_row = np.argsort(splits.numpy_order(count))
-        done = 0
+        done, most = 0, 0
         pieces = (
             member.pieces(_PIECE) if path else tfds_source.image_pieces(builder, "train", _PIECE)
         )
         for piece in pieces:
             piece = piece.view(np.uint8).reshape(-1, 64, 64, 1)
-            if piece.max(initial=0) > 1:
+            most = max(most, int(piece.max(initial=0)))
+            if most > 1:
                 raise DataError(f"{where} has pixels other than 0 and 1: it is not dSprites.")
             for image, place in zip(piece * np.uint8(255), place_of_row[done:], strict=False):
                 writer.put(image, int(place))
             done += len(piece)
         if done != count:
             raise DataError(f"{where} has {done:,} images where {count:,} are announced.")
+        if not most:
+            raise DataError(f"{where} has no values but 0: all images are black.")
         return {"count": count}
 
     images, _ = cache.open_or_build(cache_dir, "dsprites", key, fill)
     train, words = splits.cut(count, 10_000)
     label = _NUMPY_123 if path else "TFDS has only a train split: NumPy shuffle with seed 123"
     return ImageSet(
-        "dsprites", images[:train], images[train:], None, None, f"{label}, {words}", where
-    )
+        "dsprites", images[:train], images[train:], None, None, f"{label}, {words}", where,
+        zero_and_one=True,
+    )  # fmt: skip

@@ -17,11 +17,12 @@ from wae_tf.data import (
     own_arrays,
     own_pictures,
     picture_files,
+    ranges,
     vectors,
 )
 from wae_tf.data.archives import BadPicture, Files
-from wae_tf.data.cache import Accept
 from wae_tf.data.image_set import ImageSet, layout
+from wae_tf.data.writer import Accept
 from wae_tf.errors import DataError, FlagError
 from wae_tf.registry import register
 
@@ -119,12 +120,16 @@ def folder(
         if accept is not None:
             accept(rows.shape[1:])
         train, how = _cut(data_dir, len(rows), test_size, "row")
-        return _image_set(rows, None, train, how, words_of_rows)
+        left_out = arrays.left_out(of_vectors, vectors.are_rows)
+        of_set = _image_set(rows, None, train, how, words_of_rows)
+        return dataclasses.replace(of_set, left_out=left_out)
     found = _find(data_dir)
     if isinstance(found, Path):
-        images, words = own_arrays.read(found, cache_dir, image_size, channels, accept)
+        images, words, of_ones = own_arrays.read(found, cache_dir, image_size, channels, accept)
         train, how = _cut(data_dir, len(images), test_size)
-        return _image_set(images, None, train, how, ", ".join([f"array {found}", *words]))
+        of_set = _image_set(images, None, train, how, ", ".join([f"array {found}", *words]))
+        left_out = arrays.left_out(found, arrays.are_images)
+        return dataclasses.replace(of_set, left_out=left_out, zero_and_one=of_ones)
     files, names = found
     split = class_folders.split(names)
     parts = [names] if split is None else [split.train, split.test]
@@ -144,7 +149,10 @@ def folder(
         train, how = sum(name in of_training for name in order), split.words
     of_set = _image_set(images, labels, train, how, ", ".join(words))
     return dataclasses.replace(
-        of_set, skipped=tuple(facts["skipped"]), left_out=own_pictures.left_out(files)
+        of_set,
+        skipped=tuple(facts["skipped"]),
+        left_out=own_pictures.left_out(files),
+        zero_and_one=ranges.ZERO_AND_ONE in facts["words"],
     )
 
 

@@ -96,9 +96,21 @@ def read_cifar_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
         pixels, labels = records[:, 1:], records[:, 0].astype(np.int64)
     else:
         pixels, labels = _unpickle_batch(path, raw)
-    if labels.size and not (labels.min() >= 0 and labels.max() <= 9):
-        raise DataError(f"{path} has labels outside of 0 to 9.")
-    return pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels
+    return pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), of_ten_classes(path, labels)
+
+
+def of_ten_classes(path: Path, labels: np.ndarray) -> np.ndarray:
+    """Labels of a data set of ten classes, int64 [N].
+
+    Raises:
+        DataError: others than the whole numbers from 0 to 9.
+    """
+    if labels.dtype.kind not in "buif":
+        raise DataError(f"{path} has labels of type {labels.dtype}: whole numbers are expected.")
+    # NaN fails too.
+    if not ((labels >= 0) & (labels <= 9) & (labels == np.rint(labels))).all():
+        raise DataError(f"{path} has labels other than the whole numbers from 0 to 9.")
+    return labels.astype(np.int64)
 
 
 def check_cifar_batch(path: Path) -> None:

@@ -34,6 +34,7 @@ class ImageSet:
         left_out: what else was left out, and why, in words.
         classes: of how many classes the whole data set is, which may be more than those of a few first
             images; 0 where that is not known.
+        zero_and_one: whether the files' pixels are 0 and 1, which are 0 and 255 here.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ImageSet:
     skipped: tuple[str, ...] = ()
     left_out: str = ""
     classes: int = 0
+    zero_and_one: bool = False
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -91,6 +93,7 @@ class Parts:
         train_labels: int64 [N].
         test_labels: int64 [M].
         source: where they came from, in words.
+        zero_and_one: as of an ImageSet.
     """
 
     train: np.ndarray
@@ -98,18 +101,21 @@ class Parts:
     train_labels: np.ndarray
     test_labels: np.ndarray
     source: str
+    zero_and_one: bool = False
 
     def pooled(self, name: str, test: int) -> ImageSet:
         """Both together, shuffled and cut as the official code does it."""
         images = np.concatenate([self.train, self.test])
         labels = np.concatenate([self.train_labels, self.test_labels])
-        return pooled(name, images, labels, test, self.source)
+        of_set = pooled(name, images, labels, test, self.source)
+        return dataclasses.replace(of_set, zero_and_one=self.zero_and_one)
 
     def as_they_are(self, name: str, split: str) -> ImageSet:
         """The files' own train and test."""
         return ImageSet(
-            name, self.train, self.test, self.train_labels, self.test_labels, split, self.source
-        )
+            name, self.train, self.test, self.train_labels, self.test_labels, split, self.source,
+            zero_and_one=self.zero_and_one,
+        )  # fmt: skip
 
 
 def fetched(name: str, read: Callable[[Path], Parts]) -> ImageSet:

@@ -13,8 +13,8 @@ from typing import Any
 from wae_tf import registry
 from wae_tf.config import CROPS, Config
 from wae_tf.data import headers, keras_files, tfds
-from wae_tf.data.cache import Accept
 from wae_tf.data.image_set import ImageSet, layout
+from wae_tf.data.writer import Accept
 from wae_tf.errors import DataError, FlagError
 from wae_tf.files import of_user
 

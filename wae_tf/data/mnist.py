@@ -138,18 +138,18 @@ def _read(found: Path | dict[str, Path], place: Path) -> Parts:
     for part in ("train", "t10k"):
         images, labels = rows[f"{part}-images"], rows[f"{part}-labels"]
         _check_shape(paths[f"{part}-images"], images.shape)
+        path = paths[f"{part}-labels"]
         if labels.shape != (len(images),):
-            raise DataError(
-                f"{paths[f'{part}-labels']} holds {list(labels.shape)} labels for "
-                f"{len(images):,} images."
-            )
+            raise DataError(f"{path} holds {list(labels.shape)} labels for {len(images):,} images.")
+        rows[f"{part}-labels"] = formats.of_ten_classes(path, labels)
     # Together: what is black and white in one may be so in the other.
     train = len(rows["train-images"])
     both = [rows[f"{part}-images"].reshape(-1, 28, 28, 1) for part in ("train", "t10k")]
-    images, words = ranges.as_bytes(np.concatenate(both), place)
-    train_labels, test_labels = (
-        rows[f"{part}-labels"].astype(np.int64) for part in ("train", "t10k")
-    )
+    numbers = np.concatenate(both)
+    images, words = ranges.as_bytes(numbers, place)
     if words:
         source += f", {words}"
-    return Parts(images[:train], images[train:], train_labels, test_labels, source)
+    return Parts(
+        images[:train], images[train:], rows["train-labels"], rows["t10k-labels"], source,
+        ranges.of_zero_and_one(numbers.dtype, words),
+    )  # fmt: skip

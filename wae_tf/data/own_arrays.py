@@ -10,8 +10,8 @@ from PIL import Image
 
 from wae_tf.data import archives, arrays, cache, headers, picture_files, ranges, splits
 from wae_tf.data.arrays import Npy, NpzMember
-from wae_tf.data.cache import Accept, Writer
 from wae_tf.data.ranges import Scale
+from wae_tf.data.writer import Accept, Writer
 
 _PIECE = 16 << 20  # pixels
 
@@ -32,8 +32,8 @@ def read(
     image_size: int | None,
     channels: int | None,
     accept: Accept,
-) -> tuple[np.ndarray, list[str]]:
-    """Images as bytes, shuffled, and what was done to them, in words.
+) -> tuple[np.ndarray, list[str], bool]:
+    """Images as bytes, shuffled; what was done to them, in words; whether they were of 0 and 1.
 
     Args:
         path: the file.
@@ -65,7 +65,8 @@ def read(
 
     key = {**archives.mark(path), "image_size": image_size, "channels": channels}
     images, facts = cache.open_or_build(cache_dir, "folder", key, fill)
-    return images, facts["words"]
+    of_ones = any(ranges.of_zero_and_one(source.dtype, words) for words in facts["words"])
+    return images, facts["words"], of_ones
 
 
 def _scale(source: Npy | NpzMember, rows: int, path: Path) -> Scale:

@@ -12,7 +12,7 @@ import numpy as np
 
 from wae_tf.data import cache, decoding, picture_files, ranges, splits
 from wae_tf.data.archives import Files
-from wae_tf.data.cache import Accept, Writer
+from wae_tf.data.writer import Accept, Writer
 from wae_tf.errors import DataError
 
 
@@ -60,7 +60,7 @@ def decoded(
                               stretch=stretch),
             skip_bad=skip_bad_images, where=files.where,
         )  # fmt: skip
-        words = ["pixels of 0 and 1 read as 0 and 255"] if stretch else []
+        words = [ranges.ZERO_AND_ONE] if stretch else []
         if several := sum(look.several for look in looks.values()):
             words.append(f"of {several:,} with several frames or pages the first")
         _check_light(writer, files.where)

@@ -8,6 +8,9 @@ import numpy as np
 
 from wae_tf.errors import DataError
 
+#: What was done to numbers that are no bytes, in words.
+BOOLS, UNIT = "False and True read as 0 and 255", "0 to 1 read as 0 to 255"
+ZERO_AND_ONE = "pixels of 0 and 1 read as 0 and 255"
 #: Images none of whose pixels reaches this, an eighth of a byte's range, are nearly black.
 DARK = 32
 
@@ -45,7 +48,7 @@ def scale_of(dtype: np.dtype, low: float, high: float, where: object) -> Scale:
         DataError: values outside of 0 to 255, or so few of them that all would be nearly black.
     """
     if dtype.kind == "b" and high:
-        return Scale(255.0, "False and True read as 0 and 255")
+        return Scale(255.0, BOOLS)
     said = f"{where} has values from {low:g} to {high:g}"
     if -1.0001 <= low < 0 and high <= 1.0001:
         raise DataError(
@@ -61,7 +64,7 @@ def scale_of(dtype: np.dtype, low: float, high: float, where: object) -> Scale:
                 f"{said}, which is nearly black where 1 is white: multiply by {1 / high:.4g}, if "
                 f"{high:g} is white."
             )
-        return Scale(255.0, "0 to 1 read as 0 to 255")
+        return Scale(255.0, UNIT)
     if high > 255:
         if dtype == np.uint16 and high >= 1 << 15:
             return Scale(1 / 257, "16 bits divided by 257")
@@ -72,6 +75,11 @@ def scale_of(dtype: np.dtype, low: float, high: float, where: object) -> Scale:
             f"{255 / high:.4g}, if {high:g} is white."
         )
     return Scale()
+
+
+def of_zero_and_one(dtype: np.dtype, words: str) -> bool:
+    """Whether images of this type, to which was done what `scale_of` says, have no pixels but 0 and 1."""
+    return words == BOOLS or (words == UNIT and dtype.kind != "f")
 
 
 def as_bytes(images: np.ndarray, where: object) -> tuple[np.ndarray, str]:

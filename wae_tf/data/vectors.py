@@ -166,6 +166,8 @@ def _of_csv(path: Path) -> tuple[np.ndarray, str]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is no table of text ({first_line(error)}).") from error
     told = f"vectors of {path}"
+    if named and any(map(_is_number, first)):
+        told += ", whose first line, numbers and words, is read as the names of the columns"
     # What pandas and R write besides the numbers.
     if named and not first[0].strip() and table.shape[1] > 1 and _counts(table[:, 0]):
         told += ", without their first column, which has no name and counts the rows"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -12,22 +13,32 @@ import numpy as np
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import RunError
-from wae_tf.evaluation import brief, codes, comparison, off_prior, samplers
+from wae_tf.evaluation import (
+    brief,
+    codes,
+    comparison,
+    network_measures,
+    off_prior,
+    picture_measures,
+    samplers,
+)
 from wae_tf.evaluation.distances import Progress
-from wae_tf.evaluation.options import Options
+from wae_tf.evaluation.options import SAMPLERS, Options, tail_of
 from wae_tf.evaluation.tables import Assessment, Row
 from wae_tf.files import write_atomically
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.runs.folder import RunFolder
-from wae_tf.settings import shapes
+from wae_tf.settings import memory, shapes
 
 #: What no other part of a run writes; numbers of other samplers and networks are not made anew each time.
-_OF_EVALUATION = re.compile(
-    r"(fid|kid|inception_score|frechet|kernel|gaussian_mmd|precision|recall|density|coverage|score"
-    r"|sliced_wasserstein|count|test_lpips|evaluated_samples|nearest_train_samples|sharpness_samples_gmm"
-    r"|sharpness_samples_improved)(_.*)?"
+_BEGINNINGS = (
+    *network_measures.BEGINNINGS,
+    *picture_measures.BEGINNINGS,
+    "test_lpips",
+    *(f"sharpness_samples{tail_of(sampler)}" for sampler in SAMPLERS if tail_of(sampler)),
 )
+OF_EVALUATION = re.compile(f"({'|'.join(_BEGINNINGS)})(_.*)?")
 #: What the facts say of a network whose numbers stay.
 _EARLIER = "; of an earlier evaluation"
 
@@ -43,7 +54,13 @@ def measured(
         images: its data.
         options: sampler, and how many samples.
         progress: is called with a line before each part.
+
+    Raises:
+        FlagError: more samples than the memory holds.
     """
+    numbers_of_code, count = 3 * config.zdim, options.eval_samples  # drawn, moved and joined
+    row = math.prod(model.image_shape) * (1 if model.of_pictures else 4)
+    memory.require(count * (4 * numbers_of_code + row), f"--eval_samples={count}", "--eval_samples")
     test_codes = passes.codes(model, images.test, config.batch_size)
     numbers = brief.evaluate(
         model,
@@ -96,7 +113,7 @@ def merged(
     except RunError:  # damaged: nothing is known of them
         before = {}
     networks = {title: text for title, text in before.items() if comparison.sum_in(text)}
-    others = [name for name in known if name not in numbers and _OF_EVALUATION.fullmatch(name)]
+    others = [name for name in known if name not in numbers and OF_EVALUATION.fullmatch(name)]
     if known.get("evaluated_step") != numbers["evaluated_step"]:
         why = f"of step {known.get('evaluated_step') or 'unknown'}"
         networks = {}

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.evaluation import distances
+from wae_tf.settings import memory
 
 #: Half the width of a 95% interval in standard deviations of a normal one.
 NORMAL_95 = 1.959964
@@ -49,7 +50,16 @@ class Resampling:
         Args:
             rows: of the set.
             name: of the set; the same name and rows have the same draws, as pairs should.
+
+        Raises:
+            FlagError: they are more than the memory holds.
         """
+        # Drawn, as floats and with the ones.
+        memory.require(
+            3 * 8 * self.count * rows,
+            f"--bootstrap={self.count} of {rows:,} rows",
+            "--bootstrap or --eval_samples",
+        )
         rng = np.random.default_rng([self.seed % 2**63, zlib.crc32(name.encode())])
         drawn = rng.multinomial(rows, np.full(rows, 1 / rows), size=self.count).astype(np.float64)
         if rows == 1:

@@ -41,16 +41,16 @@ def test_terms(
     wae_lambda, divisor = float(model.wae_lambda.numpy()), model.settings.batch_divisor
 
     def terms(batch: tf.Tensor, index: tf.Tensor, *own: tf.Tensor) -> dict[str, tf.Tensor]:
-        found = model.test_terms(model.as_pixels(batch), index, _aim(model, *own))
-        return {name: found[name] for name in ("loss", "reconstruction", "penalty")}
+        pixels = model.as_pixels(batch)
+        found = model.test_terms(pixels, index, _aim(model, *own))
+        return {"penalty": found["penalty"], **model.of_means(pixels, found)}
 
     batches = _batches(model, images, labels, batch_size)
     function = passes.compiled(model, terms, images, True, bool(model.settings.classes))
     total, rest, penalties = 0.0, 0.0, []
     for index, (batch, *own) in enumerate(batches):
         values = function(tf.convert_to_tensor(batch), tf.constant(index, tf.int64), *own)
-        # With a divisor it is a sum over that and no mean, by which a partial batch would count less.
-        total += float(values["reconstruction"]) * (divisor or len(batch))
+        total += float(values["reconstruction"]) * len(batch)
         terms_of_loss = float(values["reconstruction"]) + wae_lambda * float(values["penalty"])
         rest += (float(values["loss"]) - terms_of_loss) * len(batch)
         if len(batch) == min(batch_size, len(images)):

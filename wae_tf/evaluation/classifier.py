@@ -22,6 +22,7 @@ from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import DataError, RunError
 from wae_tf.evaluation.distances import FeatureNetwork, Progress
 from wae_tf.files import of_user, read_text, sync, write_atomically
+from wae_tf.networks.builder import channels_last
 from wae_tf.pixels import to_float
 
 FEATURES = 64
@@ -49,6 +50,7 @@ class Facts:
     network: str = "classifier.keras"  # its file, beside; the default is what older ones had
 
 
+@channels_last()
 def build(image_shape: tuple[int, ...], classes: int, seed: int) -> keras.Model:
     """Three convolutions and two dense layers; outputs `features` [n, 64] and `logits`."""
     keras.utils.set_random_seed(seed % 2**32)

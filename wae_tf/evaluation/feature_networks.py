@@ -8,19 +8,8 @@ from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import any_network, classifier, inception, network_files
 from wae_tf.evaluation.distances import FeatureNetwork
+from wae_tf.evaluation.network_measures import KINDS, OF_INCEPTION
 from wae_tf.evaluation.options import RESIZES, Options
-
-#: What is measured by a network, and what a table calls it.
-KINDS = {
-    "frechet": "Frechet distance",
-    "kernel": "kernel distance",
-    "gaussian_mmd": "Gaussian MMD x 1000",
-    "precision": "precision",
-    "recall": "recall",
-    "density": "density",
-    "coverage": "coverage",
-    "score": "classifier score",
-}
 
 
 def networks(
@@ -70,8 +59,8 @@ def metric_names(network: FeatureNetwork, options: Options) -> dict[str, str]:
     names = {kind: f"{kind}_{network.name}" for kind in KINDS}
     if network.name == "inception":
         names = {kind: name + _resize_tail(options) for kind, name in names.items()}
-        own = {"frechet": "fid", "kernel": "kid", "score": "inception_score"}
-        names |= {kind: name + _resize_tail(options) for kind, name in own.items()}
+        own = OF_INCEPTION.items()
+        names |= {kind: name + _resize_tail(options) for kind, name in own}
     return names
 
 

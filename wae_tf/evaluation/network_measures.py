@@ -12,6 +12,21 @@ from wae_tf.evaluation.bootstrap import Resampling
 from wae_tf.evaluation.distances import FeatureNetwork, Features, Progress
 from wae_tf.evaluation.picture_measures import Pictures
 
+#: What is measured by a network, and what a table calls it.
+KINDS = {
+    "frechet": "Frechet distance",
+    "kernel": "kernel distance",
+    "gaussian_mmd": "Gaussian MMD x 1000",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+    "score": "classifier score",
+}
+#: What three of them are called of Inception.
+OF_INCEPTION = {"frechet": "fid", "kernel": "kid", "score": "inception_score"}
+#: How the names of a network's numbers begin, of how many pictures they are among them.
+BEGINNINGS = (*KINDS, *OF_INCEPTION.values(), "count")
 #: What the name of half the width of a number's 95% interval ends in.
 INTERVAL = "_ci95"
 #: Rows at most of measures of all pairs, whose time grows with their square.

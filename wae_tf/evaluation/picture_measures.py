@@ -20,6 +20,9 @@ SLICED_SIDE = 8  # of the smallest images that TF-GAN's 7x7 patches fit
 #: Resamples of a sliced Wasserstein distance, and the directions that they are taken along.
 MOST_SLICED, DIRECTIONS = 20, 16
 
+#: How the names of numbers begin that not every evaluation has: of samples, or of data without labels.
+BEGINNINGS = ("sliced_wasserstein", "evaluated_samples", "nearest_train_samples")
+
 #: Bytes of images to the bytes of what a model sees, as `reconstruction_quality.originals`.
 Seen = Callable[[np.ndarray], np.ndarray]
 

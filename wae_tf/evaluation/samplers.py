@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf import registry, streams
-from wae_tf.errors import DataError, FlagError
+from wae_tf.errors import DataError, FlagError, RunError
 from wae_tf.errors.suggestions import did_you_mean
 from wae_tf.evaluation.options import SAMPLERS
 from wae_tf.models import passes
@@ -122,6 +122,8 @@ class Descent:
             if step == 0 or step % LOOK_EVERY == LOOK_EVERY - 1:
                 loss, codes, images = self._compiled_look(index)
                 looks.append((step, float(loss)))
+                if not looks[-1][1]:  # of images of one value each
+                    break
                 if step and abs(looks[-1][1] - looks[-2][1]) / abs(looks[-2][1]) < STOP_BELOW:
                     break
         return codes.numpy(), images.numpy(), looks
@@ -188,6 +190,7 @@ def mixture(model: Wae, train: np.ndarray, count: int, *, seed: int = 0) -> np.n
 
     Raises:
         DataError: there is one training image.
+        RunError: codes are not finite.
     """
     from sklearn.mixture import GaussianMixture
 
@@ -198,6 +201,10 @@ def mixture(model: Wae, train: np.ndarray, count: int, *, seed: int = 0) -> np.n
             "2 are needed."
         )
     fitted = passes.codes(model, train[:MIXTURE_CODES]).astype(np.float64)
+    if not np.isfinite(fitted).all():
+        raise RunError(
+            "--sampler=gmm is fitted to the codes of training images, and this model's are not all finite."
+        )
     components = min(COMPONENTS, len(fitted) // 2)
     chosen = GaussianMixture(components, random_state=seed % 2**32).fit(fitted)
     drawn, _ = chosen.sample(count)

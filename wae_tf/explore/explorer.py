@@ -26,6 +26,7 @@ class Explorer:
         rows: data [n, ...] as the model takes them; none: there are no neighbours.
         labels: int64 [n], of the rows; left if they are of more classes than the model has, as where
             it has none.
+        zero_and_one: whether the data's files have pixels of 0 and 1, read as 0 and 255.
 
     Attributes:
         codes: float32 [n, z] of the rows, means of a gaussian encoder.
@@ -35,9 +36,13 @@ class Explorer:
     """
 
     def __init__(
-        self, model: Wae, rows: np.ndarray | None = None, labels: np.ndarray | None = None
+        self,
+        model: Wae,
+        rows: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+        zero_and_one: bool = False,
     ):
-        self.model = model
+        self.model, self.zero_and_one = model, zero_and_one
         known = labels is not None and (labels < model.settings.classes).all()
         self.labels = labels if known else None
         self.rows = np.empty((0, *model.image_shape), np.float32) if rows is None else rows

@@ -35,6 +35,7 @@ def explore(
     port: int,
     rows: int,
     labels: np.ndarray | None = None,
+    zero_and_one: bool = False,
 ) -> None:
     """Opens the page of a model, until a signal.
 
@@ -45,6 +46,7 @@ def explore(
         port: see `server.listen`.
         rows: of the data, at most, among which neighbours are sought.
         labels: int64 [n], of the data, of a model with classes.
+        zero_and_one: see `Explorer`.
 
     Raises:
         Interrupted: a signal ended it.
@@ -53,5 +55,5 @@ def explore(
     with interruption.listening(_ADVICE):
         if some is not None:
             progress(f"encoding {len(some):,} rows of the data, to look for neighbours")
-        explorer = Explorer(model, some, passes.first(labels, rows))
+        explorer = Explorer(model, some, passes.first(labels, rows), zero_and_one)
         server.serve(explorer, title, server.listen(port))

@@ -257,7 +257,8 @@ class Page:
         if file is None:  # taken away again
             return [gr.skip()] * (5 + len(self.sliders))
         try:
-            row = views.as_row(self.explorer.model, Path(file).read_bytes())
+            data, of_ones = Path(file).read_bytes(), self.explorer.zero_and_one
+            row = views.as_row(self.explorer.model, data, of_ones)
         except BadPicture as error:
             raise _told(f"the file {error}.") from error
         return self._of_row(row, leaf, label)

@@ -22,18 +22,20 @@ def takes_pictures(model: Wae) -> bool:
     return model.image_shape[-1] in (1, 3)
 
 
-def as_row(model: Wae, data: bytes) -> np.ndarray:
+def as_row(model: Wae, data: bytes, zero_and_one: bool = False) -> np.ndarray:
     """A picture file as a row uint8 [H, W, C]: of another shape, its centre is cut out and resized.
 
     Args:
         model: one that `takes_pictures`.
         data: of the file, of any kind that Pillow reads.
+        zero_and_one: one without pixels above 1 is read as of 0 and 255.
 
     Raises:
         BadPicture: it is no picture.
     """
     height, width, channels = model.image_shape
-    pixels = picture_files.decode_picture(data, grey=channels == 1)
+    stretch = zero_and_one and picture_files.largest(data)[0] <= 1
+    pixels = picture_files.decode_picture(data, grey=channels == 1, stretch=stretch)
     if pixels.shape[:2] == (height, width):
         return pixels
     scale = min(pixels.shape[0] / height, pixels.shape[1] / width)

@@ -50,6 +50,11 @@ def checked(constructor: Callable[..., None]) -> Callable[..., None]:
         try:
             if given.get("data_size") is not None:
                 given["data_size"] = plain("data_size", given["data_size"], "int")
+                if given["data_size"] < 1:
+                    raise KeywordError(
+                        f"data_size={given['data_size']} is too small; accepted: 1 up, the number of "
+                        "training images."
+                    )
             constructor(*bound.args, **bound.kwargs)
         except FlagError as error:
             if isinstance(error, KeywordError) or isinstance(settings, Config):

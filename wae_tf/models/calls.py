@@ -74,13 +74,27 @@ def make_usable(asked: dict[str, Any], what: str) -> None:
 
 
 def usable_validation(data: Any, steps: int | None) -> Any:
-    """`validation_data`, of which the same holds; steps is `validation_steps`."""
+    """`validation_data`, of which the same holds; steps is `validation_steps`.
+
+    Raises:
+        ValueError: as `make_usable`; other parts than x, y and sample_weight.
+    """
+    if data is None:
+        return None
     _check_end(data, "validation_data", "validation_steps", steps)
-    if isinstance(data, list | tuple) and len(data) in (2, 3):
-        parts = dict(zip(("x", "y", "sample_weight"), (*data, None), strict=False))
-        make_usable(parts, "validation_data")
-        return tuple(parts.values())
-    return _in_tuples(data)
+    given = data if isinstance(data, list | tuple) else (data,)
+    if not 1 <= len(given) <= 3:
+        raise ValueError(
+            f"validation_data is a {type(data).__name__} of {len(given)} parts; accepted: x, (x, y) or "
+            "(x, y, sample_weight), or a data set."
+        )
+    if len(given) == 1:
+        alone = {"x": given[0], "steps": steps}
+        make_usable(alone, "validation_data")
+        return alone["x"]
+    parts = dict(zip(("x", "y", "sample_weight"), (*given, None), strict=False))
+    make_usable(parts, "validation_data")
+    return tuple(parts.values())
 
 
 def check_class_weight(model: Any, asked: dict[str, Any]) -> None:

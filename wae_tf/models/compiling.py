@@ -35,6 +35,7 @@ class CompiledAutoencoder(Autoencoder):
         self.schedules = Schedules(self.settings)
         if schedule_length is not None:
             self.schedules.set_length(*schedule_length)
+        self.updates: list[updates.Update] = []
         self.adversary_optimizer: keras.optimizers.Optimizer | None = None
         self.tied_rates: rates.TiedRates | None = None
 
@@ -126,6 +127,7 @@ class CompiledAutoencoder(Autoencoder):
         # Keras's own scaling is of the first optimizer alone: `loss_scaled` is of both.
         scaled = {"optimizer": updates.loss_scaled(own, settings), "auto_scale_loss": False}
         super().compile(**kwargs | scaled)
+        before = self.updates
         self.updates = [updates.Update(self.optimizer, self.autoencoder_variables, settings.lr)]
         if self.adversary is not None:
             own = adversary_optimizer or updates.make_optimizer(settings, settings.lr_adv)
@@ -135,9 +137,12 @@ class CompiledAutoencoder(Autoencoder):
                 updates.Update(self.adversary_optimizer, variables, settings.lr_adv)
             )
             self.tied_rates = rates.TiedRates(self.optimizer, self.adversary_optimizer)
+        steps = int(self.step.numpy())
+        for i, update in enumerate(self.updates):
+            update.begin(steps, before[i].skipped(steps) if before else 0)
 
     def get_compile_config(self) -> dict[str, Any] | None:
-        """Both optimizers, with their settings; None before `compile`."""
+        """Both optimizers, with their settings, and the steps of those before; None before `compile`."""
         if not self.compiled:
             return None
         if self.tied_rates is not None and not self.schedules.set_rates:
@@ -146,15 +151,18 @@ class CompiledAutoencoder(Autoencoder):
         return {
             "optimizer": serialize(self.optimizer),
             "adversary_optimizer": self.adversary_optimizer and serialize(self.adversary_optimizer),
+            "by_others": [update.by_others for update in self.updates],
         }
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles and builds both optimizers, so that their state can be loaded."""
         deserialize = keras.saving.deserialize_keras_object
+        given = [config["optimizer"], config["adversary_optimizer"]]
         if self.schedules.set_rates:
-            self.compile()
-        else:
-            self.compile(*(value and deserialize(value) for value in config.values()))
+            given = []
+        self.compile(*(value and deserialize(value) for value in given))
+        for update, steps in zip(self.updates, config.get("by_others", ()), strict=False):
+            update.by_others = steps
 
     @property
     def autoencoder_variables(self) -> list[keras.Variable]:

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+#: What an assertion of a graph says, by which it is known.
+_OTHERS = "found some below 0 or above"
+
 
 def one_hot(model: Any, labels: Any, name: str, count: Any = None) -> tf.Tensor:
     """Labels as the decoder takes them, [n, classes] of the model's floats.
@@ -47,7 +50,7 @@ def one_hot(model: Any, labels: Any, name: str, count: Any = None) -> tf.Tensor:
     if not labels.dtype.is_integer:
         raise ValueError(f"{name} is of type {labels.dtype.name}, and {wanted(model)}.")
     labels = tf.cast(tf.reshape(labels, [-1]), tf.int64)
-    sentence = f"{name}: {wanted(model)}; found some below 0 or above {classes - 1}"
+    sentence = f"{name}: {wanted(model)}; {_OTHERS} {classes - 1}"
     inside = [
         tf.debugging.assert_non_negative(labels, sentence),
         tf.debugging.assert_less(labels, tf.constant(classes, tf.int64), sentence),
@@ -71,6 +74,18 @@ def check(model: Any, labels: Any, name: str) -> None:
         raise ValueError(f"{name} is of type {values.dtype}, and {wanted(model)}.")
     if values.size and (values.min() < 0 or values.max() >= classes):
         raise ValueError(f"{name} goes from {values.min()} to {values.max()}, and {wanted(model)}.")
+
+
+def check_error(model: Any, error: Exception, name: str) -> None:
+    """Says in a sentence that it was labels of a later batch over which a graph has failed.
+
+    Raises:
+        ValueError: it was.
+    """
+    if _OTHERS in str(error):
+        raise ValueError(
+            f"{name} of a later batch has some that are no class, and {wanted(model)}."
+        ) from error
 
 
 def wanted(model: Any) -> str:

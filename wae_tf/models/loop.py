@@ -18,6 +18,9 @@ from wae_tf.models.step import rates, replicas
 from wae_tf.models.step.running_means import RunningMeans
 from wae_tf.settings import processor
 
+#: Types too coarse for weights that are trained; the mixed policies compute in them alone.
+HALF = {"float16", "bfloat16"}
+
 
 class Loop(CompiledAutoencoder):
     """What `keras.Model.fit`, `evaluate` and `predict` ask of a model with steps of its own."""
@@ -56,7 +59,7 @@ class Loop(CompiledAutoencoder):
         if self.schedules.follow_epochs and not self.schedules.length_given:
             one = {"x": inputs.image_of(asked["x"], "x of fit")}
             self.schedules.set_length_of_fit(self, (), asked | one)
-            self.train_function = None  # the table of rates is a constant of it
+            self.train_function = None  # where it begins and ends are constants of it
         asked["callbacks"] = rates.watched(self, asked["callbacks"])
         if self.adversary_optimizer is not None:
             asked["callbacks"] = _with_finalizing(self, asked["callbacks"])
@@ -127,6 +130,13 @@ class Loop(CompiledAutoencoder):
             labels.one_hot(self, y, f"y of {what}, the labels,")
 
     def _tell_of_half(self) -> None:
+        for name, network in self.networks.items():
+            for half in sorted({variable.dtype for variable in network.trainable_variables} & HALF):
+                because = ", in which Adam's epsilon of 1e-8 is 0" if half == "float16" else ""
+                console.warn(
+                    f"weights of the {name} are {half}{because}: updates are rounded away, and training "
+                    f"stands still or is not finite; layers of dtype='mixed_{half}' keep theirs in float32."
+                )
         if tf.config.list_physical_devices("GPU"):
             return
         if told := processor.against_half(self.settings.precision):
@@ -268,7 +278,15 @@ class _Looking:
         if self.due and not self.model.trusts_batches:
             batches = self._looked_at(batches)
             self.due = False
-        return self.function(batches)
+        try:
+            return self.function(batches)
+        except tf.errors.InvalidArgumentError as error:
+            labels.check_error(self.model, error, f"y of {self._method}, the labels,")
+            raise
+
+    @property
+    def _method(self) -> str:
+        return getattr(self.model, f"_{self.name}_is_for", "fit")
 
     def _looked_at(self, batches: Any) -> Any:
         """The same batches, of which the first has been checked."""
@@ -285,7 +303,7 @@ class _Looking:
 
     def _check(self, batch: Any) -> None:
         model, strategy = self.model, self.model.distribute_strategy
-        train, what = self.name == "train_function", getattr(model, f"_{self.name}_is_for", "fit")
+        train, what = self.name == "train_function", self._method
         spread = replicas.parts(strategy, batch)
         count, among = sum(map(replicas.rows, spread)), model._replicas
         if train and count % among and replicas.is_single_process(strategy):

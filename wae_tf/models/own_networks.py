@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from wae_tf.errors import KeywordError, first_line
-from wae_tf.models import arguments
+from wae_tf.models import arguments, shared_layers
 from wae_tf.models import network_shapes as shapes
 from wae_tf.networks import last_layer
 from wae_tf.settings import Settings
@@ -95,8 +95,19 @@ def serialized(networks: Mapping[str, keras.layers.Layer]) -> dict[str, Any]:
     """Configs by name, of which `keras.saving` makes the networks again.
 
     Raises:
-        ValueError: one has no config.
+        ValueError: one has no config, or none of which Keras can make it again.
     """
+    with shared_layers.scope():
+        made = _configs(networks)
+        if not shared_layers.there_are(networks.values()):
+            return made
+        # Keras marks what it meets again, and a network's config is a copy by then: of the first time.
+        made = shared_layers.of_layers_alone(_configs(networks))
+    shared_layers.check(made)
+    return made
+
+
+def _configs(networks: Mapping[str, keras.layers.Layer]) -> dict[str, Any]:
     made = {}
     for name, network in networks.items():
         try:
@@ -123,11 +134,12 @@ def config_of(networks: Mapping[str, keras.Model], given: tuple[str, ...]) -> di
 
 def made(kind: type[Autoencoder], config: Mapping[str, Any]) -> Autoencoder:
     """The model of such a config."""
-    own = {
-        name: keras.saving.deserialize_keras_object(config[name])
-        for name in NETWORKS
-        if config.get(name) is not None
-    }
+    with shared_layers.scope():
+        own = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in NETWORKS
+            if config.get(name) is not None
+        }
     frozen = config.get("frozen", {})  # files of before have none
     model = kind(**({name: value for name, value in config.items() if name != "frozen"} | own))
     for name, layers in frozen.items():

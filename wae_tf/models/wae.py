@@ -65,7 +65,10 @@ class Wae(Loop):
 
     def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
         """D_Z(Q_Z, P_Z) of a batch, a scalar."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} has no penalty: make a WaeMmd, WaeGan, ..., or a subclass with a "
+            "method penalty(self, encoding, prior_sample, noise)."
+        )
 
     def cost(
         self,
@@ -87,6 +90,22 @@ class Wae(Loop):
             return 1.0
         count = tf.shape(rows)[0] * replicas.replicas()
         return tf.cast(count, self.full_dtype) / divisor
+
+    def of_means(self, images: tf.Tensor, terms: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """`loss` and `reconstruction` of a batch with the cost's mean, whatever `batch_divisor`.
+
+        What is averaged over batches by their images must be means: of sums over a divisor a last batch
+        of fewer images would count less than its share.
+
+        Args:
+            images: of the batch; in a replica, its rows of them.
+            terms: of `objective`, on them.
+        """
+        loss, mean = terms["loss"], terms["reconstruction"]
+        if self.settings.batch_divisor is not None:
+            mean /= self._share_of_batch(images)
+            loss = loss - terms["reconstruction"] + mean
+        return {"loss": loss, "reconstruction": mean}
 
     def objective(
         self,
@@ -270,11 +289,7 @@ class Wae(Loop):
         images, aim = inputs.taken(self, batch)
         with self.once_there_is(images):
             terms = self.test_terms(images, self.running_means.next_test_batch(), aim)
-            if self.settings.batch_divisor is not None:
-                # A mean again: with a divisor a last batch of fewer images would count less than its share.
-                mean = terms["reconstruction"] / self._share_of_batch(images)
-                loss = terms["loss"] - terms["reconstruction"] + mean
-                terms |= {"reconstruction": mean, "loss": loss}
+            terms |= self.of_means(images, terms)
             return self.running_means.update(terms, replicas.count(images), self.least_codes)
 
     def test_terms(

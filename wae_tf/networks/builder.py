@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -12,6 +14,17 @@ from wae_tf import streams
 from wae_tf.networks import convolution
 from wae_tf.networks.batch_norm import FusedBatchNormalization
 from wae_tf.settings import Settings
+
+
+@contextlib.contextmanager
+def channels_last() -> Iterator[None]:
+    """Layers made inside take [n, H, W, C], whatever `keras.json` or a program has set for others."""
+    others = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_last")
+    try:
+        yield
+    finally:
+        keras.config.set_image_data_format(others)
 
 
 class Builder:

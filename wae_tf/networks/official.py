@@ -9,7 +9,7 @@ from keras import layers
 
 from wae_tf import registry
 from wae_tf.networks import fitting, sizes
-from wae_tf.networks.builder import Builder
+from wae_tf.networks.builder import Builder, channels_last
 from wae_tf.registry import register
 from wae_tf.settings import Settings
 
@@ -20,7 +20,7 @@ def _began_width(i: int, count: int) -> int:
     return ii + 1 - ii // 2 if i != count - 2 else ii - (ii - 1) // 2
 
 
-@register("encoder", "mlp", help="linear layers")
+@register("encoder", "mlp", help="linear layers", unread=("filter_size",))
 def _mlp_encoder(net: Builder, x):
     for i in range(net.settings.encoder_layers):
         x = net.norm(net.linear(x, net.settings.encoder_filters, f"h{i}_lin"), f"h{i}_bn")
@@ -48,6 +48,7 @@ def _dcgan_encoder(net: Builder, x):
     "encoder",
     "ali",
     help="that of adversarially learned inference, 32x32",
+    unread=("encoder_layers", "filter_size"),
     last_layer="hlast_lin",
     pictures=True,
     check="ali",
@@ -69,6 +70,7 @@ def _ali_encoder(net: Builder, x):
     "encoder",
     "began",
     help="pairs of convolutions between poolings, no batch norm",
+    unread=("batch_norm", "batch_norm_decay", "batch_norm_eps"),
     pictures=True,
     check="began_encoder",
 )
@@ -84,7 +86,7 @@ def _began_encoder(net: Builder, x):
     return x
 
 
-@register("decoder", "mlp", help="linear layers")
+@register("decoder", "mlp", help="linear layers", unread=("filter_size",))
 def _mlp_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     count = net.settings.decoder_layers
     for i in range(count):
@@ -127,6 +129,7 @@ def _dcgan_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     "decoder",
     "ali",
     help="that of adversarially learned inference, 32x32",
+    unread=("decoder_layers", "filter_size"),
     pictures=True,
     check="ali",
 )
@@ -147,6 +150,7 @@ def _ali_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     "decoder",
     "began",
     help="pairs of convolutions between upsamplings, the start added to each",
+    unread=("batch_norm", "batch_norm_decay", "batch_norm_eps"),
     pictures=True,
     check="began_decoder",
 )
@@ -166,6 +170,7 @@ def _began_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     return net.conv(x, image_shape[-1], "hfinal_conv", stride=1, last=True)
 
 
+@channels_last()
 def build_encoder(settings: Settings, image_shape: tuple[int, int, int], **kwargs) -> keras.Model:
     """The encoder (official models.py:6-73), before sampling and before the prior's projection.
 
@@ -212,6 +217,7 @@ def _encoder_outputs(net: Builder, images) -> dict:
     return outputs
 
 
+@channels_last()
 def build_decoder(settings: Settings, image_shape: tuple[int, int, int], **kwargs) -> keras.Model:
     """The decoder up to its logits (official models.py:75-106).
 

@@ -29,6 +29,7 @@ def kernels(side: int) -> tuple[int, tuple[int, ...]]:
     "encoder",
     "replication",
     help="that of the replication report, 28x28 or multiples of 16 (replication wae.py:121-131)",
+    unread=("encoder_layers", "filter_size"),
     pictures=True,
     check="replication",
 )
@@ -48,6 +49,7 @@ def _encoder(net: Builder, x):
     "decoder",
     "replication",
     help="that of the replication report, 28x28 or multiples of 16 (replication wae.py:134-152)",
+    unread=("decoder_layers", "filter_size", "batch_norm_eps"),
     pictures=True,
     check="replication",
 )

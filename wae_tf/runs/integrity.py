@@ -7,6 +7,7 @@ step, so that a bit that flips in either is found.
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -101,6 +102,22 @@ def require_checkpoint(run: RunFolder, checkpoint: str) -> None:
             best_of(run, state)
     elif checkpoint != "newest":
         require_step(run, int(checkpoint))
+
+
+def require_writable(folder: Path) -> None:
+    """Refuses a folder that nothing can be written to, before work that would be lost.
+
+    Args:
+        folder: --work_dir, which may be still to be made.
+
+    Raises:
+        RunError: it, or the nearest folder above that is there, cannot be written to.
+    """
+    places = (folder, *folder.absolute().parents)
+    there = next(place for place in places if os.path.lexists(place))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        reason = os.strerror(errno.EACCES if there.is_dir() else errno.ENOTDIR)
+        raise RunError(f"--work_dir={folder} cannot be written to: {there}: {reason}.")
 
 
 def without_checkpoint(run: RunFolder) -> RunError:

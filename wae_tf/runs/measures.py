@@ -16,6 +16,7 @@ the epoch |
 | test_psnr, test_ssim, test_lpips | test images and their reconstructions |
 | ..._ci95 | half the width of the 95% interval of the number before |
 | count_..., evaluated_... | how many pictures the numbers of a network, and the last evaluation, are of |
+| pixels_of_0_and_1 | 1 where the data's files have these, which are 0 and 255 to the model |
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+#: The key that says of what pixels the data's files are.
+ZERO_AND_ONE = "pixels_of_0_and_1"
 #: Columns of history.csv that name no split, and the column that says the same and names it.
 HISTORY_SPLITS = {
     "loss": "train_loss",

@@ -25,7 +25,7 @@ from wae_tf.console import progress as console_progress
 from wae_tf.errors import RunError, of_a_file
 from wae_tf.files import held_folder, write_atomically
 from wae_tf.models.wae import Wae
-from wae_tf.runs import checkpoints
+from wae_tf.runs import checkpoints, measures
 from wae_tf.runs.folder import RunFolder
 from wae_tf.serving import model_card, other_runtimes, signatures
 from wae_tf.serving.formats import check as check_formats
@@ -65,7 +65,12 @@ num_batch_threads { value: 2 }
 
 
 def save(
-    model: Wae, folder: Path, config: Config | None = None, *, jit_compile: bool = False
+    model: Wae,
+    folder: Path,
+    config: Config | None = None,
+    *,
+    jit_compile: bool = False,
+    zero_and_one: bool = False,
 ) -> dict[str, Signature]:
     """Writes the SavedModel alone; returns its signatures.
 
@@ -74,8 +79,9 @@ def save(
         folder: where to; empty or not there.
         config: see `signatures`.
         jit_compile: see `signatures`.
+        zero_and_one: see `signatures`.
     """
-    made = signatures.signatures(model, config, jit_compile=jit_compile)
+    made = signatures.signatures(model, config, jit_compile=jit_compile, zero_and_one=zero_and_one)
     module = tf.Module(name="wae")
     # The variables and functions alone: Keras objects would bring their own way of saving.
     module.weights = [v.value for v in (*model.encoder.variables, *model.decoder.variables)]
@@ -117,7 +123,8 @@ def export(
         folder: made if need be.
         config: of its run, see `signatures`.
         formats: of `formats.FORMATS`; the SavedModel is always written.
-        metrics: of the run, for the model card.
+        metrics: of the run, for the model card; with `pixels_of_0_and_1` such picture files are read
+            as of 0 and 255.
         progress: is called with a line on what was left out and what was written.
 
     Returns:
@@ -138,7 +145,8 @@ def export(
         _sweep(folder)
         temporary.mkdir()
         held.enter_context(held_folder(temporary))
-        made = save(served, temporary, config)
+        of_ones = bool((metrics or {}).get(measures.ZERO_AND_ONE))
+        made = save(served, temporary, config, zero_and_one=of_ones)
         examples = signatures.example_inputs(served, config)
         _read_back(temporary, made, examples)
         if not write_warmup(temporary, examples):

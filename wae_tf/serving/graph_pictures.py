@@ -50,7 +50,12 @@ def _few(pixels: tf.Tensor) -> tf.Operation | None:
                  "pixels a request are accepted, not", pixels)  # fmt: skip
 
 
-def picture(data: tf.Tensor, config: Config | None, image_shape: tuple[int, int, int]) -> tf.Tensor:
+def picture(
+    data: tf.Tensor,
+    config: Config | None,
+    image_shape: tuple[int, int, int],
+    zero_and_one: bool = False,
+) -> tf.Tensor:
     """A JPEG or PNG as training sees it.
 
     Its size is read from its header, and it is decoded only if the model takes that size. JPEGs are
@@ -62,6 +67,7 @@ def picture(data: tf.Tensor, config: Config | None, image_shape: tuple[int, int,
         data: string scalar, the file's bytes.
         config: dataset, crop and image_size decide on cropping and scaling; None: neither.
         image_shape: (H, W, C) of the model, C 1 or 3. A picture of this size is taken as it is.
+        zero_and_one: pictures whose pixels are 0 and 1 are read as of 0 and 255.
 
     Returns:
         uint8 [H, W, C].
@@ -83,6 +89,8 @@ def picture(data: tf.Tensor, config: Config | None, image_shape: tuple[int, int,
                       "expected, not of", found)  # fmt: skip
     with tf.control_dependencies([guard]):
         pixels = decoded(tf.identity(data))
+        if zero_and_one:
+            pixels = ones_as_white(data, pixels)
 
     def finished(part: tf.Tensor) -> tf.Tensor:
         return grey(over_white(part)) if channels == 1 else over_white(part)
@@ -125,23 +133,49 @@ def size(data: tf.Tensor) -> tf.Tensor:
 def decoded(data: tf.Tensor) -> tf.Tensor:
     """uint8 [h, w, 4] of a JPEG's or PNG's bytes, a string scalar: red, green, blue, opacity."""
     head, is_png = _head(data)
-    # TensorFlow does not stretch grey levels of 1, 2 and 4 bits to the 256 of a byte.
-    few_bits = is_png & (head[25] == 0) & (head[24] < 8)
-    deep = check(~few_bits, "image_bytes: a grey PNG has 8 or 16 bits here, not", head[24])
-    with tf.control_dependencies([deep]):
-        return tf.cond(
-            is_png,
-            lambda: tf.cond(
-                head[25] == 3,
-                lambda: _of_palette(data),
-                lambda: tf.io.decode_png(data, channels=4),
-            ),
-            lambda: _opaque(tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")),
-        )
+
+    def png() -> tf.Tensor:
+        # Asked for four channels of grey of few bits, TensorFlow gives 1, 3 or 15 for opaque, not 255.
+        rgba = tf.io.decode_png(data, channels=4)
+        return tf.cond(head[24] < 8, lambda: _opaque_or_clear(rgba), lambda: rgba)
+
+    return tf.cond(
+        is_png,
+        lambda: tf.cond(head[25] == 3, lambda: _of_palette(data), png),
+        lambda: _opaque(tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")),
+    )
+
+
+def _opaque_or_clear(rgba: tf.Tensor) -> tf.Tensor:
+    opacity = tf.cast(rgba[..., 3:] != 0, tf.uint8) * tf.constant(255, tf.uint8)
+    return tf.concat([rgba[..., :3], opacity], axis=-1)
+
+
+def ones_as_white(data: tf.Tensor, rgba: tf.Tensor) -> tf.Tensor:
+    """A picture without pixels above 1 as one of 0 and 255, and opaque; another as it is.
+
+    Args:
+        data: string scalar, the file's bytes.
+        rgba: uint8 [h, w, 4], what `decoded` makes of them.
+    """
+    # picture_files._stretched.
+    head, is_png = _head(data)
+    wide = is_png & (head[25] == 0) & (head[24] == 16)  # the upper byte of a 1 is 0
+
+    def white(levels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        pixels = tf.cast(levels != 0, tf.uint8) * tf.constant(255, tf.uint8)
+        return tf.reduce_max(levels) <= 1, pixels
+
+    none_above, pixels = tf.cond(
+        wide,
+        lambda: white(tf.io.decode_png(data, channels=3, dtype=tf.uint16)),
+        lambda: white(rgba[..., :3]),
+    )
+    return tf.cond(none_above, lambda: _opaque(pixels), lambda: rgba)
 
 
 def _of_palette(data: tf.Tensor) -> tf.Tensor:
-    # Asked for four channels of an index of few bits, TensorFlow gives 1, 3 or 15 for opaque, not 255.
+    # As of grey of few bits, but opacities may be any here.
     pixels = tf.io.decode_png(data, channels=0)  # four where the palette has opacities, else three
     rgba = tf.cond(tf.shape(pixels)[2] == 4, lambda: pixels, lambda: _opaque(pixels))
     return tf.ensure_shape(rgba, [None, None, 4])

@@ -21,8 +21,14 @@ ENDS = {"unit": (0.0, 1.0), "any": (float(tf.float32.min), float(tf.float32.max)
 class Graphs:
     """Checks and functions of the signatures of one float32 model."""
 
-    def __init__(self, model: Wae, config: Config | None, jit_compile: bool):
-        self.model, self.config = model, config
+    def __init__(
+        self,
+        model: Wae,
+        config: Config | None,
+        jit_compile: bool = False,
+        zero_and_one: bool = False,
+    ):
+        self.model, self.config, self.zero_and_one = model, config, zero_and_one
         self.low, self.high = ENDS.get(model.settings.pixel_range_of_data, (-1.0, 1.0))
         self.range = f"[{self.low:g}, {self.high:g}]"
         if model.settings.pixel_range_of_data == "any":
@@ -163,7 +169,9 @@ class Graphs:
         image_bytes = graph_checks.sized(image_bytes, "image_bytes", (), self.most)
         image_bytes = graph_pictures.bounded(image_bytes)
         pixels = tf.map_fn(
-            lambda data: graph_pictures.picture(data, self.config, self.model.image_shape),
+            lambda data: graph_pictures.picture(
+                data, self.config, self.model.image_shape, self.zero_and_one
+            ),
             image_bytes,
             fn_output_signature=tf.TensorSpec(self.model.image_shape, tf.uint8),
         )

@@ -16,6 +16,7 @@ import wae_tf
 from wae_tf.config import Config
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
+from wae_tf.runs import measures
 from wae_tf.serving import graph_checks, signatures
 from wae_tf.serving.graphs import ENDS, SLACK
 from wae_tf.serving.signatures import Signature
@@ -51,7 +52,9 @@ def model_card(
             "training_images": model.data_size,
             "image_shape": list(model.image_shape),
             "pixel_range": None if settings.pixel_range_of_data == "any" else pixel_range,
-            "pictures_accepted": signatures.accepted(model, config),
+            "pictures_accepted": signatures.accepted(
+                model, config, bool(metrics.get(measures.ZERO_AND_ONE))
+            ),
         },
         "training": {
             "step": int(model.step.numpy()),

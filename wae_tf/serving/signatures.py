@@ -85,7 +85,11 @@ def served_model(model: Wae) -> Wae:
 
 
 def signatures(
-    model: Wae, config: Config | None = None, *, jit_compile: bool = False
+    model: Wae,
+    config: Config | None = None,
+    *,
+    jit_compile: bool = False,
+    zero_and_one: bool = False,
 ) -> dict[str, Signature]:
     """What is served of a float32 model, by name; `serving_default` is `reconstruct` again.
 
@@ -94,8 +98,9 @@ def signatures(
         config: of its run: dataset, crop and image_size say which pictures it takes; None: those of
             its own size.
         jit_compile: compile the networks with XLA. A server must have XLA for such a model.
+        zero_and_one: picture files of 0 and 1 are read as of 0 and 255, as the data were.
     """
-    graphs = Graphs(model, config, jit_compile)
+    graphs = Graphs(model, config, jit_compile, zero_and_one)
     settings, shape = model.settings, model.image_shape
     size = "x".join(map(str, shape))
     in_range = f"within {graphs.range}"
@@ -111,7 +116,10 @@ def signatures(
             codes._replace(name="logvar", meaning="its log-variance"),
         ]
     picture = Port(
-        "image_bytes", tf.string, (None,), f"JPEG or PNG files; {accepted(model, config)}"
+        "image_bytes",
+        tf.string,
+        (None,),
+        f"JPEG or PNG files; {accepted(model, config, zero_and_one)}",
     )
     wanted = {
         "reconstruct": ("images to their reconstructions", (images,), (decoded,)),
@@ -188,10 +196,12 @@ def accepts_files(model: Wae) -> bool:
     return model.of_pictures and model.image_shape[2] in (1, 3)
 
 
-def accepted(model: Wae, config: Config | None = None) -> str:
+def accepted(model: Wae, config: Config | None = None, zero_and_one: bool = False) -> str:
     """Which pictures the bytes signatures take, in words."""
     if not accepts_files(model):
         return "none"
+    if zero_and_one:
+        return accepted(model, config) + "; pixels of 0 and 1 are read as 0 and 255"
     height, width, _ = model.image_shape
     if config is not None and config.dataset == "celeba":
         return f"218x178 (height x width), cropped ({config.crop}) and scaled, or {height}x{width}"

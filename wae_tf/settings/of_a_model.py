@@ -7,15 +7,13 @@ from typing import Any
 
 from wae_tf import registry
 from wae_tf.errors import FlagError
-from wae_tf.errors.suggestions import did_you_mean
 from wae_tf.settings.checks import (
     check_divisions_by_scale,
     check_number,
     check_report_options,
-    check_text,
     plain,
-    shown,
 )
+from wae_tf.settings.fields import check_field, field
 from wae_tf.settings.lr_schedules import schedule_speed
 
 PRIORS = ("normal", "sphere", "uniform")
@@ -28,30 +26,6 @@ MMD_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 MOST_LAYERS, MOST_FILTER_SIZE = 100, 64
 #: Above any data set's number of labels.
 MOST_CLASSES = 100_000
-
-
-def field(
-    default: Any,
-    help_text: str,
-    *,
-    choices: tuple[str, ...] | None = None,
-    kind: str | None = None,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    above: float | None = None,
-) -> Any:
-    """A setting: its default, its help, and what is accepted: `kind` says entries of the registry."""
-    return dataclasses.field(
-        default=default,
-        metadata={
-            "help": help_text,
-            "choices": choices,
-            "kind": kind,
-            "minimum": minimum,
-            "maximum": maximum,
-            "above": above,
-        },
-    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -231,47 +205,19 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Turns sequences into tuples and checks every value."""
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
+        for setting in dataclasses.fields(self):
+            name, value = setting.name, getattr(self, setting.name)
             if value is not None:
-                object.__setattr__(self, field.name, plain(field.name, value, str(field.type)))
+                object.__setattr__(self, name, plain(name, value, str(setting.type)))
         object.__setattr__(self, "mmd_scales", tuple(float(s) for s in self.mmd_scales))
         if self.encoder_clip == "std":
             raise FlagError(
                 "--encoder_clip=std, the second head as the standard deviation itself, is gone: nobody's "
                 "code had it; std_at_most is the replication report's, logvar the official one."
             )
-        for field in dataclasses.fields(self):
-            self._check_field(field)
+        for setting in dataclasses.fields(self):
+            check_field(setting, getattr(self, setting.name))
         self._check_together()
-
-    def _check_field(self, field: dataclasses.Field) -> None:
-        value, meta = getattr(self, field.name), field.metadata
-        if value is None:
-            if field.default is not None:
-                raise FlagError(f"--{field.name} needs a value: {meta['help']}.")
-            return
-        for text in value if isinstance(value, tuple) else (value,):
-            if isinstance(text, str):
-                check_text(field.name, text)
-        if meta["choices"] and value not in meta["choices"]:
-            raise FlagError(
-                f"--{field.name}={shown(value)} is not known; accepted: {', '.join(meta['choices'])}"
-                + did_you_mean(value, meta["choices"])
-            )
-        if meta["kind"]:
-            registry.entry(meta["kind"], value)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return
-        check_number(field.name, value, any_int=field.name == "seed")
-        if meta["minimum"] is not None and value < meta["minimum"]:
-            raise FlagError(f"--{field.name}={value} is too small; accepted: {meta['minimum']} up.")
-        if meta["maximum"] is not None and value > meta["maximum"]:
-            raise FlagError(
-                f"--{field.name}={value} is too large; accepted: {meta['maximum']} at most."
-            )
-        if meta["above"] is not None and value <= meta["above"]:
-            raise FlagError(f"--{field.name}={value} must be above {meta['above']}.")
 
     def _check_together(self) -> None:
         for scale in self.mmd_scales:
@@ -295,9 +241,9 @@ class Settings:
         check_report_options(self)
         if self.classes == 1:
             raise FlagError("--classes=1 tells nothing apart; accepted: 2 up, or 0 for no labels.")
-        for field in dataclasses.fields(self):
-            if field.metadata["kind"]:
-                self._check_needs(field.name, field.metadata["kind"])
+        for setting in dataclasses.fields(self):
+            if setting.metadata["kind"]:
+                self._check_needs(setting.name, setting.metadata["kind"])
         if self.prior_scale == 0:
             check_divisions_by_scale(self)
 

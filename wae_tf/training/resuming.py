@@ -7,8 +7,9 @@ from typing import Any
 from wae_tf.config import Config
 from wae_tf.console import progress
 from wae_tf.data.image_set import ImageSet
-from wae_tf.errors import DataError, RunError
+from wae_tf.errors import DataError, FlagError, RunError
 from wae_tf.models import by_name
+from wae_tf.models.step.guard import finite
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
@@ -24,7 +25,13 @@ FINISHED = -2
 
 
 def begin(run: RunFolder, config: Config, images: ImageSet, length: Length, overwrite: bool) -> int:
-    """Makes the folder ready; returns the step of the checkpoint to go on from, -1, or FINISHED."""
+    """Makes the folder ready; returns the step of the checkpoint to go on from, -1, or FINISHED.
+
+    Raises:
+        FlagError: the run has other flags, or is beyond where these end.
+        DataError: it is of other images.
+        RunError: its files cannot be used.
+    """
     if not overwrite:
         integrity.mend(run, progress)
     if overwrite or not run.begun(config):
@@ -43,13 +50,17 @@ def begin(run: RunFolder, config: Config, images: ImageSet, length: Length, over
             f"{' and '.join(differing)} differ); give the same data, or --overwrite to start anew."
         )
     step, total = checkpoints.newest(run.checkpoints, progress), length.total
-    longer = "--steps" if total == config.steps else "--epochs"
+    longer, asked = ("--steps", total) if total == config.steps else ("--epochs", config.epochs)
     advice = (
         f"--work_dir={run.folder} holds a run already, finished at step {step}; raise {longer} "
         "to go on, give another --work_dir, or --overwrite to remove it and start anew."
     )
     if step is not None and step > total:
-        raise RunError(advice)
+        raise FlagError(
+            f"{longer}={asked} ends at step {total}, and the run in --work_dir={run.folder} is at step "
+            f"{step} already; raise {longer} to go on, give another --work_dir, or --overwrite to remove "
+            "it and start anew."
+        )
     if step is not None and step == known.get("steps"):
         if step == total:
             progress(f"nothing to do: {advice}")
@@ -114,27 +125,39 @@ def restore(config: Config, images: ImageSet | None = None) -> tuple[Wae, ImageS
     Raises:
         RunError: no run or no checkpoint in the folder.
     """
+    model, images, _ = restore_with_facts(config, images)
+    return model, images
+
+
+def restore_with_facts(
+    config: Config, images: ImageSet | None = None
+) -> tuple[Wae, ImageSet, dict[str, int]]:
+    """As `restore`, and what `setup.facts_of` says of the images, for which all are read once.
+
+    Raises:
+        RunError: no run or no checkpoint in the folder.
+    """
     run = RunFolder(config.folder)
     run.require()
     images = images or reading.load_images(config)
     config = setup.with_classes(config, images)
-    if said := _of_other_images(run, setup.facts_of(config, images), images):
+    facts = setup.facts_of(config, images)
+    if said := _of_other_images(run, facts, images):
         progress(said)
-    return _restored(config, setup.build(config, images)), images
+    return _restored(config, setup.build(config, images)), images, facts
 
 
-def note_evaluated(config: Config, images: ImageSet) -> str | None:
+def note_evaluated(run: RunFolder, facts: dict[str, int], images: ImageSet) -> str | None:
     """Notes in metrics.json which images its numbers are now of.
 
     Args:
-        config: of a run that was evaluated.
-        images: that it was evaluated on.
+        run: that was evaluated.
+        facts: `setup.facts_of` the images that it was evaluated on.
+        images: these.
 
     Returns:
         a sentence where they are not the run's, else None.
     """
-    run = RunFolder(config.folder)
-    facts = setup.facts_of(setup.with_classes(config, images), images)
     run.update_metrics(
         {f"evaluated_{part}_sum": facts[f"{part}_rows_sum"] for part in ("train", "test")}
     )
@@ -182,6 +205,11 @@ def _restored(config: Config, model: Wae) -> Wae:
             # A training that goes on drops some and adds others meanwhile.
             if checkpoints.steps(run.checkpoints) == there:
                 raise
+    if not finite((model.encoder, model.decoder)):
+        raise RunError(
+            f"{checkpoints.path_of(run.checkpoints, step)} holds weights that are not finite, of which "
+            "nothing can be made; --checkpoint=N takes that of another step."
+        )
     progress(f"restored step {step} of {run.folder}")
     return model
 

@@ -20,7 +20,7 @@ from wae_tf.errors import FlagError
 from wae_tf.models import by_name
 from wae_tf.models.wae import Wae
 from wae_tf.official import weights
-from wae_tf.runs import checkpoints, integrity
+from wae_tf.runs import checkpoints, integrity, measures
 from wae_tf.runs.folder import RunFolder
 from wae_tf.settings import memory, shapes
 from wae_tf.training import reading
@@ -123,7 +123,8 @@ def create(run: RunFolder, config: Config, images: ImageSet, overwrite: bool = F
 def facts_of(config: Config, images: ImageSet) -> dict[str, int]:
     """What a run notes of its images: their shape and number, and sums of both parts.
 
-    With classes the labels have sums too. `train_sum` is of a thousand training images, and all their
+    Pixels of 0 and 1 are noted, for what reads pictures without the data. With classes the labels
+    have sums too. `train_sum` is of a thousand training images, and all their
     labels: what runs of before the other sums have.
     """
     shape = dict(zip(shapes.kind_of(images.image_shape).sizes, images.image_shape, strict=True))
@@ -142,6 +143,7 @@ def facts_of(config: Config, images: ImageSet) -> dict[str, int]:
         "train_sum": _sum(images.train, of_labels.get("train_labels_sum", 0), most=0),
         **{f"{part}_rows_sum": _sum(rows) for part, (rows, _) in parts.items()},
         **of_labels,
+        **({measures.ZERO_AND_ONE: 1} if images.zero_and_one else {}),
     }
 
 

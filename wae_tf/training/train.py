@@ -20,7 +20,6 @@ from wae_tf.errors import FlagError, RunError, of_a_file
 from wae_tf.evaluation import brief, off_prior
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
-from wae_tf.official import weights
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
 from wae_tf.settings import shapes
@@ -114,8 +113,10 @@ def _train(
             f"--steps={config.steps} is more than --epochs={config.epochs} has: training ends at step "
             f"{length.total}"
         )
+    adopted = False
     if chief and config.init_from_official and (overwrite or not run.flags.is_file()):
-        weights.read_checkpoint(model, config.init_from_official)  # before a folder is made for it
+        setup.read_official(model, config.init_from_official)  # before a folder is made for it
+        adopted = True
     start = resuming.begin(run, config, images, length, overwrite) if chief else 0
     start = distribution.from_chief(strategy, start)
     if start == resuming.FINISHED:
@@ -138,7 +139,8 @@ def _train(
         state = {}
         stop.advice = "nothing of this run is saved yet; the same command begins it again."
         with stop.deferring(patient=False):  # `check` asks before each step
-            _first_weights(model, config, images, stop)
+            if not adopted:
+                _first_weights(model, config, images, stop)
         stop.check()
         if chief:
             checkpoints.save(

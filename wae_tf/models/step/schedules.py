@@ -20,39 +20,46 @@ from wae_tf.settings.lr_schedules import milestones, schedule_speed
 PLATEAU_START, PLATEAU_WINDOW, PLATEAU_PATIENCE = 30, 20, 10
 PLATEAU_DIVISOR, PLATEAU_FLOOR = 1.4, 1e-6
 
+#: manual (official wae.py:539-558): from which epoch on it divides by what, besides.
+MANUAL = ((30, 2.0), (50, 5.0), (100, 10.0))
+
 #: adaptive lambda: steps between updates (official wae.py:636-647).
 LAMBDA_EVERY = 1000
 
 
-def decay_table(schedule: str, epochs: int) -> np.ndarray:
-    """The factor of the learning rate in each epoch (official wae.py:539-558).
+def decay_factor(schedule: str, epochs: int, epoch: tf.Tensor) -> tf.Tensor:
+    """The factor of the learning rate in an epoch (official wae.py:539-558).
 
     Args:
         schedule: `constant`, `manual`, `manual_smooth`, `plateau` (1 throughout: its decay
             depends on the losses), a number, or milestones: the product of the factors of those
             reached (a MultiStepLR has one for all, replication wae.py:265-270).
         epochs: number of epochs; `manual_smooth` divides by 100 over all of them.
+        epoch: float64, of any shape, counted from 0; after the last one it stays as it was there.
 
     Returns:
-        float64 [epochs].
+        float64, of the same shape.
     """
-    epoch = np.arange(epochs, dtype=np.float64)
+    epoch = tf.minimum(epoch, epochs - 1.0)
     speed = schedule_speed(schedule)
     if speed is not None:
-        return 10.0 ** (-epoch / speed)
-    reached = milestones(schedule)
-    if reached is not None:
-        return np.prod([np.where(epoch >= start, factor, 1.0) for start, factor in reached], axis=0)
-    if schedule == "manual":
-        return (
-            1.0
-            / np.where(epoch >= 30, 2.0, 1.0)
-            / np.where(epoch >= 50, 5.0, 1.0)
-            / np.where(epoch >= 100, 10.0, 1.0)
-        )
+        return tf.pow(tf.constant(10.0, tf.float64), -epoch / speed)
     if schedule == "manual_smooth":
-        return np.exp(np.log(100.0) / epochs) ** -(epoch + 1.0)
-    return np.ones(epochs)
+        root = math.exp(math.log(100.0) / epochs)
+        return tf.pow(tf.constant(root, tf.float64), -(epoch + 1.0))
+    factor = tf.ones_like(epoch)
+    if schedule == "manual":
+        for start, divisor in MANUAL:
+            factor = tf.where(epoch >= start, factor / divisor, factor)
+    for start, part in milestones(schedule) or ():
+        if start < epochs:  # it may be any whole number
+            factor = tf.where(epoch >= start, factor * part, factor)
+    return factor
+
+
+def decay_table(schedule: str, epochs: int) -> np.ndarray:
+    """`decay_factor` of each epoch, float64 [epochs]."""
+    return decay_factor(schedule, epochs, tf.range(epochs, dtype=tf.float64)).numpy()
 
 
 class Plateau(State):
@@ -129,7 +136,6 @@ class Schedules(State):
         self.length_given = False  # by a caller, so that `fit` leaves it alone
         self.plateau: Plateau | None = None
         self._start = (0, 0)
-        self._table = np.ones(1)
 
     @property
     def follow_epochs(self) -> bool:
@@ -165,7 +171,6 @@ class Schedules(State):
         self.length_given = given
         self.length = (max(1, steps_per_epoch), max(1, epochs))
         self._start = (first_step, first_epoch)
-        self._table = decay_table(self.settings.lr_schedule, self.length[1])
         if self.settings.lr_schedule != "plateau":
             return
         if self.plateau is None:
@@ -215,8 +220,9 @@ class Schedules(State):
             return tf.constant(1.0)
         if self.plateau is not None:
             return tf.convert_to_tensor(self.plateau.decay)
-        table = tf.constant(self._table, tf.float32)
-        return tf.gather(table, tf.minimum(self.epoch(step), len(self._table) - 1))
+        epoch = tf.cast(self.epoch(step), tf.float64)  # raises where no length is known
+        schedule, (_, epochs) = self.settings.lr_schedule, self.length or (1, 1)
+        return tf.cast(decay_factor(schedule, epochs, epoch), tf.float32)
 
     def rate(self, step: tf.Tensor) -> tf.Tensor:
         """The factor of both learning rates at a step."""

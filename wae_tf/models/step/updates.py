@@ -49,6 +49,8 @@ class Update:
         learning_rate: float,
     ):
         self.optimizer, self.variables, self.learning_rate = optimizer, variables, learning_rate
+        #: Steps of the model that this optimizer had no part in and that were not left out either.
+        self.by_others = 0
         optimizer.build(variables)
 
     def set_rate(self, factor: tf.Tensor) -> None:
@@ -72,8 +74,16 @@ class Update:
 
     def skipped(self, steps: int) -> int:
         """How many of so many updates were left out, since their gradients overflowed half."""
-        if not self.variables or not isinstance(
-            self.optimizer, keras.optimizers.LossScaleOptimizer
-        ):
+        scaled = isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
+        if not (scaled and self.variables):
             return 0
-        return steps - int(self.optimizer.iterations.numpy())
+        return steps - self.by_others - self._taken()
+
+    def begin(self, steps: int, skipped: int) -> None:
+        """Says after how many of the model's steps it begins, and how many were left out until then."""
+        self.by_others = steps - skipped - self._taken()
+
+    def _taken(self) -> int:
+        """Steps that this optimizer has taken, those included whose gradients it only accumulates."""
+        inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        return int(inner.variables[0].numpy())  # `iterations` counts what it accumulates as one
