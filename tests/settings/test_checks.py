@@ -127,3 +127,12 @@ def test_what_is_counted_is_what_is_made(encoder, decoder, shape, fields, monkey
     for network, needed in zip((model.encoder, model.decoder), counted, strict=True):
         kernels = [layer.kernel for layer in network.layers if hasattr(layer, "kernel")]
         assert needed == 16 * sum(math.prod(kernel.shape) for kernel in kernels)
+
+
+def test_paths_are_text(tmp_path):
+    config = Config(data_dir=tmp_path, work_dir=tmp_path / "run")
+    assert (config.data_dir, config.work_dir) == (str(tmp_path), str(tmp_path / "run"))
+    with pytest.raises(FlagError, match="--epochs=.* is of the type PosixPath; accepted: a whole"):
+        Config(epochs=tmp_path)
+    with pytest.raises(FlagError, match="--work_dir=.* is of the type bytes; accepted: text"):
+        Config(work_dir=b"run")

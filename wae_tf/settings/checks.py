@@ -52,7 +52,7 @@ _TYPES: dict[str, tuple[type, str]] = {
 
 
 def plain(name: str, value: Any, annotation: str) -> Any:
-    """A value of the type that a field is annotated with, NumPy's scalars as Python's.
+    """A value of the type that a field is annotated with: NumPy's scalars as Python's, paths as text.
 
     Args:
         name: of the flag.
@@ -69,7 +69,10 @@ def plain(name: str, value: Any, annotation: str) -> Any:
         return tuple(plain(name, one, several[1]) for one in value)
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         value = value.item()
-    accepted, words = _TYPES[annotation.partition(" ")[0]]
+    kind = annotation.partition(" ")[0]
+    if kind == "str" and isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    accepted, words = _TYPES[kind]
     if isinstance(value, accepted) and (accepted is bool or not isinstance(value, bool)):
         return value
     text = repr(value) if isinstance(value, str) else value
