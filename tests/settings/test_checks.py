@@ -132,7 +132,7 @@ def test_what_is_counted_is_what_is_made(encoder, decoder, shape, fields, monkey
 def test_paths_are_text(tmp_path):
     config = Config(data_dir=tmp_path, work_dir=tmp_path / "run")
     assert (config.data_dir, config.work_dir) == (str(tmp_path), str(tmp_path / "run"))
-    with pytest.raises(FlagError, match="--epochs=.* is of the type PosixPath; accepted: a whole"):
+    with pytest.raises(FlagError, match=r"--epochs=.* is of the type PosixPath; accepted: a whole"):
         Config(epochs=tmp_path)
-    with pytest.raises(FlagError, match="--work_dir=.* is of the type bytes; accepted: text"):
+    with pytest.raises(FlagError, match=r"--work_dir=.* is of the type bytes; accepted: text"):
         Config(work_dir=b"run")
