@@ -231,8 +231,8 @@ def test_flags_replay_the_run_and_the_seed_decides(tmp_path, capsys):
     # A finished run is left alone, and overwritten only when asked.
     assert main.main(replay) == 0
     assert "holds a run already, finished" in capsys.readouterr().out
-    assert main.main([*replay, "--epochs=1"]) == 1
-    assert "holds a run already, finished" in capsys.readouterr().err
+    assert main.main([*replay, "--epochs=1"]) == 2
+    assert "--epochs=1 ends at step 4, and the run in" in capsys.readouterr().err
     assert main.main([*replay, "--overwrite", "--epochs=1"]) == 0
     assert len(losses(second)) == 1
 
