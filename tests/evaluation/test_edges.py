@@ -122,6 +122,16 @@ def test_codes_that_are_not_finite_have_no_mixture():
         samplers.mixture(model, np.zeros((4, 6, 6, 1), np.uint8), 3)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_mixture_has_no_more_components_than_there_are_codes():
+    """Of a collapsed encoder, whose codes are one; k-means warned of clusters that it could not find."""
+    model = tiny_model(zdim=3)
+    model.encoder.set_weights([0 * weights for weights in model.encoder.get_weights()])
+    codes = samplers.mixture(model, np.zeros((40, 6, 6, 1), np.uint8), 5)
+    # Its variance is scikit-learn's floor of 1e-6.
+    np.testing.assert_allclose(codes, 0.0, atol=0.01)
+
+
 def test_descent_ends_where_all_images_are_of_one_value():
     """Whose contrast is 0, as is then the loss, by which it was divided."""
     model = tiny_model()

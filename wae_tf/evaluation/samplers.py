@@ -205,7 +205,8 @@ def mixture(model: Wae, train: np.ndarray, count: int, *, seed: int = 0) -> np.n
         raise RunError(
             "--sampler=gmm is fitted to the codes of training images, and this model's are not all finite."
         )
-    components = min(COMPONENTS, len(fitted) // 2)
+    distinct = len(np.unique(fitted, axis=0))  # of a collapsed encoder one
+    components = min(COMPONENTS, len(fitted) // 2, distinct)
     chosen = GaussianMixture(components, random_state=seed % 2**32).fit(fitted)
     drawn, _ = chosen.sample(count)
     # In the order of the components as drawn: shuffled, since estimates take blocks.
