@@ -129,11 +129,10 @@ def split_flagfiles(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 def placed(error: UserError, arguments: Sequence[str]) -> UserError:
     """A command line's error, which names the flagfile and the line that its flag comes from."""
     try:
-        return flagfiles.placed(
-            error, [part for parts in split_flagfiles(arguments) for part in parts]
-        )
+        from_files, given = split_flagfiles(arguments)
     except FlagError:  # of a flagfile, which it names
         return error
+    return flagfiles.placed(error, [*from_files, *given])
 
 
 def _unpacked(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -198,7 +198,7 @@ def _explore(config: Config, values: flags.FlagValues) -> None:
     file = values.keras_file
     model = loading.load(file) if file else resuming.restore_model(config)
     data = labels = None
-    of_ones = not file and bool(RunFolder(config.folder).read_metrics().get(measures.ZERO_AND_ONE))
+    of_ones = not file and measures.ones_are_white(RunFolder(config.folder).read_metrics())
     if values.explore_rows:
         try:
             images = reading.load_images(config, of_model=False)

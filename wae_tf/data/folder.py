@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -121,15 +121,16 @@ def folder(
             accept(rows.shape[1:])
         train, how = _cut(data_dir, len(rows), test_size, "row")
         left_out = arrays.left_out(of_vectors, vectors.are_rows)
-        of_set = _image_set(rows, None, train, how, words_of_rows)
-        return dataclasses.replace(of_set, left_out=left_out)
+        return _image_set(rows, None, train, how, words_of_rows, left_out=left_out)
     found = _find(data_dir)
     if isinstance(found, Path):
         images, words, of_ones = own_arrays.read(found, cache_dir, image_size, channels, accept)
         train, how = _cut(data_dir, len(images), test_size)
-        of_set = _image_set(images, None, train, how, ", ".join([f"array {found}", *words]))
+        words = [f"array {found}", *words]
         left_out = arrays.left_out(found, arrays.are_images)
-        return dataclasses.replace(of_set, left_out=left_out, zero_and_one=of_ones)
+        return _image_set(
+            images, None, train, how, ", ".join(words), left_out=left_out, zero_and_one=of_ones
+        )
     files, names = found
     split = class_folders.split(names)
     parts = [names] if split is None else [split.train, split.test]
@@ -147,9 +148,12 @@ def folder(
     else:
         of_training = set(split.train)
         train, how = sum(name in of_training for name in order), split.words
-    of_set = _image_set(images, labels, train, how, ", ".join(words))
-    return dataclasses.replace(
-        of_set,
+    return _image_set(
+        images,
+        labels,
+        train,
+        how,
+        ", ".join(words),
         skipped=tuple(facts["skipped"]),
         left_out=own_pictures.left_out(files),
         zero_and_one=ranges.ZERO_AND_ONE in facts["words"],
@@ -176,7 +180,10 @@ def _cut(data_dir: Path, count: int, test_size: int | None, what: str = "image")
 
 
 def _image_set(
-    images: np.ndarray, labels: np.ndarray | None, train: int, split: str, source: str
+    images: np.ndarray, labels: np.ndarray | None, train: int, split: str, source: str, **more: Any
 ) -> ImageSet:
+    """Shuffled images, cut after `train` of them; `more` are other fields of an ImageSet."""
     of_train, of_test = (None, None) if labels is None else (labels[:train], labels[train:])
-    return ImageSet("folder", images[:train], images[train:], of_train, of_test, split, source)
+    return ImageSet(
+        "folder", images[:train], images[train:], of_train, of_test, split, source, **more
+    )

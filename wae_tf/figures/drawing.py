@@ -1,7 +1,7 @@
 """What all figures are made of: grids of images, colours, axes, files written whole.
 
 Matplotlib is imported by what draws axes: a run that has drawn none yet does without its half second and
-24 MB.
+22 MB.
 """
 
 from __future__ import annotations

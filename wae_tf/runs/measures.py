@@ -38,6 +38,11 @@ HISTORY_SPLITS = {
 _RENAMED = {"loss": "train_loss", "reconstruction": "train_reconstruction"}
 
 
+def ones_are_white(metrics: Mapping[str, Any]) -> bool:
+    """Whether picture files of 0 and 1 are to be read as of 0 and 255, as the run's data were."""
+    return bool(metrics.get(ZERO_AND_ONE))
+
+
 def history_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of history.csv with each training term under both of its names."""
     row = dict(row)

@@ -145,7 +145,7 @@ def export(
         _sweep(folder)
         temporary.mkdir()
         held.enter_context(held_folder(temporary))
-        of_ones = bool((metrics or {}).get(measures.ZERO_AND_ONE))
+        of_ones = measures.ones_are_white(metrics or {})
         made = save(served, temporary, config, zero_and_one=of_ones)
         examples = signatures.example_inputs(served, config)
         _read_back(temporary, made, examples)

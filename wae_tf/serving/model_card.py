@@ -53,7 +53,7 @@ def model_card(
             "image_shape": list(model.image_shape),
             "pixel_range": None if settings.pixel_range_of_data == "any" else pixel_range,
             "pictures_accepted": signatures.accepted(
-                model, config, bool(metrics.get(measures.ZERO_AND_ONE))
+                model, config, measures.ones_are_white(metrics)
             ),
         },
         "training": {

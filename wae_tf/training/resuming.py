@@ -51,27 +51,25 @@ def begin(run: RunFolder, config: Config, images: ImageSet, length: Length, over
         )
     step, total = checkpoints.newest(run.checkpoints, progress), length.total
     longer, asked = ("--steps", total) if total == config.steps else ("--epochs", config.epochs)
-    advice = (
-        f"--work_dir={run.folder} holds a run already, finished at step {step}; raise {longer} "
-        "to go on, give another --work_dir, or --overwrite to remove it and start anew."
-    )
+    ways = "to go on, give another --work_dir, or --overwrite to remove it and start anew."
     if step is not None and step > total:
         raise FlagError(
             f"{longer}={asked} ends at step {total}, and the run in --work_dir={run.folder} is at step "
-            f"{step} already; raise {longer} to go on, give another --work_dir, or --overwrite to remove "
-            "it and start anew."
+            f"{step} already; raise {longer} {ways}"
         )
     if step is not None and step == known.get("steps"):
         if step == total:
-            progress(f"nothing to do: {advice}")
+            progress(
+                f"nothing to do: --work_dir={run.folder} holds a run already, finished at step {step}; "
+                f"raise {longer} {ways}"
+            )
             return FINISHED
         state = checkpoints.state_of(run.checkpoints, step).get("best", {})
         if best.is_over(state, config):
             progress(
                 f"nothing to do: --work_dir={run.folder} holds a run already, ended at step {step}: "
                 f"{state['waited']} epochs were no better than epoch {state['epoch']}; raise "
-                "--early_stopping_patience to go on, give another --work_dir, or --overwrite to "
-                "remove it and start anew."
+                f"--early_stopping_patience {ways}"
             )
             return FINISHED
     run.write_flags(config)
