@@ -25,8 +25,18 @@ def make_optimizer(settings: Settings, learning_rate: float) -> keras.optimizers
 
 
 def loss_scaled(optimizer: Any, settings: Settings) -> keras.optimizers.Optimizer:
-    """The optimizer, wrapped for float16: Keras would wrap the first of a model's two alone."""
-    optimizer = keras.optimizers.get(optimizer)
+    """The optimizer, wrapped for float16: Keras would wrap the first of a model's two alone.
+
+    Raises:
+        ValueError: nothing that Keras makes an optimizer of.
+    """
+    try:
+        optimizer = keras.optimizers.get(optimizer)
+    except (KeyError, TypeError):  # a dict of another form; Keras has sentences for the rest
+        raise ValueError(
+            f"compile was given the optimizer {optimizer!r}; accepted: an optimizer, its name, or what "
+            "keras.optimizers.serialize gives of one."
+        ) from None
     wrapped = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     if settings.precision == "mixed_float16" and not wrapped:
         return keras.optimizers.LossScaleOptimizer(optimizer)
