@@ -110,6 +110,11 @@ def test_other_programs_are_there_and_know_the_flags(page):
             assert known, (program, flag)
 
 
+def test_the_python_page_has_every_public_name():
+    page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^::: wae_tf\.(\w+)$", page, re.MULTILINE)) == set(wae_tf.__all__)
+
+
 def test_flags_page_is_that_of_the_settings():
     page = (ROOT / "docs/flags.md").read_text(encoding="utf-8")
     renew = "renew it: python -m wae_tf.cli.flags_page > docs/flags.md"

@@ -27,7 +27,11 @@ from wae_tf.registry import register
 )
 @keras.saving.register_keras_serializable("wae_tf")
 class WaeGan(Wae):
-    """WAE-GAN: an adversary tells codes from the prior sample (1711.01558, alg. 1)."""
+    """WAE-GAN: an adversary tells codes from the prior sample (1711.01558, alg. 1).
+
+    Arguments and methods are those of `Wae`; besides, `adversary` may be a network of your own, and
+    `compile` takes a second optimizer, the adversary's. `fit` reports `adversary_loss` too.
+    """
 
     defaults = {"model": "wae_gan"}  # noqa: RUF012
     terms = ("reconstruction", "penalty", "adversary_loss")

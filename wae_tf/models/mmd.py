@@ -21,7 +21,15 @@ from wae_tf.registry import register
 )
 @keras.saving.register_keras_serializable("wae_tf")
 class WaeMmd(Wae):
-    """WAE-MMD: the penalty is the squared MMD between codes and prior sample (1711.01558, alg. 2)."""
+    """WAE-MMD: the penalty is the squared MMD between codes and prior sample (1711.01558, alg. 2).
+
+    `mmd_kernel` is its kernel: `imq`, summed over `mmd_scales`, or `rbf`; `wae_lambda` its weight.
+    Arguments and methods are those of `Wae`:
+
+        model = wae_tf.WaeMmd((28, 28, 1), zdim=8)
+        model.compile()
+        model.fit(images, epochs=20, batch_size=100)
+    """
 
     @property
     def least_codes(self) -> int:

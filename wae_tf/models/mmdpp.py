@@ -16,7 +16,10 @@ from wae_tf.registry import register
 @register("model", "wae_mmdpp", help="MMD++", needs={"encoder_noise": "gaussian"}, options=())
 @keras.saving.register_keras_serializable("wae_tf")
 class WaeMmdpp(Wae):
-    """WAE with MMD++ (official improved_wae.py:237-360): ten codes an image, and N is known to be finite."""
+    """WAE with MMD++ (official improved_wae.py:237-360): ten codes an image, and N is known to be finite.
+
+    Arguments and methods are those of `Wae`; `data_size`, N, must be given.
+    """
 
     defaults = {"model": "wae_mmdpp", "encoder_noise": "gaussian"}  # noqa: RUF012
     codes_per_image = mmdpp.CODES_AN_IMAGE
@@ -53,7 +56,10 @@ class WaeMmdpp(Wae):
 )
 @keras.saving.register_keras_serializable("wae_tf")
 class WaeMmdppp(WaeMmdpp):
-    """WAE with MMD++ of each coordinate of the code (official improved_wae.py:379-482)."""
+    """WAE with MMD++ of each coordinate of the code (official improved_wae.py:379-482).
+
+    Arguments and methods are those of `WaeMmdpp`.
+    """
 
     defaults = {"model": "wae_mmdppp", "encoder_noise": "gaussian"}  # noqa: RUF012
     coordinates = True

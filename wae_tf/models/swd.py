@@ -18,7 +18,7 @@ from wae_tf.registry import register
 class WaeSwd(Wae):
     """WAE whose penalty is the squared sliced Wasserstein distance (arXiv 1804.01947).
 
-    Each step draws `swd_projections` directions of its own.
+    Each step draws `swd_projections` directions of its own. Arguments and methods are those of `Wae`.
     """
 
     defaults = {"model": "wae_swd"}  # noqa: RUF012

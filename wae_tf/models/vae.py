@@ -20,7 +20,10 @@ from wae_tf.registry import register
 )
 @keras.saving.register_keras_serializable("wae_tf")
 class Vae(Wae):
-    """The variational auto-encoder on the same networks: cost + lambda * KL (Kingma, Welling 2014)."""
+    """The variational auto-encoder on the same networks: cost + lambda * KL (Kingma, Welling 2014).
+
+    Arguments and methods are those of `Wae`; `wae_lambda` is 1 where it is not given.
+    """
 
     defaults = {"model": "vae", "encoder_noise": "gaussian", "wae_lambda": 1.0}  # noqa: RUF012
 

@@ -28,13 +28,18 @@ class Wae(Loop):
 
     Args:
         image_shape: of a row of data, (H, W, C) of pictures; None: that of the networks given.
-        *args: of `Autoencoder`: settings.
-        **kwargs: of `Autoencoder` and `CompiledAutoencoder`: encoder, decoder, adversary, output,
-            data_size, schedule_length, name, and single settings such as zdim=16.
+        *args: `settings` alone: a `Settings`, or a run's `Config`, which has them.
+        **kwargs: single settings, by the flags' names, such as zdim=16 (`docs/flags.md` lists them);
+            `encoder`, `decoder`, `adversary`: networks of your own instead of the official ones;
+            `output`: what the own decoder's last layer means, `linear`, `unit` or `symmetric`;
+            `data_size`: the number of training images, for MMD++; `schedule_length`: (steps an
+            epoch, epochs) that a learning rate follows, if not those of `fit`; `name`.
+            `Autoencoder` and `CompiledAutoencoder` tell more of each.
 
     Raises:
         FlagError: settings that contradict each other or do not fit the images.
-        ValueError: data_size is missing where it is needed.
+        ValueError: a keyword that is none; networks that are not built or do not fit; data_size is
+            missing where it is needed.
     """
 
     #: The parts of the objective.
