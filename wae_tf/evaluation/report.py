@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import platform
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -62,7 +64,7 @@ def _warning(sentence: str) -> str:
     if not sentence:
         return ""
     text = page_parts.escape(sentence[0].upper() + sentence[1:])
-    return f'<section class="card missing"><h2>Codes off the prior</h2><p>{text}</p></section>'
+    return _card("Codes off the prior", f"<p>{text}</p>", kind="card missing")
 
 
 def _versions() -> str:
@@ -102,35 +104,74 @@ def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
 
     Figures come from the run's folder as they are; one that is not there is left out.
     """
-    figures = run.figures
-    tail = tail_of(assessment.sampler)
+    title = f"{config.model} on {config.dataset}"
     metrics = assessment.metrics
-    steps = metrics.get("steps")
-    parameters = metrics.get("parameters")
+    parts = [
+        f"<h1>{page_parts.escape(title)}</h1>",
+        _lead(config, metrics),
+        _tiles(assessment),
+        _warning(off_prior.sentence(metrics, config)),
+        _samples_and_data(run.figures, assessment.sampler),
+        _measured(assessment),
+        _codes_and_bias(assessment),
+        _pictures(run.figures, tail_of(assessment.sampler)),
+        _training(run.figures),
+        _card("What the numbers are of", page_parts.definitions(assessment.facts)),
+        _left_out(assessment.left_out),
+        _card("All of metrics.json", _all_metrics(metrics)),
+        _card(
+            "Flags",
+            _flags(config),
+            '<p class="note">In colour: other than the default. flags.flags replays the run.</p>',
+        ),
+        _card("Versions", _versions()),
+    ]
+    page = (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{page_parts.escape(title)}</title><style>{page_parts.STYLE}</style></head><body><main>"
+        + "\n".join(parts)
+        + "</main></body></html>\n"
+    )
+    write_atomically(run.report_file, page)
+    return run.report_file
+
+
+def _card(heading: str, *parts: str, kind: str = "card") -> str:
+    return f'<section class="{kind}"><h2>{heading}</h2>{"".join(parts)}</section>'
+
+
+def _side_by_side(*parts: str) -> str:
+    return "\n".join(('<div class="two grid">', *parts, "</div>"))
+
+
+def _lead(config: Config, metrics: Mapping[str, Any]) -> str:
+    steps, parameters = metrics.get("steps"), metrics.get("parameters")
     count, seconds = metrics.get("epochs"), metrics.get("seconds")
     epochs = f"{count:,} epoch{'s' if count != 1 else ''}, " if count else ""
-    lead = [
+    said = [
         f"{config.dataset}, {epochs}{steps:,} steps" if steps else "",
         f"{parameters:,} parameters" if parameters else "",
         f"trained in {seconds / 60:.1f} min" if seconds else "",
         f"seed {config.seed}",
     ]
-    title = f"{config.model} on {config.dataset}"
-    progress = sorted(figures.glob("progress_*.png"))
-    parts = [
-        f"<h1>{page_parts.escape(title)}</h1>",
-        f'<p class="lead">{page_parts.escape(" · ".join(p for p in lead if p))}</p>',
-        _tiles(assessment),
-        _warning(off_prior.sentence(metrics, config)),
-        '<div class="two grid">',
+    return f'<p class="lead">{page_parts.escape(" · ".join(part for part in said if part))}</p>'
+
+
+def _samples_and_data(figures: Path, sampler: str) -> str:
+    return _side_by_side(
         page_parts.picture_of_file(
-            figures / f"samples{tail}.png",
+            figures / f"samples{tail_of(sampler)}.png",
             "Samples",
-            f"The first samples, not picked (sampler {assessment.sampler}).",
+            f"The first samples, not picked (sampler {sampler}).",
         ),
         page_parts.picture_of_file(figures / "data.png", "Test images", "The first of them."),
-        "</div>",
-        '<section class="card"><h2>Pictures, measured</h2>',
+    )
+
+
+def _measured(assessment: Assessment) -> str:
+    pictures = _card(
+        "Pictures, measured",
         page_parts.table(
             ["quantity", "samples", "reconstructions", "data", "better", "pictures"],
             [dataclasses.astuple(row) for row in assessment.rows],
@@ -139,19 +180,22 @@ def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
         '<p class="note">A Frechet distance is biased by the number of pictures: compare runs of equal '
         "counts only. Pictures: how many each column is of. The column of data is what as many real "
         "pictures, of the training set, get; its sharpness and L2 distance are of test images. ± is half a "
-        "95% interval.</p></section>",
-        '<section class="card"><h2>Codes and objective</h2>',
-        page_parts.table(["quantity", "measured", "ideal"], assessment.model_rows, (1, 2)),
-        "</section>",
-        '<div class="two grid">',
+        "95% interval.</p>",
+    )
+    rows = page_parts.table(["quantity", "measured", "ideal"], assessment.model_rows, (1, 2))
+    return f"{pictures}\n{_card('Codes and objective', rows)}"
+
+
+def _codes_and_bias(assessment: Assessment) -> str:
+    parts = [
         page_parts.picture(
             report_figures.codes_figure(assessment.codes),
             "Test codes, coordinate by coordinate, against the prior.",
             "Q_Z against P_Z",
-        ),
+        )
     ]
-    if any(points for _, points in assessment.bias):
-        shown = [(name, points) for name, points in assessment.bias if points]
+    shown = [(name, points) for name, points in assessment.bias if points]
+    if shown:
         parts.append(
             page_parts.picture(
                 report_figures.bias_figure(shown),
@@ -159,9 +203,11 @@ def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
                 "Bias of the distance with the count",
             )
         )
-    parts += [
-        "</div>",
-        '<div class="two grid">',
+    return _side_by_side(*parts)
+
+
+def _pictures(figures: Path, tail: str) -> str:
+    first = _side_by_side(
         page_parts.picture_of_file(
             figures / "reconstructions.png",
             "Reconstructions",
@@ -173,8 +219,8 @@ def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
             "Samples, each followed by the five training images nearest in pixels: a model that "
             "copied would show its copies here.",
         ),
-        "</div>",
-        '<div class="two grid">',
+    )
+    second = _side_by_side(
         page_parts.picture_of_file(
             figures / "interpolations.png",
             "Interpolations",
@@ -185,48 +231,37 @@ def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
             "Traversals",
             "One coordinate of a test image's code moved over the prior's range.",
         ),
-        "</div>",
-        page_parts.picture_of_file(
-            figures / "curves.png", "Training curves", "A point an epoch.", pixels=False
-        ),
-    ]
-    if progress:
-        parts.append(
-            page_parts.picture_of_file(
-                progress[-1],
-                "The last figure of training",
-                f"{progress[-1].name}, laid out as the official code's.",
-                pixels=False,
-            )
-        )
-    parts += [
-        '<section class="card"><h2>What the numbers are of</h2>',
-        page_parts.definitions(assessment.facts),
-        "</section>",
-    ]
-    if assessment.left_out:
-        sentences = "".join(f"<p>{page_parts.escape(s)}</p>" for s in assessment.left_out)
-        parts.append(f'<section class="card missing"><h2>Left out</h2>{sentences}</section>')
+    )
+    return f"{first}\n{second}"
+
+
+def _training(figures: Path) -> str:
+    curves = page_parts.picture_of_file(
+        figures / "curves.png", "Training curves", "A point an epoch.", pixels=False
+    )
+    progress = sorted(figures.glob("progress_*.png"))
+    if not progress:
+        return curves
+    last = page_parts.picture_of_file(
+        progress[-1],
+        "The last figure of training",
+        f"{progress[-1].name}, laid out as the official code's.",
+        pixels=False,
+    )
+    return f"{curves}\n{last}"
+
+
+def _left_out(sentences: Sequence[str]) -> str:
+    if not sentences:
+        return ""
+    parts = [f"<p>{page_parts.escape(sentence)}</p>" for sentence in sentences]
+    return _card("Left out", *parts, kind="card missing")
+
+
+def _all_metrics(metrics: Mapping[str, Any]) -> str:
     rest = sorted((name, number(value, 6)) for name, value in metrics.items())
     half = -(-len(rest) // 2)
     pairs = [
         (*rest[i], *(rest[i + half] if i + half < len(rest) else ("", ""))) for i in range(half)
     ]
-    parts += [
-        '<section class="card"><h2>All of metrics.json</h2>',
-        page_parts.table(["metric", "", "metric", ""], pairs, (1, 3)),
-        "</section>",
-        '<section class="card"><h2>Flags</h2>',
-        _flags(config),
-        '<p class="note">In colour: other than the default. flags.flags replays the run.</p></section>',
-        f'<section class="card"><h2>Versions</h2>{_versions()}</section>',
-    ]
-    page = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{page_parts.escape(title)}</title><style>{page_parts.STYLE}</style></head><body><main>"
-        + "\n".join(parts)
-        + "</main></body></html>\n"
-    )
-    write_atomically(run.report_file, page)
-    return run.report_file
+    return page_parts.table(["metric", "", "metric", ""], pairs, (1, 3))
