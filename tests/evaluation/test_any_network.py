@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from wae_tf.errors import DataError, FlagError
 from wae_tf.evaluation import any_network, distances, prepared, preprocessing
@@ -172,6 +173,34 @@ def test_ranges_and_channels_by_hand():
     np.testing.assert_allclose(found, 0.2989 * 10 + 0.587 * 100 + 0.114 * 200, rtol=1e-4)
 
 
+@pytest.mark.parametrize("size", [(14, 10), (56, 70), (224, 224)])
+@pytest.mark.parametrize("resize", ["bicubic", "bilinear_antialias"])
+def test_pictures_are_resized_as_pillow_does(resize, size):
+    """Bicubic overshoots edges by a quarter of the range; Pillow clips, between columns and rows too."""
+    rng = np.random.default_rng(0)
+    sharp = (rng.random((2, 28, 28, 3)) > 0.7).astype(np.uint8) * np.uint8(255)
+    wanted = preprocessing.of([f"size={size[0]}x{size[1]}", "channels=3", f"resize={resize}"])
+    found = prepared.prepared(tf.constant(sharp), wanted).numpy() * 255
+    filters = {"bicubic": Image.Resampling.BICUBIC, "bilinear_antialias": Image.Resampling.BILINEAR}
+    for one, picture in zip(found, sharp, strict=True):
+        expected = np.asarray(Image.fromarray(picture).resize(size[::-1], filters[resize]))
+        np.testing.assert_allclose(one, expected, atol=1.01)
+    assert wanted.told()["resize"] == f"{resize} in bytes"
+
+
+def test_three_means_of_one_channel_are_refused(tmp_path):
+    """They made three channels of it again."""
+    images = keras.Input((None, None, None))
+    keras.Model(images, keras.layers.GlobalAveragePooling2D()(images)).save(tmp_path / "any.keras")
+    for given in ("range=clip", "mean=0.1:0.2:0.3"):
+        with pytest.raises(DataError, match=r"of 1 channel, and mean has 3 numbers; accepted: one"):
+            features(tmp_path / "any.keras", "channels=1", given)
+    with pytest.raises(DataError, match="of 1 channel, and std has 3 numbers"):
+        features(tmp_path / "any.keras", "channels=1", "std=1:1:2")
+    given = ("channels=1", "range=clip", "mean=0.5", "std=0.5")
+    assert features(tmp_path / "any.keras", *given)[1].shape == (5, 1)
+
+
 def test_tokens_are_pooled(tmp_path):
     images = keras.Input((4, 4, 3))
     keras.Model(images, keras.layers.Reshape((8, 6))(images)).save(tmp_path / "tokens.keras")
@@ -181,6 +210,27 @@ def test_tokens_are_pooled(tmp_path):
     assert every.shape == (5, 48)
     np.testing.assert_array_equal(first, every[:, :6])
     np.testing.assert_allclose(mean, every.reshape(5, 8, 6).mean(1), rtol=1e-5)
+
+
+def test_maps_are_pooled_by_their_mean(tmp_path):
+    images = keras.Input((4, 4, 3))
+    keras.Model(images, images * 1.0).save(tmp_path / "map.keras")
+    keras.Model(images, keras.layers.Flatten()(images)).save(tmp_path / "flat.keras")
+    every = features(tmp_path / "map.keras")[1].reshape(5, 16, 3)
+    found = features(tmp_path / "map.keras", "pool=mean")[1]
+    np.testing.assert_allclose(found, every.mean(axis=1), rtol=1e-5)
+    opened = types.SimpleNamespace(source="", call=lambda x: {"y": x.numpy()})
+    wanted = preprocessing.of(["size=4", "channels=3", "layout=nchw", "pool=mean"])
+    by_channels = any_network.embedded(opened, IMAGES, wanted)
+    np.testing.assert_allclose(by_channels, every.mean(axis=1), rtol=1e-5)
+    with pytest.raises(
+        DataError, match=r"arrays \[2, 4, 4, 3\], and .*pool=first takes tokens \[n,"
+    ):
+        features(tmp_path / "map.keras", "pool=first")
+    with pytest.raises(
+        DataError, match=r"arrays \[2, 48\], and .*pool=mean takes tokens .*, or a map"
+    ):
+        features(tmp_path / "flat.keras", "pool=mean")
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,18 @@ def test_vectors_say_how_many_there_are_so_that_runs_compare(tmp_path, monkeypat
     assert dict(made.facts)["L2 distance"] == (
         "mean over 60 samples; in the column of data, over 30 test vectors"
     )
+    assert "over 2 bootstrap resamples" in dict(made.facts)["±"]
+    options = Options(eval_samples=60, bootstrap=0)
+    made = of_vectors.evaluate(model, config, images, options, run)
+    assert "Frechet distance" in dict(made.facts)
+    assert "±" not in dict(made.facts)
+    monkeypatch.setattr(of_vectors, "WIDEST", 3)
+    made = of_vectors.evaluate(model, config, images, options, RunFolder(tmp_path / "wide"))
+    assert "frechet_rows" not in made.metrics
+    assert not {"Frechet distance", "±"} & set(dict(made.facts))
+    assert made.left_out[1] == (
+        "The Frechet distance of the rows: they have 4 numbers each, and a covariance is taken of 3 at most."
+    )
 
 
 def test_facts_of_sliced_distances_and_of_counts_say_what_is_used():

@@ -130,6 +130,9 @@ def test_the_resize_is_the_reference_graphs():
     np.testing.assert_array_equal(grey[..., 0], grey[..., 2])
     assert float(tf.reduce_min(grey)) >= -1
     assert float(tf.reduce_max(grey)) <= 1
+    sharp = inception.resized(images(2, (13, 9, 3)) // 128 * 255, "bicubic")
+    assert float(tf.reduce_min(sharp)) == -1
+    assert float(tf.reduce_max(sharp)) == 127 / 128
 
 
 def test_other_networks_are_refused(tmp_path, saved):

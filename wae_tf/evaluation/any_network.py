@@ -19,6 +19,7 @@ from wae_tf.evaluation.distances import FeatureNetwork
 from wae_tf.evaluation.network_formats import Opened, Shape
 from wae_tf.evaluation.prepared import prepared
 from wae_tf.evaluation.preprocessing import Preprocessing
+from wae_tf.evaluation.preprocessing_values import RANGES
 from wae_tf.files import of_user
 
 #: Numbers of an embedding at most: a covariance of these takes half a gigabyte.
@@ -109,13 +110,21 @@ def _check_channels(wanted: Preprocessing, shape: Shape, source: str) -> None:
             f"{'s' * (wanted.channels != 1)} as {wanted.layout} are not; accepted: 1 or 3 channels, as "
             "--features_input=channels= and layout= say."
         )
+    mean, std = RANGES[wanted.range]
+    for name, numbers in (("mean", wanted.mean or mean), ("std", wanted.std or std)):
+        if wanted.channels == 1 < len(numbers):
+            raise DataError(
+                f"{source} gets pictures of 1 channel, and {name} has {len(numbers)} numbers; accepted: one, "
+                "as --features_input=mean= and std= say, or a range of one: unit, symmetric, bytes."
+            )
 
 
 def embedded(opened: Opened, images: np.ndarray, wanted: Preprocessing) -> np.ndarray:
     """float32 [n, d] of uint8 pictures [n, H, W, C].
 
     Raises:
-        DataError: the output that was named is not there, or none is named of several.
+        DataError: the output that was named is not there, or none is named of several; or it is nothing
+            that can be pooled.
     """
     outputs = opened.call(prepared(tf.constant(images), wanted))
     name = wanted.output or next(iter(outputs))
@@ -125,12 +134,24 @@ def embedded(opened: Opened, images: np.ndarray, wanted: Preprocessing) -> np.nd
             "--features_input=output=NAME."
         )
     rows = np.asarray(outputs[name]).astype(np.float32)
-    if wanted.pool != "none" and rows.ndim == 3:
-        rows = rows[:, 0] if wanted.pool == "first" else rows.mean(axis=1)
+    rows = _pooled(rows, wanted, opened.source)
     rows = rows.reshape(len(rows), -1) if rows.ndim else rows.reshape(1, 1)
     if wanted.normalize:
         rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return rows
+
+
+def _pooled(rows: np.ndarray, wanted: Preprocessing, source: str) -> np.ndarray:
+    if wanted.pool == "none":
+        return rows
+    if rows.ndim == 3:
+        return rows[:, 0] if wanted.pool == "first" else rows.mean(axis=1)
+    if rows.ndim == 4 and wanted.pool == "mean":
+        return rows.mean(axis=(2, 3) if wanted.layout == "nchw" else (1, 2))
+    takes = "tokens [n, tokens, d]" + ", or a map of places" * (wanted.pool == "mean")
+    raise DataError(
+        f"{source} gives arrays {list(rows.shape)}, and --features_input=pool={wanted.pool} takes {takes}."
+    )
 
 
 def _check(apply: Any, source: str, image_shape: tuple[int, ...]) -> None:

@@ -43,7 +43,7 @@ def resized(images: Any, method: str = "tf1_bilinear", size: int = SIZE) -> tf.T
     Args:
         images: uint8 or float; one channel is made three, of more than three the first are taken.
         method: tf1_bilinear, as the reference graph; bilinear, at half-pixel centres without
-            antialias; bicubic, with antialias.
+            antialias; bicubic, with antialias, clipped to 0 and 255.
         size: the side.
 
     Returns:
@@ -54,7 +54,7 @@ def resized(images: Any, method: str = "tf1_bilinear", size: int = SIZE) -> tf.T
             f"--inception_resize={method} is not known; accepted: {', '.join(RESIZES)}."
         )
     colour = prepared.with_channels(tf.cast(images, tf.float32), 3)
-    return (prepared.resized(colour, (size, size), method) - 128.0) / 128.0
+    return (prepared.resized(colour, (size, size), method, to_bytes=False) - 128.0) / 128.0
 
 
 def load(source: str, resize: str = "tf1_bilinear") -> FeatureNetwork:
@@ -93,11 +93,12 @@ def load(source: str, resize: str = "tf1_bilinear") -> FeatureNetwork:
     def apply(images: np.ndarray) -> tuple[Any, Any]:
         return function(preprocess(tf.constant(images)))
 
+    told = f"{resize} to {SIZE}x{SIZE}{', clipped' * (resize == 'bicubic')}"
     return FeatureNetwork(
         name="inception",
         title="Inception",
         identity=identity,
-        settings={"resize": f"{resize} to {SIZE}x{SIZE}", "range": "(x - 128) / 128"},
+        settings={"resize": told, "range": "(x - 128) / 128"},
         apply=apply,
         batch_size=50,
     )

@@ -67,7 +67,15 @@ def evaluate(
     equal = min(len(parts[tail]), len(parts["_data"]))
     numbers |= _counts(parts, tail, equal, len(images.test))
     made = []
-    if images.test[0].size <= WIDEST:
+    left_out = [f"Measures of pictures, sharpness among them: the data are {kind.many}."]
+    numbers_of_row = images.test[0].size
+    too_wide = numbers_of_row > WIDEST
+    if too_wide:
+        left_out.append(
+            f"The Frechet distance of the rows: they have {numbers_of_row:,} numbers each, and a covariance "
+            f"is taken of {WIDEST:,} at most."
+        )
+    else:
         resampling = Resampling(options.bootstrap, config.seed)
         for end, part in {**parts, f"{tail}_equal": parts[tail][:equal]}.items():
             progress(f"Frechet distance of {len(part):,} {kind.many}{end.replace('_', ' ')}")
@@ -104,15 +112,7 @@ def evaluate(
             f"reconstructions: of the {count} test {kind.many}; data: the first "
             f"{len(parts['_data']):,} training {kind.many}",
         ),
-        (
-            "Frechet distance",
-            "of the Gaussians with the means and covariances of the rows, no network between; "
-            f"samples and data: {equal:,} each, for it falls as the number grows",
-        ),
-        (
-            "±",
-            f"half a 95% interval over {options.bootstrap:,} bootstrap resamples of rows",
-        ),
+        *(() if too_wide else _of_frechet(equal, options)),
         (
             "L2 distance",
             f"mean over {searched[0]:,} samples; in the column of data, over {searched[1]:,} "
@@ -130,9 +130,24 @@ def evaluate(
         made=made,
         model_rows=rows.model_rows(numbers),
         bias=[],
-        left_out=[f"Measures of pictures, sharpness among them: the data are {kind.many}."],
+        left_out=left_out,
         progress=progress,
     )
+
+
+def _of_frechet(equal: int, options: Options) -> list[tuple[str, str]]:
+    """The facts on the Frechet distance and, where there are resamples, on its interval."""
+    facts = [
+        (
+            "Frechet distance",
+            "of the Gaussians with the means and covariances of the rows, no network between; "
+            f"samples and data: {equal:,} each, for it falls as the number grows",
+        )
+    ]
+    if options.bootstrap:
+        text = f"half a 95% interval over {options.bootstrap:,} bootstrap resamples of rows"
+        facts.append(("±", text))
+    return facts
 
 
 def _counts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from wae_tf.evaluation.preprocessing import Preprocessing
-from wae_tf.evaluation.preprocessing_values import RANGES
+from wae_tf.evaluation.preprocessing_values import OF_PILLOW, RANGES
 
 
 def prepared(images: tf.Tensor, wanted: Preprocessing) -> tf.Tensor:
@@ -19,10 +19,11 @@ def prepared(images: tf.Tensor, wanted: Preprocessing) -> tf.Tensor:
         float32 [n, *size, channels], or [n, channels, *size] for nchw.
     """
     assert wanted.size and wanted.channels
-    pictures = with_channels(tf.cast(images, tf.float32) / 255.0, wanted.channels)
+    pictures = with_channels(tf.cast(images, tf.float32), wanted.channels)
     if tuple(pictures.shape[1:3]) != wanted.size:
         pictures = resized(pictures, wanted.size, wanted.resize)
     mean, std = RANGES[wanted.range]
+    pictures = pictures / 255.0
     pictures = (pictures - tf.constant(wanted.mean or mean)) / tf.constant(wanted.std or std)
     return tf.transpose(pictures, [0, 3, 1, 2]) if wanted.layout == "nchw" else pictures
 
@@ -34,11 +35,30 @@ def with_channels(images: tf.Tensor, channels: int) -> tf.Tensor:
     return images[..., :3] if channels == 3 else tf.image.rgb_to_grayscale(images[..., :3])
 
 
-def resized(images: tf.Tensor, size: tuple[int, int], method: str) -> tf.Tensor:
-    """Floats [n, H, W, C] at another size, by one of RESIZES; other shapes are stretched."""
+def resized(
+    images: tf.Tensor, size: tuple[int, int], method: str, to_bytes: bool = True
+) -> tf.Tensor:
+    """Floats of 0 to 255 [n, H, W, C] at another size; other shapes are stretched.
+
+    Args:
+        images: of 0 to 255, and so is what is made of them.
+        size: (height, width).
+        method: one of preprocessing_values.RESIZES.
+        to_bytes: whether OF_PILLOW make bytes, as Pillow does, but for one grey level, since it rounds its
+            weights. (Pillow 13 takes rows before columns where the height shrinks by far more than the
+            width.) False: floats, as Pillow makes of floats, clipped to 0 and 255.
+    """
     if method == "tf1_bilinear":
         return tf.raw_ops.ResizeBilinear(
             images=images, size=size, align_corners=False, half_pixel_centers=False
         )
-    plain = method.removesuffix("_antialias")
-    return tf.image.resize(images, size, plain, antialias=method != "bilinear")
+    if method not in OF_PILLOW:
+        return tf.image.resize(images, size, method)
+    if not to_bytes:
+        whole = tf.image.resize(images, size, method.removesuffix("_antialias"), antialias=True)
+        return tf.clip_by_value(whole, 0.0, 255.0)
+    # Columns, then rows, each rounded to bytes, which clips where the filter overshoots.
+    for sides in ((images.shape[1] or tf.shape(images)[1], size[1]), size):
+        images = tf.image.resize(images, sides, method.removesuffix("_antialias"), antialias=True)
+        images = tf.clip_by_value(tf.floor(images + 0.5), 0.0, 255.0)
+    return images

@@ -20,8 +20,8 @@ class Preprocessing:
 
     Attributes:
         size: (height, width) of its pictures; None: the network's own, or the pictures'.
-        resize: bilinear: at half-pixel centres; bilinear_antialias, bicubic: the same with antialias,
-            as Pillow's; tf1_bilinear: as TensorFlow 1's.
+        resize: bilinear: at half-pixel centres; bilinear_antialias, bicubic: the same with antialias and
+            rounded to bytes, as Pillow's; tf1_bilinear: as TensorFlow 1's.
         range: one of preprocessing_values.RANGES.
         mean: of pictures in [0, 1], a number a channel or one for all; in place of the range's.
         std: likewise.
@@ -29,7 +29,8 @@ class Preprocessing:
         layout: nhwc or nchw; None: as its input's shape says.
         output: the name of the embedding, where there are several.
         signature: of a SavedModel that has several.
-        pool: of tokens [n, tokens, d]: none: all of them; first: the class token; mean.
+        pool: of tokens [n, tokens, d]: none: all of them; first: the class token; mean, also over the
+            places of a map [n, h, w, d], or [n, d, h, w] with the layout nchw.
         normalize: divide each embedding by its length, as CLIP's are for CMMD.
         name: in the names of the scores; None: the file's.
     """
@@ -56,6 +57,8 @@ class Preprocessing:
         }
         if self.mean and self.std:
             del said["range"]
+        if self.resize in preprocessing_values.OF_PILLOW:
+            said["resize"] += " in bytes"
         return {
             key: ("x" if key == "size" else " ").join(map(str, value))
             if isinstance(value, tuple)

@@ -18,6 +18,8 @@ RANGES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     ),
 }
 RESIZES = ("bilinear", "bilinear_antialias", "bicubic", "tf1_bilinear")
+#: Those with antialias, whose pictures are bytes again.
+OF_PILLOW = ("bilinear_antialias", "bicubic")
 LAYOUTS, POOLS = ("nhwc", "nchw"), ("none", "first", "mean")
 
 
