@@ -8,15 +8,21 @@ from wae_tf import registry
 from wae_tf.registry import register
 
 
-def _pixels(rows: tf.Tensor) -> list[int]:
-    """All axes but the first."""
-    return list(range(1, len(rows.shape)))
+def _flat(rows: tf.Tensor) -> tf.Tensor:
+    """Rows [n, ...] as [n, d]: of pictures, whose last axis may be 1 long, XLA makes slow loops on CPUs."""
+    numbers = rows.shape[1:].num_elements()
+    count = -1 if numbers else tf.shape(rows)[0]
+    return tf.reshape(rows, [count, -1 if numbers is None else numbers])
+
+
+def _apart(images: tf.Tensor, reconstructions: tf.Tensor) -> tf.Tensor:
+    return _flat(images) - _flat(reconstructions)
 
 
 @register("cost", "l2sq", help="sum of squares", scale=0.05)  # official wae.py:339
 def l2sq(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
     """Sum of squares over the pixels of an image, [n]."""
-    return tf.reduce_sum(tf.square(images - reconstructions), axis=_pixels(images))
+    return tf.reduce_sum(tf.square(_apart(images, reconstructions)), axis=1)
 
 
 @register("cost", "l2", help="root of the sum of squares", scale=0.2)  # official wae.py:335
@@ -28,13 +34,13 @@ def l2(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) 
 @register("cost", "l1", help="sum of absolute values", scale=0.02)  # official wae.py:343
 def l1(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
     """Sum of absolute values over the pixels of an image, [n]."""
-    return tf.reduce_sum(tf.abs(images - reconstructions), axis=_pixels(images))
+    return tf.reduce_sum(tf.abs(_apart(images, reconstructions)), axis=1)
 
 
 @register("cost", "mse", help="mean of squares")
 def mse(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
     """Mean of squares over the pixels of an image, [n]."""
-    return tf.reduce_mean(tf.square(images - reconstructions), axis=_pixels(images))
+    return tf.reduce_mean(tf.square(_apart(images, reconstructions)), axis=1)
 
 
 @register(
@@ -50,8 +56,8 @@ def bce(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None)
     if logits is None:  # kept from 0 and 1 as keras.losses.BinaryCrossentropy does
         inside = tf.clip_by_value(reconstructions, 1e-7, 1.0 - 1e-7)
         logits = tf.math.log(inside) - tf.math.log1p(-inside)
-    pixels = tf.nn.sigmoid_cross_entropy_with_logits(labels=images, logits=logits)
-    return tf.reduce_sum(pixels, axis=_pixels(images))
+    pixels = tf.nn.sigmoid_cross_entropy_with_logits(labels=_flat(images), logits=_flat(logits))
+    return tf.reduce_sum(pixels, axis=1)
 
 
 #: What torch 1.0's BCELoss takes for a probability of zero, and adds in its gradient's denominators.
@@ -78,8 +84,9 @@ def bce_probabilities(
         value = tf.math.log(tf.where(p == 0, tf.cast(PROBABILITY_EPSILON, p.dtype), p))
         return slope + tf.stop_gradient(value - slope)
 
-    pixels = -images * log(reconstructions) - (1.0 - images) * log(1.0 - reconstructions)
-    return tf.reduce_sum(pixels, axis=_pixels(images))
+    images, made = _flat(images), _flat(reconstructions)
+    pixels = -images * log(made) - (1.0 - images) * log(1.0 - made)
+    return tf.reduce_sum(pixels, axis=1)
 
 
 def _of_rows(cost: str, *parts: tf.Tensor | None) -> tf.Tensor:

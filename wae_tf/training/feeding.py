@@ -10,7 +10,7 @@ import tensorflow as tf
 from wae_tf.config import Config
 from wae_tf.data import batches
 from wae_tf.models.wae import Wae
-from wae_tf.pixels import to_float_by_table
+from wae_tf.pixels import to_float, to_float_by_table
 from wae_tf.training import distribution
 
 #: Bytes of images that a GPU keeps: all of CelebA at 64x64 (2.2 GB), and little beside its memory.
@@ -57,11 +57,13 @@ def keep_on_device(model: Wae, images_uint8: np.ndarray, labels: np.ndarray | No
         held = images_uint8 if on_many_devices(model) else as_tensor(images_uint8)
         image_tensor = tf.Variable(held, trainable=False, name="images")
     pixel_range = model.settings.pixel_range_of_data
+    # The same bits; a table is read byte by byte on a CPU, and float64 is slow on GPUs.
+    floats = to_float_by_table if tf.config.list_physical_devices("GPU") else to_float
 
     def gather(batch: tf.Tensor) -> tf.Tensor:
         if batch.shape.rank != 1 or batch.dtype != tf.int64:
             return model.as_pixels(batch)
-        return model.as_pixels(to_float_by_table(tf.gather(image_tensor, batch), pixel_range))
+        return model.as_pixels(floats(tf.gather(image_tensor, batch), pixel_range))
 
     if labels is not None:
         with model.distribute_strategy.scope():
