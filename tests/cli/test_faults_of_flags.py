@@ -212,12 +212,28 @@ def test_samples_of_the_prior_need_no_data(own, capsys):
     assert idle in said(capsys, *again, "--train_size=3")
 
 
+def test_data_of_another_shape_than_the_runs_is_named(own, capsys):
+    run = ["--mode=interpolate", f"--work_dir={own[1]}"]
+    for flag, shape in (("--image_size=16", "16x16x3"), ("--channels=1", "8x8x1")):
+        text = said(capsys, *run, flag, status=1)
+        assert f"has images of {shape}, and the run in --work_dir={own[1]} is of 8x8x3" in text
+
+
+def test_one_test_image_an_epoch_has_no_penalty_of_pairs(tmp_path, capsys):
+    given = tiny_run(epoch_test_size=1, epochs=1, work_dir=tmp_path / "run")
+    text = said(capsys, *given, status=2)
+    assert "--epoch_test_size=1 is too small for --model=wae_mmd" in text
+    assert "accepted: 2 up" in text and not (tmp_path / "run").exists()
+
+
 def test_a_precision_whose_weights_are_of_another_type_is_refused(own, capsys):
     again = ["--mode=sample", f"--work_dir={own[1]}", "--num_samples=5"]
     text = said(capsys, *again, "--precision=float64", status=2)
     assert "--precision=float64 cannot be had in --mode=sample" in text
     assert "has --precision=float32." in text
-    assert "wrote" in said(capsys, *again, "--precision=mixed_bfloat16")
+    # The optimizers of mixed_float16 have a loss scale, of which the run's checkpoint has none.
+    for precision in ("mixed_bfloat16", "mixed_float16"):
+        assert "wrote" in said(capsys, *again, f"--precision={precision}")
 
 
 def test_a_run_of_another_model_is_named_by_it(own, capsys, monkeypatch):

@@ -113,6 +113,19 @@ def test_settings_that_a_run_decides_are_refused(tmp_path):
     assert config.prior_scale == 1 and config.model == values.model == "wae_mmd"
 
 
+@pytest.mark.parametrize("mode", ["export", "export_official", "interpolate", "explore"])
+def test_what_a_mode_does_not_compute_with_is_refused(mode, tmp_path):
+    """An export is float32 and of any seed; its model card says what the run was trained with."""
+    (tmp_path / "flags.flags").write_text("--seed=3\n--dataset=digits\n--model=wae_mmd\n")
+    run = [f"--mode={mode}", f"--work_dir={tmp_path}"]
+    assert parse([*run, "--seed=3"])[1].seed == 3
+    with pytest.raises(FlagError, match=f"--seed=4 cannot be had in --mode={mode}.*--seed=3"):
+        parse([*run, "--seed=4"])
+    if mode.startswith("export"):
+        with pytest.raises(FlagError, match=f"float16 cannot be had in --mode={mode}.*float32"):
+            parse([*run, "--precision=mixed_float16"])
+
+
 def test_evaluate_at_end_takes_the_flags_of_evaluate():
     assert parse(["--evaluate_at_end", "--eval_samples=50"])[0].eval_samples == 50
     with pytest.raises(FlagError, match="--eval_samples is not used by --mode=train"):

@@ -522,6 +522,9 @@ def test_modes_become_eight_bits(tmp_path):
         picture_files.decode_picture(turned, False), [[[9, 9, 9]], [[200, 0, 0]]]
     )
     assert picture_files.look(turned)[1] == (1, 2)
+    lab = save(Image.new("LAB", (1, 1), (255, 128, 128)), tmp_path / "lab.tif")  # white
+    for grey in (True, False):
+        assert picture_files.decode_picture(lab, grey).min() >= 254
     floats = save(Image.fromarray(np.float32([[0.5]])), tmp_path / "x.tif")
     with pytest.raises(BadPicture, match="mode F: 8 or 16 bits"):
         picture_files.decode_picture(floats, False)

@@ -282,6 +282,15 @@ def test_arrays_in_fortran_order_are_read(shape, tmp_path, rng):
         np.testing.assert_array_equal(other, found[0])
 
 
+def test_images_beside_a_table_whose_names_need_another_version_of_npy(tmp_path, rng):
+    table = np.zeros(9, [("größe", "f4"), ("高さ", "f4")])
+    images = rng.randint(0, 256, (9, 8, 8, 3)).astype(np.uint8)
+    with pytest.warns(UserWarning, match="3.0"):
+        np.savez(tmp_path / "x.npz", images=images, table=table)
+    found = load.load("folder", data_dir=tmp_path / "x.npz")
+    assert len(both(found)) == 9 and "`table`" in found.left_out
+
+
 def test_an_array_in_fortran_order_that_does_not_fit_is_a_sentence(tmp_path, rng, monkeypatch):
     np.savez(tmp_path / "x.npz", np.asfortranarray(rng.randint(0, 256, (9, 8, 8), np.uint8)))
     monkeypatch.setattr("wae_tf.settings.memory.available", lambda: 500)

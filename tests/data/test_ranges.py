@@ -64,6 +64,7 @@ def test_nearly_black_pictures_are_refused(array, sentence, tmp_path):
         (np.uint8, 1, "0 to 1 read as 0 to 255"), (np.int64, 1, "0 to 1 read as 0 to 255"),
         (bool, 1, "False and True read as 0 and 255"), (np.float32, 1, "0 to 1 read as 0 to 255"),
         (np.float64, 255, ""), (np.uint16, 65535, "16 bits divided by 257"), (np.uint16, 255, ""),
+        (">u2", 65535, "16 bits divided by 257"), (">f8", 255, ""),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("packed", [False, True])

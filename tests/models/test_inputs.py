@@ -408,7 +408,9 @@ def test_compile_refuses_what_it_would_ignore():
         ):
             model.compile(steps_per_execution=steps)
     for optimizer in ({"learning_rate": 0.1}, {"class_name": "Adam", "config": 3}):
-        with pytest.raises(ValueError, match=r"^compile was given the optimizer .*; accepted: an opt"):
+        with pytest.raises(
+            ValueError, match=r"^compile was given the optimizer .*; accepted: an opt"
+        ):
             model.compile(optimizer)
     half = tiny_model(compiled=False, precision="mixed_float16")
     with pytest.raises(ValueError, match=r"auto_scale_loss=False.*precision=mixed_float16"):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.factory import tiny, tiny_run
-from tests.faults import fault
+from tests.factory import tiny, tiny_model, tiny_run
+from tests.faults import Killed, fault
 from wae_tf import main
 from wae_tf.config import Config
 from wae_tf.errors import RunError
@@ -58,6 +58,28 @@ def test_damaged_checkpoints_are_set_aside_and_bounded(tmp_path):
     assert checkpoints.steps(tmp_path) == []
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == [f"step-{step:08d}.damaged" for step in (3, 4, 5)]
+
+
+def test_a_checkpoint_written_anew_is_there_whenever_the_process_is_killed(tmp_path, monkeypatch):
+    model, replace = tiny_model(), os.replace
+    checkpoints.save(tmp_path, model, {"made": "first"}, keep=1)
+    checkpoints.save(tmp_path, model, {"made": "not at all"}, keep=1)
+    assert checkpoints.state_of(tmp_path, 0) == {"made": "first"}
+
+    def killed(source, target):
+        if target == checkpoints.path_of(tmp_path, 0):  # the old one is away, the new one not there
+            raise Killed
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        with pytest.raises(Killed):
+            checkpoints.save(tmp_path, model, {"made": "anew"}, keep=1, anew=True)
+    checkpoints.sweep(tmp_path)
+    assert checkpoints.state_of(tmp_path, 0) == {"made": "first"}
+    checkpoints.save(tmp_path, model, {"made": "anew"}, keep=1, anew=True)
+    assert checkpoints.state_of(tmp_path, 0) == {"made": "anew"}
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000000"]
 
 
 @pytest.mark.parametrize(

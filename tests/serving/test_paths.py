@@ -27,6 +27,16 @@ def test_a_folder_below_home_is_there(small, tmp_path, monkeypatch):
         export.export_run(run, small, Config(**TINY), "~nobody_here/x")
 
 
+def test_the_card_says_when_its_metrics_are_of_another_step(small):
+    """As of --checkpoint=best: metrics.json is of the run's end."""
+    for metrics, told in (
+        ({}, False), ({"steps": 0, "evaluated_step": None}, False), ({"steps": 7}, True),
+        ({"steps": 0, "evaluated_step": 5}, True),
+    ):  # fmt: skip
+        notes = model_card.model_card(small, Config(**TINY), {}, metrics)["notes"]
+        assert any("The model is of step 0." in note for note in notes) == told
+
+
 def test_the_card_names_no_path_of_the_training_machine(small):
     config = Config(**TINY, dataset="folder", data_dir="/secret/data", cache_dir="/secret/cache",
                     work_dir="/secret/run", init_from_official="/secret/weights-1")  # fmt: skip

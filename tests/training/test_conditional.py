@@ -14,7 +14,8 @@ import wae_tf
 from tests.factory import said, tiny_run
 from wae_tf.cli import arguments
 from wae_tf.data import load
-from wae_tf.training import setup
+from wae_tf.errors import DataError
+from wae_tf.training import resuming, setup
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,14 @@ def test_a_run_finds_its_classes_and_shows_them(run):
     assert model.decoder.input_shape == (None, 3 + 10)
     assert (run / "figures" / "classes.png").is_file()
     assert (run / "test_line.csv").is_file()
+
+
+def test_data_of_more_classes_than_the_run_are_named(run):
+    config = arguments.parse(["--mode=evaluate", f"--work_dir={run}"])[1]
+    images = load.load("digits", train_size=200, test_size=60)
+    more = dataclasses.replace(images, test_labels=images.test_labels + 1)
+    with pytest.raises(DataError, match=r"has 11 classes, and the run in .* is of 10"):
+        resuming.restore(config, more)
 
 
 def test_its_test_cost_is_by_the_true_labels(run):

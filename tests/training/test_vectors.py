@@ -67,9 +67,9 @@ def test_the_modes_work_on_vectors(run, capsys):
     np.testing.assert_allclose(made, model.reconstruct(row), rtol=1e-4)
     with pytest.raises(tf.errors.InvalidArgumentError, match="finite"):
         served.signatures["encode"](images=tf.constant(np.full_like(row, np.inf)))
-    assert "is of pictures" in said(
-        capsys, "--mode=evaluate", where, "--sampler=improved", status=2
-    )
+    for mode in ("evaluate", "sample"):
+        text = said(capsys, f"--mode={mode}", where, "--sampler=improved", status=2)
+        assert "--sampler=improved is of pictures" in text
 
 
 def test_a_run_goes_on_to_the_same_weights(run, table, tmp_path):
@@ -196,6 +196,7 @@ def test_flags_of_pictures_are_refused(table, tmp_path, capsys):
         "--image_size=8": "--image_size=8 is of pictures",
         "--pixel_range=unit": "--pixel_range=unit is of pictures",
         "--encoder_arch=dcgan": "--encoder_arch=dcgan takes pictures only",
+        "--test_line": "--test_line is of pictures",
     }.items():
         assert sentence in said(capsys, *given, flag, status=2)
     assert not (tmp_path / "run" / "flags.flags").exists()

@@ -17,18 +17,19 @@ from wae_tf.settings.checks import shown
 OF_CONFIG = tuple(field.name for field in dataclasses.fields(Config))
 #: Where a run and its images are: of every mode.
 _PLACES = ("plugins", "dataset", "model", "work_dir", "data_dir", "cache_dir", "skip_bad_images")
-#: What may be other than the run's without changing its model.
-_COMPUTES = ("seed", "precision", "jit", "init_from_official", "checkpoint")
+#: Which weights and operations, and what may be other than the run's without changing its model.
+_WEIGHTS = ("jit", "init_from_official", "checkpoint")
+_COMPUTES = ("precision", *_WEIGHTS)
 _IMAGES = ("train_size", "test_size", "split", "crop", "image_size", "channels")
 #: Settings that are for modes on a finished run alone.
 _OF_FINISHED = ("checkpoint",)
 #: The settings that a mode uses, besides those that the run has noted anyway.
 _SETTINGS = {
-    "evaluate": (*_COMPUTES, *_IMAGES, "batch_size", "pictures", "picture_columns"),
-    "sample": (*_COMPUTES, *_IMAGES, "pictures", "picture_columns"),
+    "evaluate": ("seed", *_COMPUTES, *_IMAGES, "batch_size", "pictures", "picture_columns"),
+    "sample": ("seed", *_COMPUTES, *_IMAGES, "pictures", "picture_columns"),
     "interpolate": (*_COMPUTES, *_IMAGES),
-    "export": _COMPUTES,
-    "export_official": _COMPUTES,
+    "export": _WEIGHTS,  # float32 and of any seed, whatever the run was computed with
+    "export_official": _WEIGHTS,
     "classifier": ("seed", *_IMAGES),
     "explore": (*_COMPUTES, *_IMAGES),
 }

@@ -198,7 +198,7 @@ def _npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(file)
-    if version == (2, 0):
+    if version in ((2, 0), (3, 0)):  # 3.0: fields of a table beside have names beyond Latin
         return np.lib.format.read_array_header_2_0(file)
     raise ValueError(f"npy version {version} is not known")
 

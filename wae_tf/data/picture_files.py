@@ -240,7 +240,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, image).convert("RGB")
-    return image
+    return image.convert("RGB") if image.mode == "LAB" else image  # which Pillow makes no grey of
 
 
 class Look(NamedTuple):

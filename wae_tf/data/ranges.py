@@ -66,7 +66,7 @@ def scale_of(dtype: np.dtype, low: float, high: float, where: object) -> Scale:
             )
         return Scale(255.0, UNIT)
     if high > 255:
-        if dtype == np.uint16 and high >= 1 << 15:
+        if (dtype.kind, dtype.itemsize) == ("u", 2) and high >= 1 << 15:  # of either byte order
             return Scale(1 / 257, "16 bits divided by 257")
         raise DataError(f"{said}: pixels lie within 0 to 255; multiply by {255 / high:.4g}.")
     if high < DARK:

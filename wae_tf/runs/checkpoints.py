@@ -22,7 +22,10 @@ from wae_tf.runs.folder import steps_in
 _MANIFEST = "manifest.json"
 _STATE = "state.json"
 _UNFINISHED = ".saving"
+_BEFORE = "-before"
 _DAMAGED = ".damaged"
+#: What of a model is to be had whatever its optimizers are.
+_WITHOUT_OPTIMIZERS = ("encoder", "decoder", "adversary", "step", "schedules", "guard")
 #: So many damaged checkpoints stay for a person to look at; a disk must not fill with them.
 _MOST_DAMAGED = 3
 
@@ -52,7 +55,11 @@ def steps(folder: Path) -> list[int]:
     return sorted((step for step in known if path_of(folder, step).name in names), reverse=True)
 
 
-def _tracked(model: Wae) -> tf.train.Checkpoint:
+def _tracked(model: Wae, optimizers: bool = True) -> tf.train.Checkpoint:
+    if not optimizers:
+        parts = {name: getattr(model, name) for name in _WITHOUT_OPTIMIZERS}
+        parts = {name: part for name, part in parts.items() if part is not None}
+        return tf.train.Checkpoint(model=tf.train.Checkpoint(**parts))
     # The running means of the epoch are not among the model's weights.
     means = {f"mean_{i}": v.value for i, v in enumerate(means_of(model))}
     return tf.train.Checkpoint(model=model, **means)
@@ -64,7 +71,12 @@ def means_of(model: Wae) -> list[Any]:
 
 
 def save(
-    folder: Path, model: Wae, state: dict[str, Any], keep: int, besides: Collection[int] = ()
+    folder: Path,
+    model: Wae,
+    state: dict[str, Any],
+    keep: int,
+    besides: Collection[int] = (),
+    anew: bool = False,
 ) -> Path:
     """Writes a checkpoint of the model, both optimizers and the epoch's means, and drops old ones.
 
@@ -74,15 +86,16 @@ def save(
         state: what else to keep, JSON values.
         keep: how many of the newest stay.
         besides: steps whose checkpoints stay, too.
+        anew: in place of one that is there already; without, that is left as it is.
 
     Returns:
-        the checkpoint's folder; one that is there already is left as it is.
+        the checkpoint's folder.
 
     Raises:
         RunError: it cannot be written; those before it stand.
     """
     final = path_of(folder, int(model.step.numpy()))
-    if final.is_dir():
+    if final.is_dir() and not anew:
         return final
     part = folder / f"{_UNFINISHED}-{final.name}"
     try:
@@ -95,15 +108,19 @@ def save(
         (part / _MANIFEST).write_text(json.dumps(sums))
         for path in (*part.iterdir(), part):
             sync(path)
+        before = part.with_name(part.name + _BEFORE)
+        if final.is_dir():
+            os.replace(final, before)
         os.replace(part, final)
         sync(folder)
+        shutil.rmtree(before, ignore_errors=True)
     except (OSError, tf.errors.OpError) as error:
         shutil.rmtree(part, ignore_errors=True)
         try:
-            before = steps(folder)
+            others = steps(folder)
         except RunError:  # the reason told is why it could not be written
-            before = []
-        stands = f"the one of step {before[0]} stands" if before else "there is none before it"
+            others = []
+        stands = f"the one of step {others[0]} stands" if others else "there is none before it"
         found = of_a_file(error)
         reason = found[1] if found else first_line(error)
         raise RunError(
@@ -144,8 +161,14 @@ def newest(folder: Path, progress: Callable[[str], None] = lambda line: None) ->
     return None
 
 
-def restore(folder: Path, step: int, model: Wae) -> dict[str, Any]:
+def restore(folder: Path, step: int, model: Wae, *, optimizers: bool = True) -> dict[str, Any]:
     """Puts a checkpoint into a compiled model; returns the state saved with it.
+
+    Args:
+        folder: of all checkpoints.
+        step: of the one.
+        model: of the same networks.
+        optimizers: with their state; without, they may be others, as those of another precision are.
 
     Raises:
         RunError: it is damaged, or of another model.
@@ -154,7 +177,7 @@ def restore(folder: Path, step: int, model: Wae) -> dict[str, Any]:
     try:
         _check(path)
         with plain(path) as place:
-            status = _tracked(model).read(str(place / "model"))
+            status = _tracked(model, optimizers).read(str(place / "model"))
         status.assert_existing_objects_matched()
         return json.loads(read_text(path / _STATE))
     except Damaged as error:
@@ -181,7 +204,11 @@ def state_of(folder: Path, step: int) -> dict[str, Any]:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what a killed process left half written."""
+    """Removes what a killed process left half written, and puts back what it was about to replace."""
+    for before in folder.glob(f"{_UNFINISHED}-*{_BEFORE}"):
+        final = folder / before.name.removeprefix(f"{_UNFINISHED}-").removesuffix(_BEFORE)
+        if not final.exists():
+            os.replace(before, final)
     for part in folder.glob(f"{_UNFINISHED}-*"):
         shutil.rmtree(part, ignore_errors=True)
 

@@ -44,6 +44,12 @@ def model_card(
         )
     if signatures.accepts_files(model):
         notes.append("EXIF orientation is not applied, and 16-bit PNGs lose their lower byte.")
+    step = int(model.step.numpy())
+    if any(metrics.get(name, step) not in (None, step) for name in ("steps", "evaluated_step")):
+        notes.append(
+            f"The model is of step {step}. The metrics are of the step `steps`, where the run ended, and "
+            "those that --mode=evaluate measures of `evaluated_step`."
+        )
     return {
         "name": settings.model + (f" trained on {config.dataset}" if config else ""),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -57,7 +63,7 @@ def model_card(
             ),
         },
         "training": {
-            "step": int(model.step.numpy()),
+            "step": step,
             "precision": settings.precision,
             "parameters": operations.parameter_count(model),
         },

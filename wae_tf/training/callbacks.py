@@ -22,6 +22,7 @@ from wae_tf.runs import checkpoints, measures, remote, test_line
 from wae_tf.runs.folder import RunFolder
 from wae_tf.training import hparams, lines
 from wae_tf.training.best import Best
+from wae_tf.training.programs import Length
 
 #: Points of the step curves that a run keeps.
 CURVE_POINTS = 2000
@@ -113,17 +114,20 @@ class Speed(keras.callbacks.Callback):
 class Curves(keras.callbacks.Callback):
     """Keeps the objective's terms of single steps, as many as a figure can show."""
 
-    def __init__(self, total_steps: int):
+    def __init__(self, length: Length):
         super().__init__()
-        self.every = max(1, total_steps // CURVE_POINTS)
+        self.length, self.every = length, max(1, length.total // CURVE_POINTS)
         self.data: dict[str, list[float]] = {
             name: []
             for name in ("step", "reconstruction", "penalty", "sharpness_step", "sharpness")
         }
 
     def restore(self, data: dict[str, list[float]]) -> None:
-        """Takes the points that a checkpoint holds."""
+        """Takes the points that a checkpoint holds, but that of an epoch which now goes on."""
         self.data = {name: list(data.get(name, [])) for name in self.data}
+        steps, values = self.data["sharpness_step"], self.data["sharpness"]
+        ends = [(s, v) for s, v in zip(steps, values, strict=False) if self.length.ends(int(s))]
+        self.data |= {"sharpness_step": [s for s, _ in ends], "sharpness": [v for _, v in ends]}
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Reads the last step's terms, every few steps."""
@@ -180,11 +184,11 @@ class Report(keras.callbacks.Callback):
         self._start = time.perf_counter()
 
     def make_up(self, owed: dict[str, Any], others: Sequence[keras.callbacks.Callback]) -> None:
-        """Ends an epoch whose test a signal did not wait for.
+        """Ends an epoch whose test a signal did not wait for; its checkpoint then has the test too.
 
         Args:
             owed: as the checkpoint has it.
-            others: the callbacks after this one.
+            others: the callbacks between this one and the checkpoints.
         """
         epoch, logs = int(owed["epoch"]), dict(owed["logs"])
         self._start = time.perf_counter() - float(owed["seconds"])
@@ -193,6 +197,9 @@ class Report(keras.callbacks.Callback):
         self.run.cut_history(lambda at: at < step)  # a process may have been killed after its row
         for callback in (self, *others):
             callback.on_epoch_end(epoch, logs)
+        if self.checkpoints is not None:
+            self.checkpoints.save(anew=True)
+            self.checkpoints.leave()
 
     def _leave(self, epoch: int, logs: dict[str, Any]) -> None:
         """Saves without the test and leaves, where a signal came."""
@@ -316,13 +323,13 @@ class Checkpoints(keras.callbacks.Callback):
             self.save()
         self.leave()
 
-    def save(self) -> None:
-        """Saves now, under the number of the step, unless that is saved already."""
+    def save(self, anew: bool = False) -> None:
+        """Saves now, under the number of the step; what is saved under it already stays, unless `anew`."""
         if not finite((self.model.encoder, self.model.decoder, self.model.adversary)):
             return
         keep = self.config.keep_checkpoints
         besides = [self.best.step] if self.config.keep_best else []
-        checkpoints.save(self.run.checkpoints, self.model, self.state(), keep, besides)
+        checkpoints.save(self.run.checkpoints, self.model, self.state(), keep, besides, anew)
         remote.push(self.run.folder)
         self.saved = int(self.model.step.numpy())
         self.stop.advice = f"step {self.saved} is saved; the same command goes on from there."

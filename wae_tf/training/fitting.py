@@ -54,7 +54,7 @@ class _Watchers:
         self.run, self.model = run, model
         self.over = False  # whether an epoch's end that was made up for ended training
         self.speed = callbacks.Speed(config.batch_size)
-        self.curves = callbacks.Curves(length.total)
+        self.curves = callbacks.Curves(length)
         self._began = time.perf_counter() - state.get("seconds", 0.0)
         self.all: list[keras.callbacks.Callback] = [callbacks.StopOnBadStep(), self.speed]
         if not self.chief:
@@ -117,7 +117,7 @@ class _Watchers:
         if (owed := state.get("owed")) and length.ends(step):
             self.model.stop_training = False
             self.own.on_train_begin()
-            self.report.make_up(owed, [self.best, self.own, self.figures, self.checkpoints])
+            self.report.make_up(owed, [self.best, self.own, self.figures])
             self.over = self.model.stop_training
         epoch, within = divmod(step, length.steps_per_epoch)
         if not within:

@@ -145,6 +145,10 @@ def _check_shape(config: Config, image_shape: tuple[int, ...]) -> None:
             f"--pixel_range={config.pixel_range_of_data} is of pictures, and the data are rows of "
             f"{list(image_shape)}; accepted: any."
         )
+    if len(image_shape) != 3 and config.test_line:
+        raise FlagError(
+            f"--test_line is of pictures, whose blur it tells, and the data are rows of {list(image_shape)}."
+        )
     if len(image_shape) == 3 and config.pixel_range_of_data == "any":
         raise FlagError(
             "--pixel_range=any is of rows of numbers, and the data are pictures, whose bytes have a range; "

@@ -8,10 +8,12 @@ from wae_tf.config import Config
 from wae_tf.console import progress
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import DataError, FlagError, RunError
+from wae_tf.files import read_text
 from wae_tf.models import by_name
 from wae_tf.models.step.guard import finite
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
+from wae_tf.runs.flags_file import flags_by_name
 from wae_tf.runs.folder import RunFolder
 from wae_tf.settings import shapes
 from wae_tf.training import best, distribution, reading, setup
@@ -49,6 +51,7 @@ def begin(run: RunFolder, config: Config, images: ImageSet, length: Length, over
             f"--work_dir={run.folder} holds a run on other images than {images.source} has now (those for "
             f"{' and '.join(differing)} differ); give the same data, or --overwrite to start anew."
         )
+    checkpoints.sweep(run.checkpoints)
     step, total = checkpoints.newest(run.checkpoints, progress), length.total
     longer, asked = ("--steps", total) if total == config.steps else ("--epochs", config.epochs)
     ways = "to go on, give another --work_dir, or --overwrite to remove it and start anew."
@@ -76,7 +79,6 @@ def begin(run: RunFolder, config: Config, images: ImageSet, length: Length, over
     for folder in (run.figures, run.checkpoints):
         folder.mkdir(parents=True, exist_ok=True)
     run.sweep()
-    checkpoints.sweep(run.checkpoints)
     step = -1 if step is None else step
     checkpoints.set_aside_after(run.checkpoints, step)
     # The row of an epoch that --steps had cut short goes too, where this epoch now goes on.
@@ -133,11 +135,13 @@ def restore_with_facts(
     """As `restore`, and what `setup.facts_of` says of the images, for which all are read once.
 
     Raises:
+        DataError: the images are of another shape than the run's, or of more classes.
         RunError: no run or no checkpoint in the folder.
     """
     run = RunFolder(config.folder)
     run.require()
     images = images or reading.load_images(config)
+    _check_kind(run, config, images)
     config = setup.with_classes(config, images)
     facts = setup.facts_of(config, images)
     if said := _of_other_images(run, facts, images):
@@ -180,24 +184,50 @@ def restore_model(config: Config) -> Wae:
     """
     run = RunFolder(config.folder)
     run.require()
+    if (noted := _noted(run)) is None:  # a run of before they were noted
+        return restore(config)[0]
+    return _restored(config, by_name.from_config(config, *noted))
+
+
+def _noted(run: RunFolder) -> tuple[tuple[int, ...], int] | None:
+    """The shape and the number of a run's training images; None of one that has not noted them."""
     known = run.read_metrics()
     for kind in shapes.KINDS.values():
         names = (*kind.sizes, "train_images")
         noted = [int(known[name] or 0) for name in names if isinstance(known.get(name), int)]
         if len(noted) == len(names) and min(noted) > 0:
-            *shape, data_size = noted
-            return _restored(config, by_name.from_config(config, tuple(shape), data_size))
-    return restore(config)[0]  # a run of before they were noted
+            return tuple(noted[:-1]), noted[-1]
+    return None
+
+
+def _check_kind(run: RunFolder, config: Config, images: ImageSet) -> None:
+    """Refuses data that a run's networks cannot take, whatever they show."""
+    here, noted = images.image_shape, _noted(run)
+    labels = [own for own in (images.train_labels, images.test_labels) if own is not None]
+    classes = 1 + max((int(own.max()) for own in labels), default=0)
+    has = takes = None
+    if noted and noted[0] != here:
+        has, takes = ("x".join(map(str, shape)) for shape in (here, noted[0]))
+        has = f"{shapes.kind_of(here).many} of {has}"
+    elif config.classes and classes > config.classes:
+        has, takes = f"{classes} classes", str(config.classes)
+    if has:
+        raise DataError(
+            f"{images.source} has {has}, and the run in --work_dir={run.folder} is of {takes}; give data "
+            "as it was trained with."
+        )
 
 
 def _restored(config: Config, model: Wae) -> Wae:
     run = RunFolder(config.folder)
     model.compile()
+    # Those of mixed_float16 scale the loss, and have other state.
+    same = flags_by_name(read_text(run.flags)).get("precision") in (None, config.precision)
     while True:
         there = checkpoints.steps(run.checkpoints)
         try:
             step = _step_of(run, config.checkpoint)
-            checkpoints.restore(run.checkpoints, step, model)
+            checkpoints.restore(run.checkpoints, step, model, optimizers=same)
             break
         except (RunError, OSError):
             # A training that goes on drops some and adds others meanwhile.

@@ -23,6 +23,7 @@ from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
 from wae_tf.settings import shapes
+from wae_tf.settings.checks import OF_PAIRS
 from wae_tf.training import (
     distribution,
     drawing,
@@ -65,6 +66,11 @@ def train(
         raise FlagError(
             f"--checkpoint={config.checkpoint} is for what works on a run; training goes on from the "
             "newest."
+        )
+    if config.epoch_test_size < 2 and config.model in OF_PAIRS:
+        raise FlagError(
+            f"--epoch_test_size={config.epoch_test_size} is too small for --model={config.model}, whose "
+            "penalty is of pairs; accepted: 2 up."
         )
     strategy = distribution.make_strategy(config)
     run = RunFolder(config.folder)
