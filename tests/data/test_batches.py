@@ -11,7 +11,7 @@ import tensorflow as tf
 from wae_tf.config import Config
 from wae_tf.data import arrays, batches, load
 from wae_tf.errors import DataError, FlagError
-from wae_tf.pixels import to_float, to_unit
+from wae_tf.pixels import to_float, to_float_by_table, to_unit
 from wae_tf.training import feeding
 
 BYTES = np.arange(256, dtype=np.uint8)
@@ -34,6 +34,7 @@ def test_to_float_equals_the_official_floats_for_every_byte(pixel_range):
         "graph": tf.function(one)(tf.constant(BYTES)),
         "xla": tf.function(one, jit_compile=True)(tf.constant(BYTES)),
         "tf.data": mapped,
+        "table, on GPUs": to_float_by_table(tf.constant(BYTES), pixel_range),
     }
     for way, values in got.items():
         np.testing.assert_array_equal(np.asarray(values), want, err_msg=way)
