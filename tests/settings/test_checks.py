@@ -26,6 +26,8 @@ DIGITS = "9" * 400
         ("--mmd_scales=nan", "--mmd_scales=nan is not a finite number"),
         ("--wae_lambda=1e300", "too large for float32"),
         ("--adam_epsilon=1e-300", "is 0 in float32"),
+        ("--adam_beta1=1", "adam_beta1=1.0 must be below 1 in float32"),
+        ("--adam_beta2=0.9999999999", "must be below 1 in float32"),
         ("--work_dir=a\nb", "has a control character"),
         ("--data_dir=a\0b", "has a control character"),
         ("--export_dir=a\0b", "has a control character"),

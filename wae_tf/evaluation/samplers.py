@@ -259,6 +259,8 @@ def draw_codes(
             f"--sampler={sampler} is not known; accepted: {', '.join(SAMPLERS)}"
             + did_you_mean(sampler, SAMPLERS)
         )
+    if not model.of_pictures:
+        raise FlagError("--sampler=improved is of pictures, whose contrast it evens out.")
     if model.settings.classes:
         raise FlagError(
             "--sampler=improved is of models without classes; accepted with --conditional: prior, gmm."

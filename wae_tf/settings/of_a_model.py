@@ -226,8 +226,8 @@ class Settings:
             raise FlagError("--mmd_scales takes positive numbers separated by commas.")
         schedule_speed(self.lr_schedule)
         for name in ("adam_beta1", "adam_beta2"):
-            if getattr(self, name) >= 1:
-                raise FlagError(f"--{name}={getattr(self, name)} must be below 1.")
+            if getattr(self, name) >= 1 - 2**-25:  # which float32 rounds to 1
+                raise FlagError(f"--{name}={getattr(self, name)} must be below 1 in float32.")
         if self.batch_norm_decay > 1:
             raise FlagError(f"--batch_norm_decay={self.batch_norm_decay} must be 1 at most.")
         if self.encoder_noise == "gaussian" and self.prior != "normal":
