@@ -1,5 +1,8 @@
 """A mistake in a model's constructor is a ValueError of one sentence that names the keyword."""
 
+import dataclasses
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ import tensorflow as tf
 
 import wae_tf
 from tests.factory import TINY, tiny_model
+from wae_tf.settings import Settings
 
 SHAPE = (28, 28, 1)
 
@@ -111,3 +115,20 @@ def test_the_global_policy_of_half_weights_is_a_sentence():
 def test_a_model_of_a_config_takes_nothing_else():
     with pytest.raises(ValueError, match="config is a str; accepted: "):
         wae_tf.from_config("digits", SHAPE, 10)
+
+
+def test_help_tells_every_keyword():
+    fields = {field.name: field.default for field in dataclasses.fields(Settings)} | {"model": None}
+    own = ["encoder", "decoder", "adversary", "output", "data_size", "name", "schedule_length"]
+    for model in (wae_tf.WaeMmd, wae_tf.WaeGan, wae_tf.WaeSwd, wae_tf.WaeMmdppp, wae_tf.Vae):
+        parameters = inspect.signature(model).parameters
+        assert list(parameters)[:2] == ["image_shape", "settings"]
+        keywords = set(parameters) - {"image_shape", "settings"}
+        assert keywords == set(own) | fields.keys() - {"model"}
+        assert all(parameters[name].default == fields.get(name) for name in keywords)
+
+    class Own(wae_tf.WaeMmd):
+        def __init__(self, *args, mine=1, **kwargs):
+            super().__init__(*args, **kwargs)
+
+    assert list(inspect.signature(Own).parameters) == ["args", "mine", "kwargs"]

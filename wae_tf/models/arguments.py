@@ -61,7 +61,42 @@ def checked(constructor: Callable[..., None]) -> Callable[..., None]:
                 raise
             raise KeywordError(_in_keywords(str(error), given.get("image_shape"))) from error
 
-    return checking
+    parameters = [p for p in signature.parameters.values() if p.kind != p.VAR_KEYWORD]
+    return _telling(checking, parameters + _of_settings())
+
+
+def as_of(parent: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a constructor of *args and **kwargs tell its parent's arguments, to `help` and notebooks."""
+
+    def told(constructor: Callable[..., None]) -> Callable[..., None]:
+        known = dict(inspect.signature(parent.__init__).parameters)  # type: ignore[misc]
+        for name, given in inspect.signature(constructor).parameters.items():
+            if given.kind not in (given.VAR_POSITIONAL, given.VAR_KEYWORD):
+                known[name] = given
+        return _telling(constructor, list(known.values()))
+
+    return told
+
+
+def _telling(
+    constructor: Callable[..., None], parameters: list[inspect.Parameter]
+) -> Callable[..., None]:
+    constructor.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return constructor
+
+
+def _of_settings() -> list[inspect.Parameter]:
+    """The settings as keywords, but for the one that the class says."""
+    return [
+        inspect.Parameter(
+            setting.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=setting.default,
+            annotation=setting.type,
+        )
+        for setting in dataclasses.fields(Settings)
+        if setting.name != "model"
+    ]
 
 
 def _check_names(model: type, given: dict[str, Any], own: set[str]) -> None:

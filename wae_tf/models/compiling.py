@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from wae_tf.models import inputs
+from wae_tf.models import arguments, inputs
 from wae_tf.models.autoencoder import Autoencoder
 from wae_tf.models.step import rates, updates
 from wae_tf.models.step.schedules import Schedules
@@ -24,6 +24,7 @@ class CompiledAutoencoder(Autoencoder):
         **kwargs: of `Autoencoder`.
     """
 
+    @arguments.as_of(Autoencoder)
     def __init__(
         self,
         image_shape: tuple[int, ...] | None = None,

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from wae_tf.models import arguments
 from wae_tf.models.encoding import Encoding, Noise
 from wae_tf.models.step import replicas
 from wae_tf.models.step.guard import AdversaryWatch
@@ -37,6 +38,7 @@ class WaeGan(Wae):
     terms = ("reconstruction", "penalty", "adversary_loss")
     adversary: keras.Model
 
+    @arguments.as_of(Wae)
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         if self.adversary is None:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from wae_tf.models import arguments
 from wae_tf.models.encoding import Encoding, Noise
 from wae_tf.models.wae import Wae
 from wae_tf.objective import mmdpp, priors
@@ -27,6 +28,7 @@ class WaeMmdpp(Wae):
     coordinates = False
     data_size: int
 
+    @arguments.as_of(Wae)
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         if not self.data_size:

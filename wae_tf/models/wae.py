@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from wae_tf import streams
-from wae_tf.models import inputs, labels
+from wae_tf.models import arguments, inputs, labels
 from wae_tf.models.encoding import Encoding, Noise
 from wae_tf.models.inputs import TO_IMAGES, Aim
 from wae_tf.models.loop import Loop
@@ -45,6 +45,7 @@ class Wae(Loop):
     #: The parts of the objective.
     terms: tuple[str, ...] = ("reconstruction", "penalty")
 
+    @arguments.as_of(Loop)
     def __init__(
         self,
         image_shape: tuple[int, ...] | None = None,
