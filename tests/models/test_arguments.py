@@ -127,6 +127,17 @@ def test_help_tells_every_keyword():
         assert keywords == set(own) | fields.keys() - {"model"}
         assert all(parameters[name].default == fields.get(name) for name in keywords)
 
+    for name in (
+        "fit",
+        "evaluate",
+        "predict",
+        "train_on_batch",
+        "test_on_batch",
+        "predict_on_batch",
+    ):
+        of_keras = inspect.signature(getattr(keras.Model, name))
+        assert inspect.signature(getattr(wae_tf.WaeGan, name)) == of_keras
+
     class Own(wae_tf.WaeMmd):
         def __init__(self, *args, mine=1, **kwargs):
             super().__init__(*args, **kwargs)

@@ -24,6 +24,16 @@ _WHOLE = {
 }
 
 
+def as_keras(method: Callable) -> Callable[[Callable], Callable]:
+    """Makes a method of *args and **kwargs tell the arguments of one of Keras's, to `help` and notebooks."""
+
+    def told(own: Callable) -> Callable:
+        own.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]
+        return own
+
+    return told
+
+
 def bound(
     method: Callable, model: keras.Model, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Loop(CompiledAutoencoder):
 
     # Methods of keras.Model.
 
+    @calls.as_keras(keras.Model.fit)
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         """As `keras.Model.fit`; a learning rate that is not constant follows its epochs.
 
@@ -69,6 +70,7 @@ class Loop(CompiledAutoencoder):
         self._tell_of_penalty()
         return history
 
+    @calls.as_keras(keras.Model.evaluate)
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`: means over all images, in the order of `metrics_names`.
 
@@ -85,6 +87,7 @@ class Loop(CompiledAutoencoder):
         self._tell_of_penalty()
         return found
 
+    @calls.as_keras(keras.Model.predict)
     def predict(self, *args: Any, **kwargs: Any) -> np.ndarray:
         """As `keras.Model.predict`: the reconstructions.
 
@@ -96,17 +99,20 @@ class Loop(CompiledAutoencoder):
         self._look_at("predict_function", "predict")
         return super().predict(**asked)
 
+    @calls.as_keras(keras.Model.train_on_batch)
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.train_on_batch`; every batch is looked at."""
         calls.check_class_weight(self, calls.bound(keras.Model.train_on_batch, self, args, kwargs))
         self._look_at("train_function", "train_on_batch")
         return super().train_on_batch(*args, **kwargs)
 
+    @calls.as_keras(keras.Model.test_on_batch)
     def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.test_on_batch`; every batch is looked at."""
         self._look_at("test_function", "test_on_batch")
         return super().test_on_batch(*args, **kwargs)
 
+    @calls.as_keras(keras.Model.predict_on_batch)
     def predict_on_batch(self, *args: Any, **kwargs: Any) -> np.ndarray:
         """As `keras.Model.predict_on_batch`; every batch is looked at."""
         self._look_at("predict_function", "predict_on_batch")
