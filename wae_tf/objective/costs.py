@@ -10,6 +10,7 @@ from wae_tf.registry import register
 
 def _flat(rows: tf.Tensor) -> tf.Tensor:
     """Rows [n, ...] as [n, d]: of pictures, whose last axis may be 1 long, XLA makes slow loops on CPUs."""
+    rows = tf.convert_to_tensor(rows)
     numbers = rows.shape[1:].num_elements()
     count = -1 if numbers else tf.shape(rows)[0]
     return tf.reshape(rows, [count, -1 if numbers is None else numbers])
