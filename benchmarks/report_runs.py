@@ -28,6 +28,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import common
 
@@ -43,10 +44,18 @@ from wae_tf.cli.presets import preset_folder
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import RunError, UserError
-from wae_tf.evaluation import classifier, codes, picture_measures, reconstruction_quality, tfgan
+from wae_tf.evaluation import (
+    brief,
+    classifier,
+    codes,
+    picture_measures,
+    reconstruction_quality,
+    tfgan,
+)
 from wae_tf.figures import drawing, of_model
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
+from wae_tf.objective import costs
 from wae_tf.pixels import to_unit
 from wae_tf.runs import checkpoints
 from wae_tf.runs.folder import RunFolder
@@ -72,6 +81,8 @@ CELEBA_SIZES = {"train_size": 20_000, "test_size": 1_000}
 SHOWN = (1, 10, 40, 80)
 SAMPLES = 2_000
 TESTED = 2_000  # test images at most that the measures are of
+#: The total test loss at the last checkpoint by BCE as torch before 1.0 has it, as the CSVs' torch was.
+OLDER = "loss_by_older_bce"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,6 +189,31 @@ def test_lines(path: Path) -> dict[int, tuple[float, float]]:
     }
 
 
+def bce_older(images: tf.Tensor, reconstructions: tf.Tensor) -> tf.Tensor:
+    """Sums of cross entropies [n] with log(p + 1e-12), which has a lower bound for images below 0.
+
+    So torch has it before 1.0; from then on 1e-12 is in the gradient alone, where it was before, too.
+    """
+
+    def log(p: tf.Tensor) -> tf.Tensor:
+        return tf.math.log(p + costs.PROBABILITY_EPSILON)
+
+    pixels = images * log(reconstructions) + (1.0 - images) * log(1.0 - reconstructions)
+    return -tf.reduce_sum(pixels, axis=[1, 2, 3])
+
+
+def loss_by_older_bce(model: Wae, images: ImageSet, batch_size: int) -> float:
+    """The total test loss, as in test_line.csv, by `bce_older`."""
+
+    def reconstruction(
+        _: str, images: tf.Tensor, made: tf.Tensor, logits: Any, scale: float, weights: Any
+    ) -> tf.Tensor:
+        return scale * tf.reduce_mean(bce_older(images, made))
+
+    with mock.patch.object(costs, "reconstruction", reconstruction):
+        return brief.test_line(model, np.asarray(images.test), batch_size)["loss"]
+
+
 def measures(
     run: Run, model: Wae, images: ImageSet, network: Any, seed: int
 ) -> dict[str, float | str]:
@@ -264,6 +300,8 @@ def looked_at(
             "steps": int(model.step.numpy()),
             **measures(run, model, images, network, options.seed),
         }
+        if (config.cost, config.pixel_range) == ("bce_probabilities", "stretched"):
+            numbers[OLDER] = loss_by_older_bce(model, images, config.batch_size)
         folder.figures.mkdir(exist_ok=True)
         of_model.draw_reconstructions(model, folder.figures / "reconstructions.png", images.test)
         of_model.draw_traversals(model, folder.figures / "traversals.png", images.test)
@@ -300,8 +338,16 @@ def table(head: list[str], rows: list[list[Any]]) -> str:
     return common.markdown(head, [map(number, row) for row in rows]) + "\n"
 
 
-def loss_table(runs: list[Run], options: argparse.Namespace) -> str:
-    """Total test loss and blur at SHOWN and at the last epoch, and the report's beside them."""
+def loss_table(
+    runs: list[Run], older: dict[str, tuple[int, float]], options: argparse.Namespace
+) -> str:
+    """Total test loss and blur at SHOWN and at the last epoch, and the report's beside them.
+
+    Args:
+        runs: of the table.
+        older: {label of a run: (its last epoch, the loss by `bce_older`)}.
+        options: of the command line.
+    """
     every = {
         run: test_lines(Path(options.out) / "runs" / run.name / "test_line.csv") for run in runs
     }
@@ -312,6 +358,10 @@ def loss_table(runs: list[Run], options: argparse.Namespace) -> str:
         if not ours:
             continue
         rows.append([run.label, *(_cell(ours, epoch) for epoch in epochs)])
+        if run.label in older:
+            last, loss = older[run.label]
+            cells = [number(loss) if epoch == last else "-" for epoch in epochs]
+            rows.append([f"{run.label}, BCE of torch before 1.0", *cells])
         theirs = test_lines(Path(options.replication_dir or "/nowhere") / run.csv)
         if run.csv and theirs:
             rows.append([f"its {run.csv}", *(_cell(theirs, epoch) for epoch in epochs)])
@@ -323,7 +373,11 @@ def _cell(lines: dict[int, tuple[float, float]], epoch: int) -> str:
 
 
 def draw_curves(
-    path: Path, runs: list[Run], numbers: list[dict[str, Any]], options: argparse.Namespace
+    path: Path,
+    runs: list[Run],
+    numbers: list[dict[str, Any]],
+    older: dict[str, tuple[int, float]],
+    options: argparse.Namespace,
 ) -> None:
     """Total test loss against the epoch, the report's beside it; distances of samples by run."""
     import matplotlib
@@ -351,6 +405,10 @@ def draw_curves(
                     losses = [loss for loss, _ in lines.values()]
                     narrow = ", narrow" if options.filters else ""
                     axis.plot(list(lines), losses, ".-", color=colour, label=run.kind + narrow)
+                if run.label in older:
+                    axis.plot(
+                        *older[run.label], "D", color=colour, label="by BCE of torch before 1.0"
+                    )
                 theirs = test_lines(Path(options.replication_dir or "/nowhere") / run.csv)
                 if run.csv and theirs:
                     losses = [loss for loss, _ in theirs.values()]
@@ -449,7 +507,10 @@ def main() -> None:
         for run in runs
         for epoch, (loss, blur) in test_lines(out / "runs" / run.name / "test_line.csv").items()
     ]
-    text = loss_table(runs, options)
+    older = {
+        row["run"]: (row["epochs"], row.pop(OLDER)) for row in numbers if OLDER in row
+    }  # has no column of its own
+    text = loss_table(runs, older, options)
     if numbers:
         common.write_rows(out / "curves.csv", lines)
         columns = dict.fromkeys(
@@ -460,7 +521,7 @@ def main() -> None:
             rows = [row for row in numbers if row["run"].startswith(dataset)]
             if rows:
                 text += "\n" + table(list(rows[0]), [list(row.values()) for row in rows])
-        draw_curves(out / "curves.png", runs, numbers, options)
+        draw_curves(out / "curves.png", runs, numbers, older, options)
     if strips:
         draw_strips(out / "mnist.png", strips)
     text += "\n" + "\n".join(commands) + "\n"

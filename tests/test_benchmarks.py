@@ -95,6 +95,15 @@ def test_the_reports_runs_are_its_flags_and_their_lines_count_from_1(benchmark, 
     assert runs.test_lines(tmp_path / "none.csv") == {}
 
 
+def test_older_bce_has_a_lower_bound(benchmark):
+    older = benchmark("report_runs").bce_older
+    images, made = np.float32([-1.0, 0.25]), np.float32([0.0, 0.5])
+    # -(-1 log 1e-12 + 2 log 1) = log 1e-12, and log 2.
+    found = older(images.reshape(2, 1, 1, 1), made.reshape(2, 1, 1, 1)).numpy()
+    assert found == pytest.approx([math.log(1e-12), math.log(2.0)], rel=1e-6)
+    assert older(images.reshape(1, 1, 2, 1), made.reshape(1, 1, 2, 1)).shape == (1,)
+
+
 def test_seeds_are_counted_together(benchmark):
     row = {
         "lr": 1e-3, "zdim": 8, "seed": 0, "variant": "as written", "squared_error": 70.0, "mmd_min": -15.0,
