@@ -159,11 +159,11 @@ def test_a_checkpoint_that_a_training_drops_meanwhile_is_none(tmp_path, monkeypa
     here, newer = (checkpoints.path_of(folder / "checkpoints", last + i) for i in (0, 1))
     restored = checkpoints.restore
 
-    def while_it_trains(of, step, model):
+    def while_it_trains(*args, **named):
         if here.exists():  # as the next save does, between the look and the reading
             shutil.copytree(here, newer)
             checkpoints._drop(here)
-        return restored(of, step, model)
+        return restored(*args, **named)
 
     monkeypatch.setattr(checkpoints, "restore", while_it_trains)
     assert main.main([f"--work_dir={folder}", "--mode=sample", "--num_samples=2"]) == 0

@@ -77,7 +77,8 @@ def bce_probabilities(
 ) -> tf.Tensor:
     """Sum of cross entropies over the pixels of an image, [n], as torch 1.0's BCELoss has them.
 
-    Images may lie outside [0, 1], where it has no lower bound, as the replication report's CelebA.
+    Images may lie outside [0, 1], where it has no lower bound, as the replication report's CelebA. (Before
+    1.0 torch took log(p + 1e-12), also in the report's time: its losses end there, its gradient is this.)
     """
 
     def log(p: tf.Tensor) -> tf.Tensor:
