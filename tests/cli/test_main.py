@@ -61,6 +61,11 @@ def test_a_flagfile_chooses_the_preset_below_it():
         (["--nonsense=1"], "Unknown command line flag 'nonsense'"),
         (["train"], "'train' is not a flag"),
         (["--flagfile=flags/none.flags"], "--flagfile=flags/none.flags is not there"),
+        (["--flagfile=flags/mnist_wae_mdm.flags"], "did you mean flags/mnist_wae_mmd.flags?"),
+        (
+            ["--flagfile=official/mnist_smal.flags"],
+            "did you mean flags/official/mnist_small.flags?",
+        ),
         (["--flagfile"], "--flagfile needs the path"),
         (["--lr=-1"], "--lr=-1.0 is too small; accepted: 0 up."),
         (["--lr=nan"], "--lr=nan is not a finite number"),

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wae_tf.errors import DataError, FlagError, UserError, printable
+from wae_tf.errors.suggestions import near
 from wae_tf.files import of_user
 from wae_tf.settings.checks import check_text, shown
 
@@ -64,12 +65,11 @@ def path_of(name: str, beside: Path | None = None) -> Path:
             return found
     if name and path.exists():  # a folder or a device, which reading tells of
         return path
-    known = ", ".join(
-        sorted(str(p.relative_to(preset_folder())) for p in preset_folder().rglob("*.flags"))
-    )
-    raise FlagError(
-        f"--flagfile={shown(name)} is not there; give a file, or flags/ and one of: {known}."
-    )
+    folder = preset_folder()
+    known = sorted(f"flags/{p.relative_to(folder)}" for p in folder.rglob("*.flags"))
+    alike = near(str(Path("flags", *below_presets)), known)
+    instead = f"did you mean {alike}?" if alike else f"give a file, or one of: {', '.join(known)}."
+    raise FlagError(f"--flagfile={shown(name)} is not there; {instead}")
 
 
 def placed(error: UserError, arguments: Sequence[str]) -> UserError:
