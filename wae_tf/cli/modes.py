@@ -276,12 +276,10 @@ def _check_ahead(config: Config, values: flags.FlagValues) -> None:
     """
     mode = values.mode
     if mode in ("evaluate", "sample") or (mode == "train" and values.evaluate_at_end):
+        from wae_tf.evaluation.options import check_sampler
+
         sampler = _evaluation_options(values).sampler
-        if sampler == "improved" and config.pixel_range_of_data == "any":
-            raise FlagError(
-                "--sampler=improved is of pictures, whose contrast it evens out; accepted for other data: "
-                "prior, gmm."
-            )
+        check_sampler(sampler, config.pixel_range_of_data != "any")
     if mode == "sample":
         _check_labels(config, values.labels)
     if mode == "export":

@@ -19,7 +19,6 @@ from wae_tf.evaluation.distances import FeatureNetwork
 from wae_tf.evaluation.network_formats import Opened, Shape
 from wae_tf.evaluation.prepared import prepared
 from wae_tf.evaluation.preprocessing import Preprocessing
-from wae_tf.evaluation.preprocessing_values import RANGES
 from wae_tf.files import of_user
 
 #: Numbers of an embedding at most: a covariance of these takes half a gigabyte.
@@ -110,8 +109,7 @@ def _check_channels(wanted: Preprocessing, shape: Shape, source: str) -> None:
             f"{'s' * (wanted.channels != 1)} as {wanted.layout} are not; accepted: 1 or 3 channels, as "
             "--features_input=channels= and layout= say."
         )
-    mean, std = RANGES[wanted.range]
-    for name, numbers in (("mean", wanted.mean or mean), ("std", wanted.std or std)):
+    for name, numbers in zip(("mean", "std"), wanted.mean_and_std, strict=True):
         if wanted.channels == 1 < len(numbers):
             raise DataError(
                 f"{source} gets pictures of 1 channel, and {name} has {len(numbers)} numbers; accepted: one, "

@@ -46,27 +46,18 @@ def write(runs: Sequence[ComparedRun], folder: Path) -> Path:
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="lead">{escape(", ".join(run.name for run in runs))}</p>',
-        f'<section class="card missing"><h2>What does not compare</h2>{warnings}</section>'
-        if warnings
-        else "",
-        _card("Numbers", _numbers(runs, told) + _NOTE),
+        page_parts.card("What does not compare", warnings, missing=True) if warnings else "",
+        page_parts.card("Numbers", _numbers(runs, told), _NOTE),
         page_parts.picture(curves, "A point an epoch, over training steps.", "Training curves")
         if curves
         else "",
         *(_pictures(runs, name, heading) for name, heading in _FIGURES.items()),
-        _card("Flags that differ", _flags(runs, differing)),
-        _card(
+        page_parts.card("Flags that differ", _flags(runs, differing)),
+        page_parts.card(
             "", f"<details><summary>All other numbers</summary>{_numbers(runs, others)}</details>"
         ),
     ]
-    page = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{page_parts.STYLE}{_STYLE}</style></head>"
-        f'<body><main class="{"wide" if len(runs) > 3 else ""}">'
-        + "\n".join(parts)
-        + "</main></body></html>\n"
-    )
+    page = page_parts.document(title, parts, _STYLE, "wide" if len(runs) > 3 else "")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "comparison.html"
     write_atomically(path, page)
@@ -78,11 +69,6 @@ _NOTE = (
     "made one: it tells other draws of pictures apart, not other seeds of training. In colour: better than "
     "every other run by more than both intervals.</p>"
 )
-
-
-def _card(heading: str, body: str) -> str:
-    top = f"<h2>{escape(heading)}</h2>" if heading else ""
-    return f'<section class="card">{top}{body}</section>'
 
 
 def _table(head: Sequence[str], rows: Sequence[str]) -> str:
@@ -127,7 +113,9 @@ def _pictures(runs: Sequence[ComparedRun], name: str, heading: str) -> str:
         for run, file in zip(runs, files, strict=True)
     ]
     columns = f"grid-template-columns: repeat({len(runs)}, minmax(220px, 1fr))"
-    return _card(heading, f'<div class="columns" style="{columns}">{"".join(cells)}</div>')
+    return page_parts.card(
+        heading, f'<div class="columns" style="{columns}">{"".join(cells)}</div>'
+    )
 
 
 def _picture(file: Path, heading: str) -> str:

@@ -14,7 +14,7 @@ from wae_tf.errors import FlagError
 from wae_tf.evaluation import any_data, bootstrap, distances, rows
 from wae_tf.evaluation.bootstrap import Resampling
 from wae_tf.evaluation.distances import Progress
-from wae_tf.evaluation.options import Options
+from wae_tf.evaluation.options import Options, check_sampler
 from wae_tf.evaluation.picture_measures import SEARCHED
 from wae_tf.evaluation.tables import Assessment, Row
 from wae_tf.figures import of_vectors
@@ -53,8 +53,7 @@ def evaluate(
     for flag in ("inception", "features", "lpips", "classifier"):
         if getattr(options, flag) is not None:
             raise FlagError(f"--{flag} is of pictures, and the data are {kind.many}.")
-    if options.sampler == "improved":
-        raise FlagError(f"--sampler=improved is of pictures; accepted for {kind.many}: prior, gmm.")
+    check_sampler(options.sampler, False, kind.many)
     numbers, test_codes, drawn = any_data.measured(model, config, images, options, progress)
     tail = options.tail
     parts = {

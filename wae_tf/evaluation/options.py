@@ -88,6 +88,19 @@ class Options:
             raise FlagError("--sphere_axis goes with --sampler=improved, which it is of.")
 
 
+def check_sampler(sampler: str, of_pictures: bool, data: str = "other data") -> None:
+    """Refuses the sampler that is of pictures for data that are none.
+
+    Raises:
+        FlagError: it is asked for; `data` says what they are, in the plural.
+    """
+    if sampler == "improved" and not of_pictures:
+        raise FlagError(
+            "--sampler=improved is of pictures, whose contrast it evens out; accepted for "
+            f"{data}: prior, gmm."
+        )
+
+
 def tail_of(sampler: str) -> str:
     """What the names of numbers and pictures of a sampler's samples end in: nothing for the prior."""
     return "" if sampler == "prior" else f"_{sampler}"

@@ -58,16 +58,33 @@ def escape(text: object) -> str:
     return html.escape(str(text))
 
 
+def document(title: str, parts: Iterable[str], style: str = "", kind: str = "") -> str:
+    """A whole page of parts; `style` comes behind STYLE, `kind` is the class of what holds the parts."""
+    main = f'<main class="{kind}">' if kind else "<main>"
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}{style}</style></head><body>{main}"
+        + "\n".join(parts)
+        + "</main></body></html>\n"
+    )
+
+
+def card(heading: str, *parts: str, missing: bool = False) -> str:
+    """A framed section, under its heading where it has one; marked where something is missing."""
+    top = f"<h2>{escape(heading)}</h2>" if heading else ""
+    return f'<section class="card{" missing" * missing}">{top}{"".join(parts)}</section>'
+
+
 def picture(data: bytes, caption: str, title: str = "", pixels: bool = False) -> str:
     """A card with a PNG, given as bytes."""
     source = base64.b64encode(data).decode("ascii")
     size = Image.open(BytesIO(data)).size
     kind = ' class="pixels"' if pixels else ""
-    heading = f"<h2>{escape(title)}</h2>" if title else ""
-    return (
-        f'<section class="card">{heading}<figure><img{kind} width="{size[0]}" alt="{escape(title)}" '
-        f'src="data:image/png;base64,{source}"><figcaption>{escape(caption)}</figcaption></figure>'
-        "</section>"
+    return card(
+        title,
+        f'<figure><img{kind} width="{size[0]}" alt="{escape(title)}" '
+        f'src="data:image/png;base64,{source}"><figcaption>{escape(caption)}</figcaption></figure>',
     )
 
 
@@ -86,9 +103,7 @@ def picture_of_file(path: Path, title: str, caption: str, pixels: bool = True) -
     try:
         return picture(path.read_bytes(), caption, title, pixels)
     except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError):
-        return (
-            f'<section class="card missing"><p>{escape(path.name)} is no whole PNG.</p></section>'
-        )
+        return card("", f"<p>{escape(path.name)} is no whole PNG.</p>", missing=True)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str | None]], numbers: Sequence[int]) -> str:

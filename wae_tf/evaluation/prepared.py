@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from wae_tf.evaluation.preprocessing import Preprocessing
-from wae_tf.evaluation.preprocessing_values import OF_PILLOW, RANGES
+from wae_tf.evaluation.preprocessing_values import OF_PILLOW
 
 
 def prepared(images: tf.Tensor, wanted: Preprocessing) -> tf.Tensor:
@@ -22,9 +22,8 @@ def prepared(images: tf.Tensor, wanted: Preprocessing) -> tf.Tensor:
     pictures = with_channels(tf.cast(images, tf.float32), wanted.channels)
     if tuple(pictures.shape[1:3]) != wanted.size:
         pictures = resized(pictures, wanted.size, wanted.resize)
-    mean, std = RANGES[wanted.range]
-    pictures = pictures / 255.0
-    pictures = (pictures - tf.constant(wanted.mean or mean)) / tf.constant(wanted.std or std)
+    mean, std = map(tf.constant, wanted.mean_and_std)
+    pictures = (pictures / 255.0 - mean) / std
     return tf.transpose(pictures, [0, 3, 1, 2]) if wanted.layout == "nchw" else pictures
 
 
@@ -54,11 +53,10 @@ def resized(
         )
     if method not in OF_PILLOW:
         return tf.image.resize(images, size, method)
-    if not to_bytes:
-        whole = tf.image.resize(images, size, method.removesuffix("_antialias"), antialias=True)
-        return tf.clip_by_value(whole, 0.0, 255.0)
-    # Columns, then rows, each rounded to bytes, which clips where the filter overshoots.
-    for sides in ((images.shape[1] or tf.shape(images)[1], size[1]), size):
+    # As bytes: columns, then rows, each rounded. Filters overshoot, and are clipped.
+    ways = ((images.shape[1] or tf.shape(images)[1], size[1]), size) if to_bytes else (size,)
+    for sides in ways:
         images = tf.image.resize(images, sides, method.removesuffix("_antialias"), antialias=True)
-        images = tf.clip_by_value(tf.floor(images + 0.5), 0.0, 255.0)
+        images = tf.floor(images + 0.5) if to_bytes else images
+        images = tf.clip_by_value(images, 0.0, 255.0)
     return images

@@ -48,6 +48,12 @@ class Preprocessing:
     normalize: bool = False
     name: str | None = None
 
+    @property
+    def mean_and_std(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """What pictures in [0, 1] are shifted and divided by: its own numbers, else the range's."""
+        mean, std = preprocessing_values.RANGES[self.range]
+        return self.mean or mean, self.std or std
+
     def told(self) -> dict[str, str]:
         """What the numbers depend on besides the network, as text."""
         said = {

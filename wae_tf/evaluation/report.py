@@ -64,7 +64,7 @@ def _warning(sentence: str) -> str:
     if not sentence:
         return ""
     text = page_parts.escape(sentence[0].upper() + sentence[1:])
-    return _card("Codes off the prior", f"<p>{text}</p>", kind="card missing")
+    return page_parts.card("Codes off the prior", f"<p>{text}</p>", missing=True)
 
 
 def _versions() -> str:
@@ -116,29 +116,18 @@ def write(run: RunFolder, config: Config, assessment: Assessment) -> Path:
         _codes_and_bias(assessment),
         _pictures(run.figures, tail_of(assessment.sampler)),
         _training(run.figures),
-        _card("What the numbers are of", page_parts.definitions(assessment.facts)),
+        page_parts.card("What the numbers are of", page_parts.definitions(assessment.facts)),
         _left_out(assessment.left_out),
-        _card("All of metrics.json", _all_metrics(metrics)),
-        _card(
+        page_parts.card("All of metrics.json", _all_metrics(metrics)),
+        page_parts.card(
             "Flags",
             _flags(config),
             '<p class="note">In colour: other than the default. flags.flags replays the run.</p>',
         ),
-        _card("Versions", _versions()),
+        page_parts.card("Versions", _versions()),
     ]
-    page = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{page_parts.escape(title)}</title><style>{page_parts.STYLE}</style></head><body><main>"
-        + "\n".join(parts)
-        + "</main></body></html>\n"
-    )
-    write_atomically(run.report_file, page)
+    write_atomically(run.report_file, page_parts.document(title, parts))
     return run.report_file
-
-
-def _card(heading: str, *parts: str, kind: str = "card") -> str:
-    return f'<section class="{kind}"><h2>{heading}</h2>{"".join(parts)}</section>'
 
 
 def _side_by_side(*parts: str) -> str:
@@ -170,7 +159,7 @@ def _samples_and_data(figures: Path, sampler: str) -> str:
 
 
 def _measured(assessment: Assessment) -> str:
-    pictures = _card(
+    pictures = page_parts.card(
         "Pictures, measured",
         page_parts.table(
             ["quantity", "samples", "reconstructions", "data", "better", "pictures"],
@@ -183,7 +172,7 @@ def _measured(assessment: Assessment) -> str:
         "95% interval.</p>",
     )
     rows = page_parts.table(["quantity", "measured", "ideal"], assessment.model_rows, (1, 2))
-    return f"{pictures}\n{_card('Codes and objective', rows)}"
+    return f"{pictures}\n{page_parts.card('Codes and objective', rows)}"
 
 
 def _codes_and_bias(assessment: Assessment) -> str:
@@ -255,7 +244,7 @@ def _left_out(sentences: Sequence[str]) -> str:
     if not sentences:
         return ""
     parts = [f"<p>{page_parts.escape(sentence)}</p>" for sentence in sentences]
-    return _card("Left out", *parts, kind="card missing")
+    return page_parts.card("Left out", *parts, missing=True)
 
 
 def _all_metrics(metrics: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from wae_tf import registry, streams
 from wae_tf.errors import DataError, FlagError, RunError
 from wae_tf.errors.suggestions import did_you_mean
-from wae_tf.evaluation.options import SAMPLERS
+from wae_tf.evaluation.options import SAMPLERS, check_sampler
 from wae_tf.models import passes
 from wae_tf.models.encoding import Noise
 from wae_tf.models.wae import Wae
@@ -259,8 +259,7 @@ def draw_codes(
             f"--sampler={sampler} is not known; accepted: {', '.join(SAMPLERS)}"
             + did_you_mean(sampler, SAMPLERS)
         )
-    if not model.of_pictures:
-        raise FlagError("--sampler=improved is of pictures, whose contrast it evens out.")
+    check_sampler(sampler, model.of_pictures)
     if model.settings.classes:
         raise FlagError(
             "--sampler=improved is of models without classes; accepted with --conditional: prior, gmm."

@@ -32,7 +32,8 @@ def checked(constructor: Callable[..., None]) -> Callable[..., None]:
     Of a run's Config it names the flags, as everywhere.
     """
     signature = inspect.signature(constructor)
-    own = {name for name, given in signature.parameters.items() if given.kind != given.VAR_KEYWORD}
+    parameters = [p for p in signature.parameters.values() if p.kind != p.VAR_KEYWORD]
+    own = {parameter.name for parameter in parameters}
 
     @functools.wraps(constructor)
     def checking(self: Any, /, *args: Any, **kwargs: Any) -> None:
@@ -61,7 +62,6 @@ def checked(constructor: Callable[..., None]) -> Callable[..., None]:
                 raise
             raise KeywordError(_in_keywords(str(error), given.get("image_shape"))) from error
 
-    parameters = [p for p in signature.parameters.values() if p.kind != p.VAR_KEYWORD]
     return _telling(checking, parameters + _of_settings())
 
 
