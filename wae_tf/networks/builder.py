@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from wae_tf import streams
-from wae_tf.networks import convolution
+from wae_tf.networks import convolution, dense
 from wae_tf.networks.batch_norm import FusedBatchNormalization
 from wae_tf.settings import Settings
 
@@ -38,6 +38,7 @@ class Builder:
         # Heads and the decoder's last layer stay full under mixed precision.
         self.full_dtype = settings.full_precision
         self.convolutions = layers if settings.jit else convolution
+        self.dense = dense if settings.jit else layers
         self._drawn = itertools.count()
 
     def _seed(self) -> int:
@@ -71,7 +72,7 @@ class Builder:
         """A linear layer on the flattened input; the last of a network stays float32."""
         if len(x.shape) > 2:
             x = layers.Flatten(dtype=self.policy)(x)
-        return layers.Dense(
+        return self.dense.Dense(
             units,
             **self._initial(x.shape[-1], self._normal(), self._bias()),
             name=name,
@@ -128,4 +129,4 @@ class Builder:
         """relu, elu, tanh, or lrelu with slope 0.1 (official models.py:141)."""
         if kind == "lrelu":
             return layers.LeakyReLU(negative_slope=0.1, dtype=self.policy)(x)
-        return layers.Activation(kind, dtype=self.policy)(x)
+        return self.dense.Activation(kind, dtype=self.policy)(x)

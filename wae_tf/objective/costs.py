@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from wae_tf import registry
+from wae_tf.objective.cross_entropy import cross_entropy
 from wae_tf.registry import register
 
 
@@ -57,8 +58,7 @@ def bce(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None)
     if logits is None:  # kept from 0 and 1 as keras.losses.BinaryCrossentropy does
         inside = tf.clip_by_value(reconstructions, 1e-7, 1.0 - 1e-7)
         logits = tf.math.log(inside) - tf.math.log1p(-inside)
-    pixels = tf.nn.sigmoid_cross_entropy_with_logits(labels=_flat(images), logits=_flat(logits))
-    return tf.reduce_sum(pixels, axis=1)
+    return tf.reduce_sum(cross_entropy(_flat(images), _flat(logits)), axis=1)
 
 
 #: What torch 1.0's BCELoss takes for a probability of zero, and adds in its gradient's denominators.

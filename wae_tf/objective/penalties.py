@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from wae_tf.objective.cross_entropy import cross_entropy
 from wae_tf.settings import MMD_SCALES
 
 #: Batches above the first go through the IMQ kernel by blocks of so many rows, since the matrices of
@@ -226,11 +227,8 @@ def prior_log_density(codes: tf.Tensor, prior_scale: float, trick: str) -> tf.Te
 
 
 def _mean_cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
-    return tf.reduce_mean(
-        tf.nn.sigmoid_cross_entropy_with_logits(
-            labels=tf.fill(tf.shape(logits), tf.cast(label, logits.dtype)), logits=logits
-        )
-    )
+    labels = tf.fill(tf.shape(logits), tf.cast(label, logits.dtype))
+    return tf.reduce_mean(cross_entropy(labels, logits))
 
 
 def gan(logits_q: tf.Tensor) -> tf.Tensor:

@@ -32,9 +32,10 @@ class Guard(State):
 
     def note(self, step: tf.Tensor, terms: dict[str, tf.Tensor]) -> None:
         """Takes a step (zero-based) into account; `terms` has `code_width` besides."""
-        bad = [tf.cast(~tf.math.is_finite(terms[term]), tf.int64) for term in self.terms]
-        bad.append(tf.cast(terms["code_width"] > CODES_EXPLODED, tf.int64))
-        bits = tf.add_n([bit * 2**i for i, bit in enumerate(bad)])
+        values = tf.stack([tf.cast(terms[term], tf.float64) for term in self.terms])
+        wide = terms["code_width"] > CODES_EXPLODED
+        bad = tf.cast(tf.concat([~tf.math.is_finite(values), [wide]], axis=0), tf.int64)
+        bits = tf.reduce_sum(bad * [2**i for i in range(bad.shape[0])])
         first = (tf.convert_to_tensor(self.bad_step) < 0) & (bits > 0)
         self.bad_terms.assign(tf.where(first, bits, self.bad_terms))
         self.bad_step.assign(tf.where(first, step, self.bad_step))
