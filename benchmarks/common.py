@@ -42,6 +42,14 @@ class Gate(object):
         self.passed = True
 
 
+def mark(step):
+    """Note that a contender has done so many steps, in the file that SPEED_MARKS in the environment names."""
+    path = os.environ.get("SPEED_MARKS")
+    if path:
+        with io.open(path, "ab") as file:
+            file.write(("%d %.6f\n" % (step, time.time())).encode("ascii"))
+
+
 def parser(doc):
     """Return a parser that prints the file's first text as it stands."""
     return argparse.ArgumentParser(

@@ -279,6 +279,7 @@ def train(o, times):
         losses = np.asarray(losses)
         step += scan
         times.append((step, time.time()))
+        common.mark(step)
         if not np.isfinite(losses).all():
             sys.exit(f"The loss is not finite at step {step}.")
         if step == scan or step >= o["steps"] + scan:

@@ -81,6 +81,7 @@ def main(o):
         def run(self, fetches, *args, **named):
             if isinstance(fetches, list) and fetches[0] is model.ae_opt:
                 times.append(time.time())
+                common.mark(len(times))
                 if len(times) > o["steps"]:
                     raise common.Enough
             return self.session.run(fetches, *args, **named)

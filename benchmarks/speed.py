@@ -123,6 +123,7 @@ def ours(work: str, options: argparse.Namespace) -> Run:
     class Note(keras.callbacks.Callback):
         def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
             notes.append((int(self.model.step.numpy()), time.time()))
+            common.mark(notes[-1][0])
             seen.setdefault("first", notes[0][1])
             seen.update(model=self.model, peak_mb=common.memory_mb())
             if gate.due and notes[-1][0] >= steps // 4:
@@ -252,8 +253,8 @@ def contenders(work: str, options: argparse.Namespace) -> dict[str, list[str]]:
     return found
 
 
-def measure(name: str, command: list[str], cache: str = "") -> Run:
-    """Runs a contender; its numbers. Ours keeps XLA's programs in a folder `cache`."""
+def environment_of(command: list[str], cache: str = "") -> dict[str, str]:
+    """The environment of a contender that starts now. Ours keeps XLA's programs in a folder `cache`."""
     environment = ENVIRONMENT | {
         "SPEED_BEGAN": str(time.time()),
         **({"SPEED_CACHE": cache} if cache else {}),
@@ -261,6 +262,12 @@ def measure(name: str, command: list[str], cache: str = "") -> Run:
     }
     if command[0] != sys.executable:
         del environment["PYTHONPATH"]
+    return environment
+
+
+def measure(name: str, command: list[str], cache: str = "") -> Run:
+    """Runs a contender; its numbers."""
+    environment = environment_of(command, cache)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         sys.exit(f"{name} failed:\n{done.stderr[-3000:]}")
@@ -335,6 +342,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--celeba_images", type=int, default=2000, help="CelebA: to train on")
 
 
+def add_peers(parser: argparse.ArgumentParser) -> None:
+    """The flags of whom to run, and on what, that turns.py has too."""
+    parser.add_argument("--data_dir", help="folder of MNIST's idx files, unzipped")
+    parser.add_argument("--torch_python", help="a Python with PyTorch")
+    parser.add_argument("--jax_python", help="a Python with jax, flax and optax")
+    parser.add_argument(
+        "--compile",
+        default="default,max-autotune-no-cudagraphs",
+        help="PyTorch's modes of torch.compile, beside eager; empty: eager alone",
+    )
+
+
 def warm_cache(options: argparse.Namespace, work: str) -> None:
     """Decodes CelebA once, so that no contender's start-up includes it."""
     measure("decoding", own_command(work, options, "--decode"))
@@ -344,16 +363,9 @@ def main() -> None:
     """Runs all contenders in turn and writes OUT/results.json and OUT/table.md."""
     parser = common.parser(__doc__)
     add_arguments(parser)
-    parser.add_argument("--data_dir", help="folder of MNIST's idx files, unzipped")
-    parser.add_argument("--torch_python", help="a Python with PyTorch")
-    parser.add_argument("--jax_python", help="a Python with jax, flax and optax")
+    add_peers(parser)
     parser.add_argument("--work", default=",".join(DEFAULT_WORK), help="which, with commas between")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument(
-        "--compile",
-        default="default,max-autotune-no-cudagraphs",
-        help="PyTorch's modes of torch.compile, beside eager; empty: eager alone",
-    )
     for hidden in ("describe", "decode"):
         parser.add_argument(f"--{hidden}", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--only", help=argparse.SUPPRESS)

@@ -226,6 +226,7 @@ def plain(o, times):
         if device == "cpu" or step % 20 == 0:
             loss.item()
             times.append((step, time.time()))
+            common.mark(step)
             if gate.due and step >= o["steps"] // 4:
                 gate.wait()
                 times[1:] = [(step, time.time())]
@@ -268,6 +269,7 @@ def pythae(o, times):
         def on_train_step_end(self, training_config, **kwargs):
             """Notes the time."""
             times.append((len(times) + 1, time.time()))
+            common.mark(len(times))
             if len(times) > o["steps"]:
                 raise common.Enough
 

@@ -186,3 +186,27 @@ def test_sides_without_spread(benchmark):
     assert two_sides.verdict(two_sides.compare("q", [1, 1], [1, 1]), 1.0, 1.0) == "equal"
     other = two_sides.compare("q", [1, 1], [2, 2])
     assert other.t_p == 0 and two_sides.verdict(other, other.t_p, 1.0) == "different"
+
+
+def test_turns_count_whole_calls_of_a_turn_and_compare_round_by_round(benchmark, tmp_path):
+    turns = benchmark("turns")
+    contender = object.__new__(turns.Contender)
+    contender.marks = tmp_path / "marks.txt"
+    contender.marks.write_text("20 1.0\n40 1.2\n60 1.6\n80 5.0\n100 9.1\n120 9.2\n14")
+    contender.turns = [(0.9, 2.0), (4.0, 6.0), (9.0, 10.0)]
+    # Of 20 steps in 0.2 and 0.4 s; no whole call; in 0.1 s. What is half written does not count.
+    first, second, third = contender.of_turns()
+    assert first == pytest.approx(0.015) and math.isnan(second) and third == pytest.approx(0.005)
+    ratio, error = turns.compared([1.0, 2.0, math.nan, 4.0], [2.0, 2.0, 1.0, 6.0])
+    assert ratio == 1.5  # of 2, 1 and 1.5
+    assert error == pytest.approx(0.5 / 3**0.5)
+
+
+def test_marks_are_written_where_the_environment_says(benchmark, tmp_path, monkeypatch):
+    common = benchmark("common")
+    common.mark(1)
+    monkeypatch.setenv("SPEED_MARKS", str(tmp_path / "marks.txt"))
+    common.mark(20)
+    common.mark(40)
+    steps = [line.split()[0] for line in (tmp_path / "marks.txt").read_text().splitlines()]
+    assert steps == ["20", "40"]
