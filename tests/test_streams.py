@@ -107,3 +107,35 @@ def test_numbers_for_initialisers_differ_by_layer_network_and_seed():
     assert len(set(made)) == len(made)
     assert min(made) >= 0 and max(made) < 2**31
     assert made[0] == streams.number(2**64, "encoder/weights", 0)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_a_graph_that_takes_first_entries_serves_every_seed(jit):
+    made = []
+
+    @tf.function(jit_compile=jit, autograph=False)
+    def draws(entries, step):
+        made.append(1)
+        with streams.first_entries_from(5, entries):
+            other = streams.key(6, "prior", step)
+            own = [streams.key(5, name, step) for name in ("prior", "adversary/layers")]
+        return tf.stack([*own, streams.key(5, "prior", step), other])
+
+    for seed in (5, -3, 2**63):
+        found = draws(tf.constant(streams.first_entries(seed)), tf.constant(9, tf.int64))
+        expected = [
+            streams.key(seed, "prior", 9),
+            streams.key(seed, "adversary/layers", 9),
+            streams.key(5, "prior", 9),  # outside
+            streams.key(6, "prior", 9),  # not the seed that was said
+        ]
+        np.testing.assert_array_equal(found, expected)
+    assert len(made) == 1
+
+
+def test_what_is_drawn_at_once_meanwhile_is_of_its_own_seed():
+    with streams.first_entries_from(5, tf.zeros([40], tf.int32)):
+        eager = streams.key(5, "prior", 9).numpy().tolist()
+        number = streams.number(5, "encoder/weights", 0)
+    assert eager == streams.key(5, "prior", 9).numpy().tolist()
+    assert number == streams.number(5, "encoder/weights", 0)

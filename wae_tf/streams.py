@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -56,6 +59,12 @@ STREAMS = {
 }
 
 
+#: The seed whose keys' first entries a graph that is being made takes from a tensor, and that.
+_taken: contextvars.ContextVar[tuple[int, tf.Tensor] | None] = contextvars.ContextVar(
+    "first_entries", default=None
+)
+
+
 def key(seed: int | tf.Tensor, stream: str, step: Any) -> tf.Tensor:
     """The key of one stream of randomness at one step.
 
@@ -79,7 +88,36 @@ def key(seed: int | tf.Tensor, stream: str, step: Any) -> tf.Tensor:
     if tf.is_tensor(seed):
         halves = tf.bitcast(tf.cast(seed, tf.int64), tf.int32)  # the lower half first
         return _fold(_fold(halves, STREAMS[stream]), step)
-    return tf.stack([_first_entry(int(seed) % 2**64, STREAMS[stream]), _int32(step)])
+    seed, taken = int(seed) % 2**64, _taken.get()
+    first: Any = _first_entry(seed, STREAMS[stream])
+    if taken is not None and taken[0] == seed and not tf.executing_eagerly():
+        first = taken[1][STREAMS[stream]]
+    return tf.stack([first, _int32(step)])
+
+
+def first_entries(seed: int) -> np.ndarray:
+    """The first entries of the keys of a seed, int32 by the streams' numbers."""
+    found = np.zeros(max(STREAMS.values()) + 1, np.int32)
+    for number in STREAMS.values():
+        found[number] = _first_entry(int(seed) % 2**64, number)
+    return found
+
+
+@contextlib.contextmanager
+def first_entries_from(seed: int, entries: tf.Tensor) -> Iterator[None]:
+    """While a graph is made, keys of this seed take what follows from it from a tensor.
+
+    So the graph holds nothing of the seed, and a program that was compiled of it serves every seed.
+
+    Args:
+        seed: the run's.
+        entries: `first_entries` of it, an input of the graph.
+    """
+    before = _taken.set((int(seed) % 2**64, entries))
+    try:
+        yield
+    finally:
+        _taken.reset(before)
 
 
 def fresh_key() -> tf.Tensor:

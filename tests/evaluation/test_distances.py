@@ -94,6 +94,10 @@ def test_classifier_score_of_sure_and_unsure_classifiers():
     assert tfgan.classifier_score(sure) == pytest.approx(10)
     assert tfgan.classifier_score(np.zeros((200, 10))) == pytest.approx(1)
     assert tfgan.classifier_score(np.tile(sure[:1], (200, 1))) == pytest.approx(1)
+    # Classes without any probability in float64, in all rows.
+    never = np.where(sure[:, :5], -1e4, 0.0)
+    assert tfgan.classifier_score(never * 1.0) == pytest.approx(tfgan.classifier_score(never / 100))
+    assert tfgan.classifier_score([[0.0, -2000.0], [0.0, -1000.0]]) == pytest.approx(1)
 
 
 def edges(images):

@@ -151,12 +151,13 @@ def test_what_was_used_longest_ago_goes(process, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.processes
-def test_a_second_start_takes_the_first_ones_program(tmp_path):
+def test_a_second_start_takes_the_first_ones_program_with_another_seed_and_rate_too(tmp_path):
     if not processor.Path("/proc/cpuinfo").is_file():
         pytest.skip("the processor is not known")
 
-    def run(name):
-        flags = tiny_run(jit=True, work_dir=tmp_path / name, cache_dir=tmp_path / "cache", epochs=1)
+    def run(name, **more):
+        folders = {"work_dir": tmp_path / name, "cache_dir": tmp_path / "cache"}
+        flags = tiny_run(jit=True, epochs=1, **folders, **more)
         subprocess.run(
             [sys.executable, "-m", "wae_tf.main", *flags], cwd=ROOT, check=True, capture_output=True
         )
@@ -164,5 +165,6 @@ def test_a_second_start_takes_the_first_ones_program(tmp_path):
         history = (tmp_path / name / "history.csv").read_text().splitlines()[1]
         return {path.name for path in files}, history.split(",")[:5]
 
-    first, second = run("a"), run("b")
+    first, second, other = run("a"), run("b"), run("c", seed=7, lr=0.01)
     assert first == second and first[0]
+    assert other[0] == first[0] and other[1] != first[1]

@@ -111,8 +111,14 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, block: int = 1024) -> tuple[fl
 
 
 def classifier_score(logits: np.ndarray) -> float:
-    """`classifier_score_from_logits` of [n, classes]: exp E KL(p(y|x) || p(y)) (1606.03498)."""
-    return float(_eval().classifier_score_from_logits(_tensor(logits)))
+    """`classifier_score_from_logits` of [n, classes]: exp E KL(p(y|x) || p(y)) (1606.03498).
+
+    Logits so far below a row's largest that their classes have no probability in float64 count as one of
+    1e-260: TF-GAN takes 0 log(0 / 0) for no number.
+    """
+    logits = np.asarray(logits, np.float64)
+    floor = logits.max(axis=1, keepdims=True) - 600.0
+    return float(_eval().classifier_score_from_logits(_tensor(np.maximum(logits, floor))))
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""XLA's compiled programs, kept below the user's cache folder for the next start of the same training.
+"""XLA's compiled programs, kept below the user's cache folder for the next start of such a training.
 
 TensorFlow keeps them itself where TF_XLA_FLAGS says so, but fails a run whose disk is full or whose file is
 damaged, and asks nobody which processor a file was compiled for. So it gets a folder of this process

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from wae_tf import streams
 from wae_tf.config import Config
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
@@ -103,20 +104,23 @@ def make_one_program(model: Wae, most: int) -> None:
 
     XLA then compiles the loop over the steps, not a step: weights stay where they are from step to
     step, and nothing is launched in between. One program serves every number of steps, so resuming
-    with another number computes the same.
+    with another number computes the same, and every seed, so that one that was kept does.
 
     Args:
         model: whose `program` is set.
         most: the most steps that an element may have.
     """
+    seed = model.settings.seed
+    of_seed = tf.constant(streams.first_entries(seed))
 
     @tf.function(jit_compile=True, autograph=False)
-    def steps(batches: Any, count: tf.Tensor) -> dict[str, tf.Tensor]:
+    def steps(batches: Any, count: tf.Tensor, entries: tf.Tensor) -> dict[str, tf.Tensor]:
         def step(number: tf.Tensor) -> tf.Tensor:
             model.train_step(tf.nest.map_structure(lambda part: part[number], batches))
             return number + 1
 
-        tf.while_loop(lambda number: number < count, step, [0], parallel_iterations=1)
+        with streams.first_entries_from(seed, entries):
+            tf.while_loop(lambda number: number < count, step, [0], parallel_iterations=1)
         return model.running_means.results()
 
     @tf.function(autograph=False)
@@ -129,7 +133,7 @@ def make_one_program(model: Wae, most: int) -> None:
             part = tf.pad(part, [[0, most - count], *rest])
             return tf.ensure_shape(part, [most, *part.shape[1:]])
 
-        return steps(tf.nest.map_structure(filled, batches), count)
+        return steps(tf.nest.map_structure(filled, batches), count, of_seed)
 
     program: Callable[[Any], dict[str, tf.Tensor]] = call
     model.program = program

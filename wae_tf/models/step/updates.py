@@ -13,7 +13,7 @@ from wae_tf.settings import Settings
 
 
 def make_optimizer(settings: Settings, learning_rate: float) -> keras.optimizers.Optimizer:
-    """The optimizer that the settings name (official wae.py:368-377)."""
+    """The optimizer that the settings name (official wae.py:367-375)."""
     if settings.optimizer == "sgd":
         return keras.optimizers.SGD(learning_rate)
     return FusedAdam(
@@ -58,7 +58,9 @@ class Update:
         variables: list[keras.Variable],
         learning_rate: float,
     ):
-        self.optimizer, self.variables, self.learning_rate = optimizer, variables, learning_rate
+        self.optimizer, self.variables = optimizer, variables
+        with tf.init_scope():  # an input of graphs: a program that was compiled serves every rate
+            self.learning_rate = tf.constant(learning_rate, tf.float32)
         #: Steps of the model that this optimizer had no part in and that were not left out either.
         self.by_others = 0
         optimizer.build(variables)
