@@ -5,7 +5,7 @@
 
 Images a second from opening the files to having them, each in a process of its own, in turns; ratios
 are of the same repetition. Ours writes its cache to the disk meanwhile, once for all runs to come; the
-official loader (official datahandler.py:188-207, its own Data object, untouched) decodes anew in every
+official loader (official datahandler.py:188-208, its own Data object, untouched) decodes anew in every
 run, with the Pillow of its interpreter; the tf.data pipeline decodes, crops and resizes with TensorFlow's
 ops as its guides show, in parallel, and does not give the official pixels. Files are read once before, so
 that the disk is out of the matter.

@@ -58,7 +58,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "as written, clamped": {"mmd_distances": "replication", "mmd_clamp": 5.0},
     "corrected": {"mmd_distances": "exact", "mmd_clamp": 5.0},
 }
-#: The same with the factor of the official cost (official wae.py:339), at SCALED_AT alone.
+#: The same with the factor of the official cost (official wae.py:342), at SCALED_AT alone.
 SCALED: dict[str, dict[str, Any]] = {
     f"{name}, x 0.05": VARIANTS[name] | {"recon_scale": 0.05}
     for name in ("as written, clamped", "corrected")

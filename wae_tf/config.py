@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from wae_tf import registry
-from wae_tf.errors import FlagError
+from wae_tf.errors import FlagError, KeywordError
 from wae_tf.settings import Settings, field
 from wae_tf.settings.checks import OF_PAIRS, plain
 
@@ -43,7 +43,12 @@ class Config(Settings):
     )
     work_dir: str | None = field(None, "the run's folder (default: runs/<dataset>_<model>)")
     train_size: int | None = field(None, "use the first N training images only", minimum=1)
-    test_size: int | None = field(None, "use the first N test images only", minimum=1)
+    test_size: int | None = field(
+        None,
+        "use the first N test images only; of digits and folder, where no test images are told apart: set "
+        "N aside for testing",
+        minimum=1,
+    )
     split: str = field(
         "official",
         "train and test as the official code shuffles and cuts; own: as the data set's files have "
@@ -97,6 +102,7 @@ class Config(Settings):
     pretrain: bool = field(
         True, "first bring the codes' mean and covariance near the prior's, encoder alone"
     )
+    # official configs.py:85 and wae.py:431
     pretrain_size: int = field(1000, "images a pretraining step", minimum=2)
     pretrain_steps: int = field(200, "pretraining steps at most", minimum=1)
 
@@ -204,7 +210,7 @@ class Config(Settings):
 
     @property
     def pixel_range_of_data(self) -> str:
-        """`symmetric`, `unit` or `stretched`; `auto` is the data set's (official input_normalize_sym)."""
+        """That of `Settings`; `auto` is the data set's (official input_normalize_sym)."""
         if self.pixel_range != "auto":
             return self.pixel_range
         return registry.fact("dataset", self.dataset, "pixel_range", "unit")
@@ -241,4 +247,16 @@ class Config(Settings):
         return Settings(
             **{name: getattr(self, name) for name in names}
             | {"pixel_range": self.pixel_range_of_data}
+        )
+
+
+def check_is_config(config: Any) -> None:
+    """Checks what a caller gives for a run's settings.
+
+    Raises:
+        KeywordError: no Config.
+    """
+    if not isinstance(config, Config):
+        raise KeywordError(
+            f"config is a {type(config).__name__}; accepted: a wae_tf.Config, such as wae_tf.preset gives."
         )

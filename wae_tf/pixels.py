@@ -48,6 +48,10 @@ def to_float(images_uint8: Any, pixel_range: str) -> Any:
 
     Returns:
         float32 of the same shape: the official float64 `x / 255` or `(x / 255 - 0.5) * 2`, rounded.
+
+    Raises:
+        FlagError: another range.
+        TypeError: not uint8, of a range but `any`.
     """
     check_range(pixel_range)
     if pixel_range == "any":
@@ -82,7 +86,7 @@ def to_unit(images_float: Any, pixel_range: str) -> Any:
 
     Args:
         images_float: floats of any shape, NumPy array or tensor, in `pixel_range`.
-        pixel_range: `symmetric` or `unit`.
+        pixel_range: `symmetric`, `stretched` or `unit`.
 
     Returns:
         float32 of the same shape and kind.

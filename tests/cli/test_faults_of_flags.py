@@ -121,6 +121,10 @@ def test_flags_of_another_models_parts_are_told(capsys):
         "--pretrain, --pretrain_steps do nothing for --model=vae"
     ]
     assert not of_model(capsys, "--model=vae", "--nopretrain")
+    assert of_model(capsys, "--distribute=mirrored", "--jit") == [
+        "--jit does nothing beside --distribute=mirrored"
+    ]
+    assert not of_model(capsys, "--distribute=mirrored", "--nojit")
     arches = ["--encoder_arch=mlp", "--decoder_arch=mlp"]
     assert of_model(capsys, *arches, "--filter_size=3", "--encoder_layers=2") == [
         "--filter_size does nothing beside --encoder_arch=mlp and --decoder_arch=mlp"
@@ -266,6 +270,8 @@ def test_evaluating_on_other_images_is_said_noted_and_compared(own, tmp_path, ca
     honest = shutil.copytree(run, tmp_path / "honest")
     compare = ["--mode=compare", f"--runs={run},{honest}", f"--work_dir={tmp_path / 'page'}"]
     assert "other images" not in said(capsys, *compare)
+    page, sums = RunFolder(honest).report_file.read_text(), ("train", "test")
+    assert all(f"evaluated_{part}_sum" in page for part in sums)  # of the first evaluation already
     text = said(capsys, *evaluate, f"--data_dir={other}")
     sentence = "has other images than the run in"
     assert text.count(sentence) == 2 and "(those for training and test differ)" in text

@@ -125,7 +125,7 @@ def test_mistakes_name_the_file_and_the_line(write, tmp_path, capsys, text, sent
     assert not (tmp_path / "run").exists()
 
 
-def test_a_mistake_of_the_command_line_is_not_a_files(write, tmp_path, capsys):
+def test_a_mistake_of_the_command_line_is_not_a_files(write, capsys):
     given = write("a.flags", "--lr=-1\n--noskip_bad_images\n")
     assert main.main([f"--flagfile={given}", "--lr=-2"]) == 2
     assert capsys.readouterr().err.startswith("wae_tf: --lr=-2.0 is too small")

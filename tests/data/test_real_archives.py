@@ -139,7 +139,7 @@ def test_celeba_as_png_is_exact(place, tmp_path, rng):
     assert "closecrop at 128x128" in large.source
 
 
-def test_celeba_resizecrop_at_128_keeps_the_official_proportions(tmp_path, rng):
+def test_celeba_resizecrop_at_128_keeps_the_official_proportions(rng):
     (image,) = faces(rng, 1)
     got = picture_files.decode_celeba(encoded(np.asarray(image), "PNG"), "resizecrop", 128)
     whole = np.asarray(image.resize((128, 156), picture_files.Image.Resampling.LANCZOS))

@@ -85,8 +85,10 @@ def test_the_page_answers_on_this_machine_and_ctrl_c_ends_it(address):
         urllib.request.urlopen(request, timeout=20)
     with pytest.raises(OSError), socket.create_connection(("127.0.0.2", port), timeout=5):
         pass  # another address of the same machine
-    process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 130
+    # A stream that every open page waits for.
+    with urllib.request.urlopen(f"{address}/gradio_api/heartbeat/mine", timeout=20):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
     assert process.stderr.read() == (
         "wae_tf: stopped by SIGINT: the page is closed; the same command opens it again.\n"
     )

@@ -192,7 +192,7 @@ def test_six_panel_file(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["figure.png"]
 
 
-def test_six_panel_grows_with_its_grids_up_to_twice(tmp_path):
+def test_six_panel_grows_with_its_grids_up_to_twice():
     figure = six_panel.figure_of(SixPanels(**six_panel_arguments(height=170, width=20)))
     assert figure.dpi == 162  # 4 rows of 170 and 5 between them, in a panel of 425
     figure = six_panel.figure_of(SixPanels(**six_panel_arguments(height=900, width=20)))

@@ -112,9 +112,11 @@ def test_the_global_policy_of_half_weights_is_a_sentence():
         keras.mixed_precision.set_global_policy("float32")
 
 
-def test_a_model_of_a_config_takes_nothing_else():
+def test_a_model_and_a_run_of_a_config_take_nothing_else():
     with pytest.raises(ValueError, match="config is a str; accepted: "):
         wae_tf.from_config("digits", SHAPE, 10)
+    with pytest.raises(ValueError, match="config is a dict; accepted: "):
+        wae_tf.train({"dataset": "digits"})
 
 
 def test_help_tells_every_keyword():

@@ -9,8 +9,6 @@ import wae_tf
 from tests.factory import tiny_model
 from wae_tf.pixels import black_and_white
 
-PARTS = ("reconstruction", "penalty")
-
 
 @pytest.fixture(scope="module")
 def model():
@@ -386,6 +384,38 @@ REFUSED = {
         {"y": np.zeros((8, 6, 6, 1)), "class_weight": {0: 1.0}}, "class_weight needs labels",
     ),
 }  # fmt: skip
+
+
+class Table:
+    """What a table of pandas or polars has, neither of which is installed with the package."""
+
+    def __init__(self, rows):
+        self.rows, self.shape = rows, rows.shape
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.rows, dtype)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def to_numpy(self):
+        return self.rows
+
+
+def test_tables_and_dates_that_are_no_numbers():
+    model = tiny_model(image_shape=(2,))
+    words = Table(np.array([[1.0, "a"]] * 4, object))
+    sentence = (
+        r"x of fit, of type Table, .* shape: to_numpy\('float32'\) makes one of a table of num"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        model.fit(words)
+    dates = np.arange(4).astype("datetime64[s]")
+    with pytest.raises(ValueError, match=r"x of fit, of type datetime64\[s\], is no array of num"):
+        model.fit(np.stack([dates, dates], 1))
+    rows = np.zeros((4, 2), "float32")
+    for labels in (dates, Table(np.array(list("abcd"), object))):  # which such a model does not use
+        assert model.fit(rows, labels, verbose=0).history
 
 
 @pytest.mark.parametrize("kind", REFUSED)

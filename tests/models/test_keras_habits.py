@@ -184,3 +184,25 @@ def test_summary_and_shapes(trained):
     np.testing.assert_allclose(
         model.squash(functional(trained[1])), model.reconstruct(trained[1]), atol=1e-6
     )
+
+
+def test_lora_and_quantized_layers_are_kept(images, tmp_path):
+    # Official networks, of which a file has the settings alone: these layers are no longer theirs.
+    for jit in (False, True):
+        model = tiny_model(jit=jit, init_std=0.3)
+        dense = [layer for layer in model.encoder.layers if isinstance(layer, keras.layers.Dense)]
+        for layer in dense:
+            layer.enable_lora(2)
+        model.compile()
+        model.train_on_batch(images)
+        model.decoder.quantize("int8")
+        expected = model.reconstruct(images).numpy()
+        assert np.abs(expected - tiny_model(init_std=0.3).reconstruct(images)).max() > 1e-4
+        model.save(tmp_path / "x.keras")
+        again = wae_tf.load(tmp_path / "x.keras")
+        for copied in (again, copy.deepcopy(model)):
+            np.testing.assert_array_equal(copied.reconstruct(images), expected)
+            modes = [getattr(layer, "quantization_mode", None) for layer in copied.decoder.layers]
+            assert modes.count("int8") == 2  # under XLA too
+        trained = [variable.path for variable in model.encoder.trainable_variables]
+        assert [variable.path for variable in again.encoder.trainable_variables] == trained

@@ -147,7 +147,7 @@ def test_optimizers_of_ones_own_are_saved_with_their_state(vectors, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [(8, 8, 3), (9,)], ids=str)
-def test_the_official_networks_given_without_a_shape_are_the_same_model(shape, rng, tmp_path):
+def test_the_official_networks_given_without_a_shape_are_the_same_model(shape, rng):
     ours = tiny_model(wae_tf.WaeGan, shape, seed=5, encoder_noise="gaussian")
     build = (official.build_encoder, official.build_decoder)
     encoder, decoder = (make(ours.settings, shape) for make in build)

@@ -49,3 +49,8 @@ def test_an_output_that_the_codes_do_not_need_stays_as_it_is(vectors):
     assert np.isfinite(loss)
     assert np.abs(mean.kernel - before[0]).max() > 0
     np.testing.assert_array_equal(spread.kernel, before[1])
+
+
+def test_what_is_no_model_of_ours_is_a_sentence(vectors):
+    with pytest.raises(ValueError, match=r"^pretrain takes a model of wae_tf, not a Sequential"):
+        wae_tf.pretrain(decoder(), vectors)

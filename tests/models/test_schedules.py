@@ -47,7 +47,7 @@ def test_a_training_without_an_end_needs_no_more_memory(schedule, factor):
 
 
 def replay_plateau(losses, batches):
-    """The rule in plain Python, official wae.py:615-628."""
+    """The rule in plain Python, official wae.py:615-627."""
     wait, decay, decays = 0, 1.0, []
     for i, loss in enumerate(losses):
         decays.append(decay)

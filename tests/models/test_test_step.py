@@ -118,5 +118,5 @@ def test_a_last_batch_of_fewer_images_is_a_mean_with_a_divisor_too(rng):
     model.compile()
     found = dict(zip(model.metrics_names, model.evaluate(x, batch_size=4, verbose=0), strict=True))
     made = model.reconstruct(x).numpy()
-    by_hand = 0.05 * np.square(made - x).sum(1).mean()  # official wae.py:339
+    by_hand = 0.05 * np.square(made - x).sum(1).mean()  # official wae.py:342
     assert found["reconstruction"] == pytest.approx(by_hand, rel=1e-5)

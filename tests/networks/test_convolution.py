@@ -159,7 +159,7 @@ def test_the_papers_networks_take_products_where_they_were_measured_faster():
                 found[layer.name] = kinds[0] if kinds else None
         return found
 
-    # official configs.py:90-95 and :38-43; the sides are those of the layers' smaller images.
+    # official configs.py:82-93 and :30-41; the sides are those of the layers' smaller images.
     assert plans((28, 28, 1), filter_size=4) == {
         "h0_conv": None, "h1_conv": None, "h2_conv": None, "h3_conv": "all",
         "h0_deconv": "gradient", "h1_deconv": None, "hfinal_deconv": "folding",

@@ -23,3 +23,11 @@ def test_cross_entropy_and_its_gradient_are_tensorflows_to_the_bit(label, dtype)
     if dtype == "float64":  # by hand, at -2
         assert own[0][2] == pytest.approx(np.log1p(np.exp(-2.0)) + 2.0 * label, rel=1e-15)
         assert own[1][2] == pytest.approx(1.0 / (1.0 + np.exp(2.0)) - label, rel=1e-14)
+
+
+def test_arrays_are_taken_and_other_shapes_refused():
+    labels, logits = np.ones((4, 8), "f"), np.zeros((4, 8), "f")
+    np.testing.assert_allclose(cross_entropy(labels, logits), np.full((4, 8), np.log(2)), rtol=1e-6)
+    for of_labels, of_logits in ((labels, logits[:, :1]), (labels[:1], logits)):
+        with pytest.raises(ValueError, match=r"Shapes \(.*\) and \(.*\) are incompatible"):
+            cross_entropy(of_labels, of_logits)

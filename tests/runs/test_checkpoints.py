@@ -11,7 +11,7 @@ from tests.factory import tiny, tiny_model, tiny_run
 from tests.faults import Killed, fault
 from wae_tf import main
 from wae_tf.config import Config
-from wae_tf.errors import RunError
+from wae_tf.errors import FlagError, RunError
 from wae_tf.files import write_atomically
 from wae_tf.runs import checkpoints
 from wae_tf.runs.flags_file import config_of, flags_text
@@ -105,6 +105,16 @@ def test_overwrite_does_not_follow_a_link(tmp_path):
     assert run.flags.exists() and list(elsewhere.iterdir())
 
 
+def test_overwrite_takes_the_samples_of_the_run_along(tmp_path):
+    run = RunFolder(tmp_path / "run")
+    run.create(Config())
+    for name in ("samples.npy", "samples_labels.npy", "samples.png", "mine.npy"):
+        (run.folder / name).touch()
+    run.create(Config(), overwrite=True)
+    assert [path.name for path in run.folder.glob("*.*g")] == []
+    assert [path.name for path in run.folder.glob("*.npy")] == ["mine.npy"]
+
+
 def test_a_removal_that_fails_is_an_error(tmp_path, monkeypatch):
     run = RunFolder(tmp_path / "run")
     run.create(Config())
@@ -128,6 +138,26 @@ def test_a_run_that_was_taken_away_is_not_made_anew(tmp_path):
     with pytest.raises(RunError, match="cannot be written"):
         checkpoints.save(tmp_path / "gone" / "checkpoints", Model(), {}, 1)
     assert not (tmp_path / "gone").exists()
+
+
+@pytest.mark.parametrize("where", ["history.csv", "checkpoints"])
+def test_a_run_whose_folder_moves_away_says_so_and_goes_on_there(where, tmp_path, capsys):
+    folder, there = tmp_path / "run", tmp_path / "there"
+    kept = RunFolder.append_history if where == "history.csv" else checkpoints.save
+
+    def away(*arguments, **keywords):
+        if folder.exists() and (folder / "checkpoints" / "step-00000001").exists():
+            folder.rename(there)
+        return kept(*arguments, **keywords)
+
+    with pytest.MonkeyPatch.context() as patch:
+        target = RunFolder if where == "history.csv" else checkpoints
+        patch.setattr(target, kept.__name__, away)
+        assert train(folder) == 1
+    assert "was moved or removed while its run trained" in capsys.readouterr().err
+    assert not folder.exists()
+    assert train(there) == 0
+    assert "going on from step 1" in capsys.readouterr().out
 
 
 def test_a_full_disk_outside_of_training_is_a_sentence(monkeypatch, capsys):
@@ -171,7 +201,7 @@ def test_a_checkpoint_that_a_training_drops_meanwhile_is_none(tmp_path, monkeypa
     assert [path.name for path in (folder / "checkpoints").iterdir()] == [newer.name]
 
 
-def test_a_folder_below_home(tmp_path, monkeypatch, capsys):
+def test_a_folder_below_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert train("~/run") == 0
     assert main.main(["--work_dir=~/run", "--mode=sample", "--num_samples=2"]) == 0
@@ -202,6 +232,22 @@ def test_other_ends_of_lines_are_no_ends_of_flags():
     config = Config(data_dir="a\u2028b", zdim=3)
     for text in (flags_text(config), flags_text(config).replace("\n", "\r\n")):
         assert config_of(text) == config
+
+
+def test_whole_numbers_of_the_library_are_the_flags_that_a_command_line_has(tmp_path):
+    run = RunFolder(tmp_path / "run")
+    config = Config(wae_lambda=10, mmd_scales=(1, 2))
+    run.create(config)
+    same = Config(wae_lambda=10.0, mmd_scales=(1.0, 2.0))
+    text = run.flags.read_text()
+    assert "--wae_lambda=10.0\n" in text and run.begun(same)
+    # As an earlier version wrote them.
+    earlier = text.replace("=10.0\n", "=10\n").replace("=1.0,2.0\n", "=1,2\n")
+    assert len(earlier) < len(text) - 5
+    run.flags.write_text(earlier)
+    assert run.begun(same) and config_of(earlier) == same
+    with pytest.raises(FlagError, match=r"--wae_lambda=10.0, not 11.0;"):
+        run.begun(Config(wae_lambda=11, mmd_scales=(1, 2)))
 
 
 @pytest.mark.parametrize("name", ["file", "dangling", "strange"])

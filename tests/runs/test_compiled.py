@@ -128,9 +128,14 @@ def test_without_room_nothing_is_kept(process, monkeypatch, number):
     assert process() is None
 
 
-def test_a_cache_that_cannot_be_written_is_none(process, tmp_path):
+def test_a_cache_that_cannot_be_written_is_none(process, tmp_path, monkeypatch):
     (tmp_path / "cache").write_text("a file")
+    said = []
+    monkeypatch.setattr(compiled, "progress", said.append)
     assert process() is None
+    assert said == [
+        f"--cache_dir={tmp_path / 'cache'} keeps none of XLA's programs: Not a directory"
+    ]
 
 
 def test_a_folder_that_the_user_named_stays(process):

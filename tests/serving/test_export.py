@@ -15,7 +15,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.factory import TINY, flags
-from wae_tf import Config, RunError, main
+from wae_tf import Config, FlagError, RunError, main
 from wae_tf.cli.arguments import parse
 from wae_tf.models import by_name
 from wae_tf.models.encoding import Noise
@@ -577,7 +577,7 @@ def test_missing_serving_api_is_a_sentence(small, tmp_path, monkeypatch):
     assert not (folder / "assets.extra").exists()
 
 
-def test_concurrent_exports_get_versions_of_their_own(small, tmp_path, monkeypatch):
+def test_concurrent_exports_get_versions_of_their_own(small, tmp_path):
     """Two that saw the same highest version: the slower takes the next one."""
     card, gate = {"name": "x"}, threading.Barrier(2)
     for name in (".1.new", ".2.new"):
@@ -640,6 +640,13 @@ def test_missing_tf2onnx_is_a_sentence(small, tmp_path, monkeypatch):
     with pytest.raises(RunError, match="--export_formats=onnx needs tf2onnx: pip install"):
         export.export(small, tmp_path, formats=["onnx"])
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+def test_one_format_needs_no_list(small, tmp_path):
+    with pytest.raises(FlagError, match="--export_formats=coreml is not known"):
+        export.export(small, tmp_path, formats="coreml")
+    with pytest.raises(FlagError, match="--export_formats=coreml is not known"):
+        export.export(small, tmp_path, formats="savedmodel,coreml")
 
 
 def test_metrics_of_a_run_that_is_not_finite_refuse_it(small, tmp_path):

@@ -1,9 +1,12 @@
 """Values that no flag takes, and sizes that no memory holds: one sentence each, before anything is taken."""
 
 import dataclasses
+import fractions
 import math
 import re
+import sys
 
+import numpy as np
 import pytest
 
 from wae_tf import Config, FlagError, main
@@ -26,6 +29,9 @@ DIGITS = "9" * 400
         ("--mmd_scales=nan", "--mmd_scales=nan is not a finite number"),
         ("--wae_lambda=1e300", "too large for float32"),
         ("--adam_epsilon=1e-300", "is 0 in float32"),
+        ("--lr=1e-400", "--lr=1e-400 is 0 in float32; accepted: 0, or 1.2e-38 up"),
+        (f"--wae_lambda=-0.{'0' * 400}1E5", "is 0 in float32"),
+        ("--mmd_scales=1,1e-400", "--mmd_scales=1e-400 is 0 in float32"),
         ("--adam_beta1=1", "adam_beta1=1.0 must be below 1 in float32"),
         ("--adam_beta2=0.9999999999", "must be below 1 in float32"),
         ("--work_dir=a\nb", "has a control character"),
@@ -46,6 +52,24 @@ def test_values_that_cannot_be_are_a_sentence(flag, sentence, capsys):
     error = capsys.readouterr().err
     assert sentence in error
     assert error.count("\n") == 1 and len(error) < 500
+
+
+def test_paths_that_python_was_told_not_to_read_are_no_broken_utf8(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+    assert main.main(["--work_dir=" + "ä".encode().decode("ascii", "surrogateescape")]) == 2
+    assert "has characters beyond ascii" in capsys.readouterr().err
+
+
+def test_numbers_of_other_types_become_those_that_flags_are_written_as():
+    config = Config(lr=fractions.Fraction(1, 3), epochs=np.int64(2))
+    assert type(config.lr) is float and config.lr == 1 / 3
+    assert type(config.epochs) is int
+    for lr, why in (
+        (fractions.Fraction(1, 10**400), "is 0 in"),
+        (fractions.Fraction(10**400), "inf"),
+    ):
+        with pytest.raises(FlagError, match=why):
+            Config(lr=lr)
 
 
 @pytest.mark.parametrize(

@@ -408,7 +408,7 @@ def test_a_full_disk_is_a_sentence_and_what_was_saved_stands(uninterrupted, tmp_
 
 
 @pytest.mark.slow
-def test_other_flags_are_refused_and_the_difference_named(tmp_path, monkeypatch, capsys):
+def test_other_flags_are_refused_and_the_difference_named(tmp_path, capsys):
     folder = tmp_path / "run"
     stopped(folder, 3)
     capsys.readouterr()
@@ -528,7 +528,7 @@ def test_other_images_under_a_run_are_noticed(prepared, tmp_path):
         begin(tmp_path / "run", prepared, train=train[1:])
 
 
-def test_every_image_and_label_under_a_run_counts(prepared, tmp_path, monkeypatch):
+def test_every_image_and_label_under_a_run_counts(prepared, tmp_path):
     config, images = prepared
     many = np.concatenate([images.train] * 12)  # 2,400, of which every second one is looked at
     prepared = config, dataclasses.replace(images, train=many)
@@ -624,7 +624,7 @@ def test_a_history_that_is_no_table_is_a_sentence(content, tmp_path):
         RunFolder(tmp_path).read_history()
 
 
-def test_metrics_that_are_no_json_are_a_sentence(tmp_path, monkeypatch, capsys):
+def test_metrics_that_are_no_json_are_a_sentence(tmp_path, capsys):
     folder = tmp_path / "run"
     stopped(folder, 3)
     (folder / "metrics.json").write_text("{" * 10)

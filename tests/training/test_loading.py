@@ -99,5 +99,9 @@ def test_what_is_no_model_is_a_sentence(saved, tmp_path):
     }.items():
         with pytest.raises(wae_tf.UserError, match=sentence):
             wae_tf.load(tmp_path / name)
+    with pytest.raises(
+        wae_tf.RunError, match=r"^checkpoint= is of a run's folder; .*own.keras is a"
+    ):
+        wae_tf.load(tmp_path / "own.keras", checkpoint="best")
     loaded = wae_tf.load(tmp_path / "own.keras", custom_objects={"Own": Own})
     assert loaded.settings.zdim == 2

@@ -54,6 +54,21 @@ class KillBefore(keras.callbacks.Callback):
             raise Killed
 
 
+@pytest.mark.parametrize(
+    "callbacks, found",
+    [
+        (Recorder, "is the class Recorder"),
+        ([Recorder], "holds the class Recorder"),
+        ([print], "holds a builtin_function_or_method"),
+        ("recorder", "is a str"),
+    ],
+)
+def test_callbacks_that_are_none_are_refused_before_a_folder_is_made(tmp_path, callbacks, found):
+    with pytest.raises(ValueError, match=f"^callbacks {found}; accepted: instances of keras"):
+        wae_tf.train(config_of(tmp_path / "run"), callbacks)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.fixture
 def scripted(monkeypatch):
     """Tests of epochs that give SCRIPT, whatever the weights are."""
@@ -261,3 +276,7 @@ def test_a_preset_is_that_of_the_command_line():
     assert config != wae_tf.Config(dataset="mnist", model="wae_gan", epochs=3)
     with pytest.raises(FlagError, match="--dataset=svhn"):
         wae_tf.preset("svhn")
+    with pytest.raises(
+        TypeError, match=r"^preset has no argument learning_rate; did you mean lr\?$"
+    ):
+        wae_tf.preset("mnist", learning_rate=1e-3)

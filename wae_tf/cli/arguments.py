@@ -13,12 +13,13 @@ from typing import Any
 from absl import flags
 
 from wae_tf import registry
-from wae_tf.cli import completion, flagfiles, help, mistakes, mode_flags, presets
+from wae_tf.cli import completion, flagfiles, help, mistakes, mode_flags, number_flags, presets
 from wae_tf.config import Config
 from wae_tf.console import quiet
-from wae_tf.errors import FlagError, UserError
+from wae_tf.errors import FlagError, UnknownKeywordError, UserError
+from wae_tf.errors.suggestions import FLAGS, near
 from wae_tf.evaluation.options import Options
-from wae_tf.settings.checks import check_number, check_text
+from wae_tf.settings.checks import check_number, check_text, shown
 
 
 def define(values: flags.FlagValues) -> None:
@@ -84,7 +85,7 @@ def _define_fields(cls: type, values: flags.FlagValues) -> None:
         elif typing.get_origin(kind) is tuple:
             flags.DEFINE_list(field.name, list(map(str, default)), text, flag_values=values)
         elif float in (kind, *typing.get_args(kind)):
-            flags.DEFINE_float(field.name, default, text, flag_values=values)
+            number_flags.define(field.name, default, text, values)
         else:
             # Choices are checked by the class, whose sentence is the same for library users.
             choices = field.metadata["choices"]
@@ -103,13 +104,18 @@ def _told(kind: str) -> str:
 def _define_of_mode(mode: str, values: flags.FlagValues) -> None:
     """Defines the flags that a mode's entry names: name to (default, help)."""
     for name, (default, text) in registry.fact("mode", mode, "flags", {}).items():
-        kinds = {bool: "boolean", int: "integer", float: "float", list: "list"}
+        kinds = {bool: "boolean", int: "integer", list: "list"}
         make = getattr(flags, f"DEFINE_{kinds.get(type(default), 'string')}")
+        make = number_flags.define if type(default) is float else make
         make(name, default, text, flag_values=values)
 
 
 def split_flagfiles(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The contents of all flagfiles, and the arguments without them."""
+    """The contents of all flagfiles, and the arguments without them.
+
+    Raises:
+        FlagError: a flagfile that is not named, or cannot be read.
+    """
     from_files, rest = [], []
     reader = flagfiles.Reader()
     left = iter(arguments)
@@ -143,7 +149,11 @@ def _unpacked(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def parse_one(arguments: Sequence[str]) -> flags.FlagValues:
-    """The flags of one list of arguments, without presets and flagfiles."""
+    """The flags of one list of arguments, without presets and flagfiles.
+
+    Raises:
+        FlagError: an unknown flag, or a value of another kind.
+    """
     values = flags.FlagValues()
     define(values)
     try:
@@ -250,6 +260,7 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
 
     Raises:
         FlagError: an unknown flag or value, or a flagfile that is not there.
+        UserError: a mode on a run where there is none.
     """
     from_files, given = _unpacked(arguments)
     values = parse_one([*from_files, *given])
@@ -288,10 +299,7 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     if noted is not None:
         mode_flags.put_back(values, noted)
     fields = {field.name: getattr(values, field.name) for field in dataclasses.fields(Config)}
-    try:
-        fields["mmd_scales"] = tuple(map(float, values.mmd_scales))
-    except ValueError as error:
-        raise FlagError("--mmd_scales takes numbers separated by commas.") from error
+    fields["mmd_scales"] = number_flags.several("mmd_scales", values.mmd_scales)
     config = Config(**fields)
     mode_flags.check_read(arguments, values, config)
     return values, config
@@ -308,11 +316,20 @@ def preset(dataset: str = "digits", model: str = "wae_mmd", **fields: Any) -> Co
     Raises:
         FlagError: a name or value is not accepted.
     """
+    known = [field.name for field in dataclasses.fields(Config)]
+    for name in fields.keys() - set(known):
+        alike = near(name, known, FLAGS)
+        instead = f"; did you mean {alike}?" if alike else "."
+        raise UnknownKeywordError(f"preset has no argument {shown(name)}{instead}")
     return dataclasses.replace(parse([f"--dataset={dataset}", f"--model={model}"])[1], **fields)
 
 
 def address(arguments: Sequence[str]) -> str | None:
-    """The address that --work_dir names, if it is one."""
+    """The address that --work_dir names, if it is one.
+
+    Raises:
+        FlagError: it goes with one process only, and several are asked for.
+    """
     if not any("://" in argument or "flagfile" in argument for argument in arguments):
         return None
     from wae_tf.runs import remote

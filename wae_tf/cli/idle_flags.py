@@ -51,6 +51,10 @@ def _beside(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield f"for --model={config.model}", ("pretrain", *of)
     if not (config.keep_best or config.early_stopping_patience):
         yield "without --keep_best or --early_stopping_patience", ("best_by",)
+    if (
+        config.distribute != "none" and config.jit
+    ):  # replicas' messages are no part of an XLA program
+        yield f"beside --distribute={config.distribute}", ("jit",)
     own = registry.entry("dataset", config.dataset).module.startswith("wae_tf.")
     if own and config.dataset not in _PICTURE_BY_PICTURE:
         yield f"for --dataset={config.dataset}", ("skip_bad_images",)

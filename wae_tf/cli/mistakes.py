@@ -54,6 +54,8 @@ _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 def wrong_kind(error: flags.IllegalFlagValueError, values: flags.FlagValues) -> FlagError:
     """The sentence for a value of another type than its flag's."""
+    if isinstance(error.__context__, FlagError):  # of its parser, which names the flag
+        return error.__context__
     text = " ".join(str(error).split())
     name, _, value = text.removeprefix("flag --").partition("=")
     value, _, _ = value.rpartition(": ")

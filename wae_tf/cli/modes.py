@@ -36,11 +36,13 @@ def _evaluate(config: Config, values: flags.FlagValues) -> None:
     model, images, facts = resuming.restore_with_facts(config)
     run = RunFolder(config.folder)
     evaluation = full if model.of_pictures else of_vectors
-    assessment = evaluation.evaluate(model, config, images, options, run, progress=progress)
-    said = resuming.note_evaluated(run, facts, images)
+    sums = resuming.evaluated_sums(facts)
+    assessment = evaluation.evaluate(
+        model, config, images, options, run, noted=sums, progress=progress
+    )
     page = report.write(run, config, assessment)
     print(f"\n{tables.text_table(assessment)}\n\nwrote {page} and {run.metrics}")
-    if said:  # once more, where it is read
+    if said := resuming.of_other_images(run, facts, images):  # once more, where it is read
         print(said)
 
 

@@ -23,7 +23,11 @@ FOLDER = "runs/comparison"
     flags={"runs": ([], "folders of the runs to compare, separated by commas")},
 )
 def compare(config: Config, values: flags.FlagValues) -> None:
-    """Prints the table of --runs and writes comparison.html into --work_dir."""
+    """Prints the table of --runs and writes comparison.html into --work_dir.
+
+    Raises:
+        UserError: runs that cannot be compared, or a folder that cannot be written to.
+    """
     from wae_tf.console import progress
     from wae_tf.evaluation import comparison, comparison_limits, comparison_page, comparison_rows
 

@@ -49,8 +49,8 @@ def load(
             official crop at this side instead of 64.
         channels: folder: 1 for grey, 3 for colour; None: as the pictures are.
         train_size: keep the first so many training images.
-        test_size: keep the first so many test images; for digits and folder, which have no official
-            split, the number of test images.
+        test_size: keep the first so many test images; for digits and folder, where no test images are
+            told apart, the number of test images.
         skip_bad_images: leave out files that cannot be decoded, and list them in `skipped`.
         accept: raises on a shape (H, W, C) that is of no use, before pictures are decoded.
 

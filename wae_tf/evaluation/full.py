@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -43,6 +45,7 @@ def evaluate(
     options: Options,
     run: RunFolder,
     *,
+    noted: Mapping[str, float] = MappingProxyType({}),
     progress: Progress = console_progress,
 ) -> Assessment:
     """Measures everything, draws the pages of pictures and writes evaluation.json.
@@ -53,6 +56,7 @@ def evaluate(
         images: its data.
         options: see Options.
         run: its folder; metrics.json is updated.
+        noted: more for metrics.json: what is known of the data.
         progress: is called with a line before each part.
 
     Raises:
@@ -122,7 +126,7 @@ def evaluate(
     numbers |= picture_measures.nearest_numbers(apart, pictures, images.train, seen)
     searched = [min(SEARCHED, len(part)) for part in (pictures.samples, images.test)]
     made.append(rows.nearest_row(numbers, tail, (searched[0], searched[1])))
-    numbers |= pictures.counts()
+    numbers |= {**pictures.counts(), **noted}
 
     _draw(model, config, images, sample_codes, run, tail, progress)
     near = where[:SHOWN]

@@ -21,6 +21,7 @@ from wae_tf.evaluation.options import RESIZES
 from wae_tf.files import of_user
 from wae_tf.runs import checkpoints
 
+#: Of Inception v3 as TF-GAN has it: the side of its pictures, the numbers of pool_3, the logits.
 SIZE, FEATURES, CLASSES = 299, 2048, 1008
 
 #: A handle that TF-GAN names (inception_metrics.py), for the sentence on how to supply a network.

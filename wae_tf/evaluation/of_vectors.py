@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import tensorflow as tf
@@ -34,6 +35,7 @@ def evaluate(
     options: Options,
     run: RunFolder,
     *,
+    noted: Mapping[str, float] = MappingProxyType({}),
     progress: Progress = console_progress,
 ) -> Assessment:
     """Measures, draws and writes evaluation.json, as `full.evaluate` does for pictures.
@@ -44,6 +46,7 @@ def evaluate(
         images: its data, float32 [n, ...].
         options: see Options.
         run: its folder; metrics.json is updated.
+        noted: more for metrics.json: what is known of the data.
         progress: is called with a line before each part.
 
     Raises:
@@ -64,7 +67,7 @@ def evaluate(
         "_data": np.asarray(images.train[: options.eval_samples]),
     }
     equal = min(len(parts[tail]), len(parts["_data"]))
-    numbers |= _counts(parts, tail, equal, len(images.test))
+    numbers |= {**_counts(parts, tail, equal, len(images.test)), **noted}
     made = []
     left_out = [f"Measures of pictures, sharpness among them: the data are {kind.many}."]
     numbers_of_row = images.test[0].size

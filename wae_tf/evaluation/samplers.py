@@ -20,8 +20,8 @@ from wae_tf.models.encoding import Noise
 from wae_tf.models.wae import Wae
 from wae_tf.objective import costs
 
-#: official improved_wae.py:19-23 and :98-103: steps at most, steps between looks, codes at once, the relative
-#: change of the loss that ends a batch, Adam's first decay (its rate is the model's lr).
+#: official improved_wae.py:19-23, :65 and :114: steps at most, steps between looks, codes at once, the
+#: relative change of the loss that ends a batch, Adam's first decay (its rate is the model's lr).
 STEPS, LOOK_EVERY, BATCH, STOP_BELOW, BETA1 = 200, 50, 100, 0.1, 0.9
 
 
@@ -29,7 +29,7 @@ def codes_of(model: Wae, free: tf.Tensor, sphere_axis: str = "code") -> tf.Tenso
     """Codes on the prior's support of free vectors [n, z], which descent moves.
 
     sphere_axis: `code` normalises each code; `batch` each coordinate over the batch, as the
-    official code does (official improved_wae.py:44).
+    official code does (official improved_wae.py:42).
     """
     settings = model.settings
     if settings.prior == "sphere":
@@ -101,7 +101,7 @@ class Descent:
     def descend(
         self, start: np.ndarray, first_index: int = 0
     ) -> tuple[np.ndarray, np.ndarray, list[tuple[int, float]]]:
-        """Descends from free vectors until a look finds little change (official improved_wae.py:82-118).
+        """Descends from free vectors until a look finds little change (official improved_wae.py:89-119).
 
         Args:
             start: float [rows, z].

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import socket
 import tempfile
@@ -102,6 +103,7 @@ def serve(
 
     Raises:
         Interrupted: a signal ended it.
+        RunError: the server ended by itself.
     """
     import uvicorn
 
@@ -130,6 +132,8 @@ def serve(
                 interruption.check()
                 time.sleep(0.1)
         finally:
+            # What an open page still waits for is cut off, which would be logged with tracebacks.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
             server.should_exit = True
             thread.join(2 * _LEAVE)
             listening.close()

@@ -74,7 +74,7 @@ def draw_progress(
     train_labels: np.ndarray | None = None,
     test_labels: np.ndarray | None = None,
 ) -> None:
-    """The official six-panel figure (official wae.py:770-966): the first images of train and test.
+    """The official six-panel figure (official wae.py:785-966): the first images of train and test.
 
     Args:
         model: the model.

@@ -24,7 +24,8 @@ from wae_tf.settings import Settings
 class Autoencoder(Parts):
     """Encoder, decoder and the prior between them, as a model whose call is the reconstruction.
 
-    `encode` and `decode` take and give data: pictures, or arrays of any other shape. The networks
+    `encode` and `decode` take and give data: pictures, or arrays of any other shape; what they and their
+    like give is float32, with precision="float64" float64. The networks
     themselves are what the objective needs: the official `encoder` takes floats in the model's pixel
     range alone and gives a dict with the codes as `mean`; the official `decoder` gives logits, of
     which `squash` makes pixels.
@@ -134,6 +135,9 @@ class Autoencoder(Parts):
         Args:
             x: float in the model's pixel range, or uint8; array, tensor or tf.data (see `batching.over`).
             batch_size: rows at once; None: 256.
+
+        Raises:
+            ValueError: data that the model cannot take.
         """
         return self._means(x, batch_size, "x of encode")
 
@@ -153,7 +157,8 @@ class Autoencoder(Parts):
             batch_size: rows at once; None: 256.
 
         Raises:
-            ValueError: codes of another shape, or not finite.
+            ValueError: codes of another shape, or not finite; labels that are missing or none of the
+                model's.
         """
         return self._made(codes, labels, batch_size, "decode")
 
@@ -172,6 +177,9 @@ class Autoencoder(Parts):
             x: as for `encode`; of a model with classes a data set may be of (x, y), y the labels.
             batch_size: rows at once; None: 256.
             labels: as for `decode`.
+
+        Raises:
+            ValueError: data or labels that the model cannot take.
         """
         return self._over_data(self._reconstructed, x, labels, batch_size, "reconstruct")
 
@@ -202,7 +210,8 @@ class Autoencoder(Parts):
             labels: of a model with classes, as for `decode`; None: every class in turn.
 
         Raises:
-            ValueError: a count or seed that is no whole number.
+            ValueError: a seed that is no whole number, a count that is none from 0 up, or labels that the
+                model cannot take.
         """
         count = codes_module.whole("count", count, 0)
         labels_module.refused(self, labels, "labels of sample")
@@ -231,7 +240,8 @@ class Autoencoder(Parts):
             labels: of a model with classes, as for `decode`: one for the whole of a way.
 
         Raises:
-            ValueError: steps that are no whole number or fewer than 2, or not as many ends as beginnings.
+            ValueError: steps that are no whole number or fewer than 2, not as many ends as beginnings, or
+                data or labels that the model cannot take.
         """
         steps = inputs.whole("steps", steps, 2)  # both ends are among them
         labels_module.refused(self, labels, "labels of interpolate")
@@ -253,6 +263,9 @@ class Autoencoder(Parts):
             x: as for `encode`.
             batch_size: rows at once; None: 256.
             labels: as for `reconstruct`.
+
+        Raises:
+            ValueError: data or labels that the model cannot take.
         """
 
         def scores(data: tf.Tensor, own: Any, name: str) -> tf.Tensor:

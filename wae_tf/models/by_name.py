@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from wae_tf import registry
-from wae_tf.config import Config
-from wae_tf.errors import KeywordError
+from wae_tf.config import Config, check_is_config
 from wae_tf.models.wae import Wae
 
 # All of them, so that Keras knows them when it opens a saved one.
@@ -23,13 +22,10 @@ def from_config(config: Config, image_shape: tuple[int, ...], data_size: int) ->
         data_size: number of training images.
 
     Raises:
-        KeywordError: no Config.
+        KeywordError: no Config, no shape of data, or a data_size below 1.
         FlagError: settings that do not fit the data.
     """
-    if not isinstance(config, Config):
-        raise KeywordError(
-            f"config is a {type(config).__name__}; accepted: a wae_tf.Config, such as wae_tf.preset gives."
-        )
+    check_is_config(config)
     model = registry.get("model", config.model)(image_shape, config, data_size=data_size)
     # Of a loop of one's own; `fit` follows its own epochs.
     model.schedules.set_length(config.steps_an_epoch(data_size), config.epochs, given=False)

@@ -69,7 +69,10 @@ def make_usable(asked: dict[str, Any], what: str) -> None:
     if not hasattr(images, "shape"):
         return
     if _of_words(images):
-        raise ValueError(f"{name}, of type {images.dtype}, is no array of numbers of one shape.")
+        kind = getattr(images, "dtype", type(images).__name__)
+        table = hasattr(images, "to_numpy")
+        way_out = ": to_numpy('float32') makes one of a table of numbers" if table else ""
+        raise ValueError(f"{name}, of type {kind}, is no array of numbers of one shape{way_out}.")
     if images.shape[0] == 0:
         raise ValueError(f"{name} is empty: of shape {tuple(images.shape)}.")
     for part in ("y", "sample_weight"):
@@ -163,6 +166,7 @@ def _is_row(part: Any) -> bool:
     return isinstance(part, list | tuple) and all(isinstance(value, plain) for value in part)
 
 
-def _of_words(y: Any) -> bool:
-    dtype = getattr(y, "dtype", None)
-    return isinstance(dtype, np.dtype) and dtype.kind in "OUS"
+def _of_words(part: Any) -> bool:
+    """Whether an array, or a table of pandas or polars, has words, dates or else what is no number."""
+    dtype = getattr(part.to_numpy() if hasattr(part, "to_numpy") else part, "dtype", None)
+    return isinstance(dtype, np.dtype) and dtype.kind in "OUSVMm"

@@ -71,10 +71,12 @@ class CompiledAutoencoder(Autoencoder):
             **kwargs: of `keras.Model.compile`, such as steps_per_execution and jit_compile.
 
         Raises:
-            ValueError: an optimizer of your own with a schedule other than constant, which would
-                overwrite its learning rate; a loss or metrics; an adversary's without adversary; one
-                optimizer for both; for several replicas, one made outside of the strategy's
-                scope, or that updates in some steps only.
+            ValueError: an optimizer of your own with an lr_schedule other than constant, or
+                on_nonfinite="rollback", which would overwrite its learning rate; nothing that Keras
+                makes an optimizer of; a loss or metrics; an adversary's without adversary; one
+                optimizer for both; steps_per_execution below 1; auto_scale_loss=False with
+                mixed_float16; for several replicas, one made outside of the strategy's scope, or
+                that updates in some steps only.
         """
         settings = self.settings
         inputs.check_compile(self, adversary_optimizer, kwargs)

@@ -64,7 +64,7 @@ def draw_noise(
         count: images of the pass.
         step: an integer scalar.
         stream: `autoencoder`, `adversary`, `pretrain`, `test` or `improved`, which differ.
-        training: noise on images is of training alone (official models.py:8-15).
+        training: noise on images is of training alone (official models.py:8-16).
         codes_per_image: so many codes of each image the penalty draws besides (MMD++).
     """
     full = settings.full_precision
@@ -90,11 +90,11 @@ def draw_noise(
 
 
 def sampled(outputs: dict[str, tf.Tensor], noise: Noise, settings: Settings) -> Encoding:
-    """Codes of the encoder's outputs with the noise given; without it, means (official wae.py:56-70).
+    """Codes of the encoder's outputs with the noise given; without it, means (official wae.py:52-69).
 
     Args:
         outputs: `mean` [n, z]; `spread` [n, z], the second head of a gaussian encoder; `matrix`
-            [n, z, z] of an implicit one (official models.py:52-64).
+            [n, z, z] of an implicit one (official models.py:52-61).
         noise: of this pass.
         settings: encoder_clip, prior.
     """

@@ -106,7 +106,7 @@ class WaeGan(Wae):
         noise: Noise | None,
         penalised: Encoding,
     ) -> dict[str, tf.Tensor]:
-        """A second pass of the updated encoder, then the adversary's step (official wae.py:600-612).
+        """A second pass of the updated encoder, then the adversary's step (official wae.py:601-611).
 
         With adversary_codes=before_update, the step alone, on the codes that the penalty saw. An
         adversary of which nothing is trained stays as it is: its loss alone is made.

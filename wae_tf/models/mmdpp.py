@@ -17,7 +17,7 @@ from wae_tf.registry import register
 @register("model", "wae_mmdpp", help="MMD++", needs={"encoder_noise": "gaussian"}, options=())
 @keras.saving.register_keras_serializable("wae_tf")
 class WaeMmdpp(Wae):
-    """WAE with MMD++ (official improved_wae.py:237-360): ten codes an image, and N is known to be finite.
+    """WAE with MMD++ (official improved_wae.py:237-354): ten codes an image, and N is known to be finite.
 
     Arguments and methods are those of `Wae`; `data_size`, N, must be given.
     """
@@ -58,7 +58,7 @@ class WaeMmdpp(Wae):
 )
 @keras.saving.register_keras_serializable("wae_tf")
 class WaeMmdppp(WaeMmdpp):
-    """WAE with MMD++ of each coordinate of the code (official improved_wae.py:379-482).
+    """WAE with MMD++ of each coordinate of the code (official improved_wae.py:371-482).
 
     Arguments and methods are those of `WaeMmdpp`.
     """

@@ -35,6 +35,12 @@ def parameter_count(model: Wae) -> int:
     return int(sum(np.prod(v.shape) for v in model.autoencoder_variables))
 
 
+def numbers_kept(network: keras.Model) -> int:
+    """Numbers of one row's outputs of all layers with weights, which the gradient needs."""
+    outputs = (layer.output for layer in network.layers if layer.weights)
+    return sum(math.prod(output.shape[1:]) for output in outputs)
+
+
 def _of_layers(network: keras.Model) -> list[float]:
     """Floating-point operations of each layer's product for one input, two a multiply-add.
 

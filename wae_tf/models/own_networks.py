@@ -127,9 +127,17 @@ def config_of(networks: Mapping[str, keras.Model], given: tuple[str, ...]) -> di
 
     Own networks' configs say of their layers whether they are trained.
     """
-    own = {name: network for name, network in networks.items() if name in given}
-    others = {name: network for name, network in networks.items() if name not in given}
+    own = {
+        name: network for name, network in networks.items() if name in given or _changed(network)
+    }
+    others = {name: network for name, network in networks.items() if name not in own}
     return serialized(own) | {"frozen": _frozen(others)}
+
+
+def _changed(network: keras.Model) -> bool:
+    """Whether layers are quantized or adapted (LoRA), so that the settings alone make others."""
+    changes = ("quantization_mode", "lora_enabled")
+    return any(getattr(layer, change, None) for layer in network.layers for change in changes)
 
 
 def made(kind: type[Autoencoder], config: Mapping[str, Any]) -> Autoencoder:

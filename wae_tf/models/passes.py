@@ -46,7 +46,7 @@ def compiled(
 def codes(model: Wae, images: np.ndarray, batch_size: int = 100) -> np.ndarray:
     """A sample of Q_Z, float32 [n, z]: a gaussian or implicit encoder's noise is in it.
 
-    So the official code plots and reconstructs (official wae.py:671-690); `Wae.encode` gives means.
+    So the official code plots and reconstructs (official wae.py:657-678); `Wae.encode` gives means.
     Images are uint8 or float in the model's pixel range.
     """
 

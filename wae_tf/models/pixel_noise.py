@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-#: official models.py:13, standard deviation of add_noise before it is truncated.
+#: official models.py:12, standard deviation of add_noise before it is truncated.
 PIXEL_NOISE = 0.01
 #: TensorFlow 1's `truncated_normal`, which the official code calls, keeps what is within so many deviations.
 TRUNCATED_AT = 2.0
@@ -30,7 +30,7 @@ def quantiles() -> np.ndarray:
 
 
 def pixel_noise(shape: list[Any], key: tf.Tensor, dtype: str) -> tf.Tensor:
-    """Noise to add to images: a normal of deviation 0.01, truncated at two of them (official models.py:8-15).
+    """Noise to add to images: a normal of deviation 0.01, truncated at two of them (official models.py:8-16).
 
     TensorFlow's own op draws until a number is in the range: four times the time, 8% of a training
     step of narrow convolutions for each pass of an encoder, and other numbers under XLA.

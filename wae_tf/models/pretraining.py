@@ -26,13 +26,13 @@ def step(
     prior_sample: tf.Tensor,
     noise: Noise,
 ) -> tf.Tensor:
-    """One step of the encoder towards the prior's moments (official wae.py:428-452).
+    """One step of the encoder towards the prior's moments (official wae.py:429-452).
 
     Args:
         model: its encoder is moved.
         update: from `make_update`.
         images: float [n, H, W, C] in the model's pixel range; in a replica, its rows of them.
-        prior_sample: [m, z]; m scales the covariance of both (official wae.py:152-157).
+        prior_sample: [m, z]; m scales the covariance of both (official wae.py:137-142).
         noise: of this pass.
 
     Returns:

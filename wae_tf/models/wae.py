@@ -229,7 +229,7 @@ class Wae(Loop):
         adversary_noise: Noise | None = None,
         aim: Aim = TO_IMAGES,
     ) -> dict[str, tf.Tensor]:
-        """One iteration as the official loop makes it (official wae.py:566-647), randomness passed in.
+        """One iteration as the official loop makes it (official wae.py:569-650), randomness passed in.
 
         Args:
             images: float [n, H, W, C] in the model's pixel range.

@@ -46,7 +46,7 @@ class Builder:
         return streams.number(self.settings.seed, f"{self.scope}/weights", next(self._drawn))
 
     def _normal(self) -> keras.initializers.Initializer:
-        # Linear and transposed convolution: plain normal (official ops.py:84, :142).
+        # Linear and transposed convolution: plain normal (official ops.py:72, :136).
         return keras.initializers.RandomNormal(stddev=self.settings.init_std, seed=self._seed())
 
     def _bias(self) -> keras.initializers.Initializer:
@@ -80,7 +80,7 @@ class Builder:
         )(x)
 
     def conv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
-        """A convolution; its initial filters are truncated normal (official ops.py:114)."""
+        """A convolution; its initial filters are truncated normal (official ops.py:107)."""
         size = size or self.settings.filter_size
         kernel = keras.initializers.TruncatedNormal(
             stddev=self.settings.init_std, seed=self._seed()
@@ -96,7 +96,7 @@ class Builder:
         )(x)
 
     def deconv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
-        """A transposed convolution; its bias starts at 0 whatever init_bias says (official ops.py:149)."""
+        """A transposed convolution; its bias starts at 0 whatever init_bias says (official ops.py:142)."""
         size = size or self.settings.filter_size
         return self.convolutions.Conv2DTranspose(
             filters,
@@ -126,7 +126,7 @@ class Builder:
         )(x)
 
     def activation(self, x, kind: str):
-        """relu, elu, tanh, or lrelu with slope 0.1 (official models.py:141)."""
+        """relu, elu, tanh, or lrelu with slope 0.1 (official models.py:153)."""
         if kind == "lrelu":
             return layers.LeakyReLU(negative_slope=0.1, dtype=self.policy)(x)
         return self.dense.Activation(kind, dtype=self.policy)(x)

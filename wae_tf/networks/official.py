@@ -15,13 +15,14 @@ from wae_tf.settings import Settings
 
 
 def _began_width(i: int, count: int) -> int:
-    # Widths grow as in the official code (official models.py:170-180), integer divisions included.
+    # Widths grow as in the official code (official models.py:182-192), integer divisions included.
     ii = i - i // 3
     return ii + 1 - ii // 2 if i != count - 2 else ii - (ii - 1) // 2
 
 
 @register("encoder", "mlp", help="linear layers", unread=("filter_size",))
 def _mlp_encoder(net: Builder, x):
+    # official models.py:21-32
     for i in range(net.settings.encoder_layers):
         x = net.norm(net.linear(x, net.settings.encoder_filters, f"h{i}_lin"), f"h{i}_bn")
         x = net.activation(x, "relu")
@@ -36,6 +37,7 @@ def _mlp_encoder(net: Builder, x):
     check="halving_filters",
 )
 def _dcgan_encoder(net: Builder, x):
+    # official models.py:109-120
     filters, count = net.settings.encoder_filters, net.settings.encoder_layers
     for i in range(count):
         x = net.conv(x, filters // 2 ** (count - 1 - i), f"h{i}_conv")
@@ -43,7 +45,7 @@ def _dcgan_encoder(net: Builder, x):
     return x
 
 
-# ali alone calls its last layer hlast_lin (official models.py:157).
+# ali alone calls its last layer hlast_lin (official models.py:168).
 @register(
     "encoder",
     "ali",
@@ -55,12 +57,13 @@ def _dcgan_encoder(net: Builder, x):
 )
 def _ali_encoder(net: Builder, x):
     filters = net.settings.encoder_filters
-    # Kernel, stride, filters of official models.py:122-127.
+    # Kernel, stride, filters of official models.py:132-137.
     table = [(5, 1, filters // 8), (4, 2, filters // 4), (4, 1, filters // 2)]
     table += [(4, 2, filters), (4, 1, filters * 2)]
     for i, (size, stride, width) in enumerate(table):
         x = net.conv(x, width, f"h{i}_conv", size, stride, "valid")
         x = net.activation(net.norm(x, f"h{i}_bn"), "lrelu")
+    # Those of one pixel: official models.py:157-165.
     x = net.conv(x, filters * 2, "conv2d_1x1", 1, 1)
     x = net.activation(net.norm(x, "hfinal_bn"), "lrelu")
     return net.conv(x, filters // 2, "conv2d_1x1_2", 1, 1)
@@ -75,6 +78,7 @@ def _ali_encoder(net: Builder, x):
     check="began_encoder",
 )
 def _began_encoder(net: Builder, x):
+    # official models.py:176-196
     filters, count = net.settings.encoder_filters, net.settings.encoder_layers
     x = net.conv(x, filters, "hfirst_conv")
     for i in range(count):
@@ -88,11 +92,12 @@ def _began_encoder(net: Builder, x):
 
 @register("decoder", "mlp", help="linear layers", unread=("filter_size",))
 def _mlp_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
+    # official models.py:78-90
     count = net.settings.decoder_layers
     for i in range(count):
         x = net.activation(net.linear(x, net.settings.decoder_filters, f"h{i}_lin"), "relu")
         x = net.norm(x, f"h{i}_bn")
-    # Without layers the last is h1_lin, not h0_lin (official models.py:81, :91).
+    # Without layers the last is h1_lin, not h0_lin (official models.py:81, :89).
     x = net.linear(x, math.prod(image_shape), f"h{count or 1}_lin", last=True)
     return layers.Reshape(image_shape, dtype=net.full_dtype)(x)
 
@@ -112,6 +117,7 @@ def _mlp_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     check="dcgan_decoder",
 )
 def _dcgan_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
+    # official models.py:208-241
     height, width, channels = image_shape
     filters, count = net.settings.decoder_filters, net.settings.decoder_layers
     modified = net.settings.decoder_arch == "dcgan_mod"
@@ -136,6 +142,7 @@ def _dcgan_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
 def _ali_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     filters = net.settings.decoder_filters
     x = layers.Reshape((1, 1, net.settings.decoder_width), dtype=net.policy)(x)
+    # Kernel, stride, filters of official models.py:257-261; those of one pixel: :282-289.
     table = [(4, 1, filters), (4, 2, filters // 2), (4, 1, filters // 4)]
     table += [(4, 2, filters // 8), (5, 1, filters // 8)]
     for i, (size, stride, units) in enumerate(table):
@@ -155,6 +162,7 @@ def _ali_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     check="began_decoder",
 )
 def _began_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
+    # official models.py:295-323
     filters, count = net.settings.decoder_filters, net.settings.decoder_layers
     x = start = layers.Reshape((8, 8, filters), dtype=net.policy)(
         net.linear(x, filters * 64, "h0_lin")
@@ -172,7 +180,7 @@ def _began_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
 
 @channels_last()
 def build_encoder(settings: Settings, image_shape: tuple[int, int, int], **kwargs) -> keras.Model:
-    """The encoder (official models.py:6-73), before sampling and before the prior's projection.
+    """The encoder (official models.py:6-60), before sampling and before the prior's projection.
 
     Args:
         settings: arch, filters, layers, encoder_noise.
@@ -206,7 +214,7 @@ def _encoder_outputs(net: Builder, images) -> dict:
     outputs = {"mean": net.linear(x, settings.zdim, name, last=True)}
     if settings.encoder_noise == "implicit":
         hidden = outputs["mean"]
-        for i in range(3):  # official models.py:357-372
+        for i in range(3):  # official models.py:358-371
             units = max(2 * (i + 1) * settings.zdim, 2)
             hidden = net.linear(hidden, units, f"eps_h{i + 1}_lin", last=True)
             hidden = layers.Activation("tanh", dtype=net.full_dtype)(hidden)
@@ -219,7 +227,7 @@ def _encoder_outputs(net: Builder, images) -> dict:
 
 @channels_last()
 def build_decoder(settings: Settings, image_shape: tuple[int, int, int], **kwargs) -> keras.Model:
-    """The decoder up to its logits (official models.py:75-106).
+    """The decoder up to its logits (official models.py:72-107).
 
     Args:
         settings: arch, filters, layers.
@@ -243,7 +251,7 @@ def build_decoder(settings: Settings, image_shape: tuple[int, int, int], **kwarg
 
 
 def build_adversary(settings: Settings) -> keras.Model:
-    """The adversary (official models.py:325-338): codes [n, z] -> float32 logits [n, 1].
+    """The adversary (official models.py:329-339): codes [n, z] -> float32 logits [n, 1].
 
     Or [n, 2], of which the second is the prior's (replication wae.py:233).
     """

@@ -21,19 +21,19 @@ def _apart(images: tf.Tensor, reconstructions: tf.Tensor) -> tf.Tensor:
     return _flat(images) - _flat(reconstructions)
 
 
-@register("cost", "l2sq", help="sum of squares", scale=0.05)  # official wae.py:339
+@register("cost", "l2sq", help="sum of squares", scale=0.05)  # official wae.py:342
 def l2sq(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
     """Sum of squares over the pixels of an image, [n]."""
     return tf.reduce_sum(tf.square(_apart(images, reconstructions)), axis=1)
 
 
-@register("cost", "l2", help="root of the sum of squares", scale=0.2)  # official wae.py:335
+@register("cost", "l2", help="root of the sum of squares", scale=0.2)  # official wae.py:338
 def l2(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
     """Root of 1e-8 + the sum of squares, [n]."""
     return tf.sqrt(1e-8 + l2sq(images, reconstructions, logits))
 
 
-@register("cost", "l1", help="sum of absolute values", scale=0.02)  # official wae.py:343
+@register("cost", "l1", help="sum of absolute values", scale=0.02)  # official wae.py:346
 def l1(images: tf.Tensor, reconstructions: tf.Tensor, logits: tf.Tensor | None) -> tf.Tensor:
     """Sum of absolute values over the pixels of an image, [n]."""
     return tf.reduce_sum(tf.abs(_apart(images, reconstructions)), axis=1)
@@ -109,7 +109,7 @@ def reconstruction(
     scale: float,
     weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """The reconstruction term of the objective (official wae.py:329-349): scale times the mean cost.
+    """The reconstruction term of the objective (official wae.py:331-349): scale times the mean cost.
 
     Args:
         cost: the name of a registered cost; those of this file sum or average over a row's numbers.
@@ -140,7 +140,7 @@ def each(
 
 
 def contrast_normalized(images: tf.Tensor) -> tf.Tensor:
-    """Images [n, H, W, C] over each one's sqrt(var + 1e-8) (official improved_wae.py:129-132)."""
+    """Images [n, H, W, C] over each one's sqrt(var + 1e-8) (official improved_wae.py:130-133)."""
     _, variance = tf.nn.moments(images, axes=[1, 2, 3], keepdims=True)
     return images / tf.sqrt(variance + 1e-8)
 
@@ -162,7 +162,7 @@ def whole_batch_sharpness(images: tf.Tensor) -> tf.Tensor:
 
 
 def sharpness(images: tf.Tensor) -> tf.Tensor:
-    """Variance of the Laplacian of each grey image, larger is sharper (official wae.py:351-365).
+    """Variance of the Laplacian of each grey image, larger is sharper (official wae.py:351-364).
 
     Args:
         images: float32 [n, H, W, 1 or 3], in the range the model was trained on: the official

@@ -17,7 +17,12 @@ def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
     Returns:
         of that shape: max(x, 0) - x * label + log(1 + exp(-|x|)).
+
+    Raises:
+        ValueError: labels of another shape, which would be broadcast.
     """
+    labels, logits = map(tf.convert_to_tensor, (labels, logits))
+    labels.shape.assert_is_compatible_with(logits.shape)
     zeros = tf.zeros_like(logits)
     positive = logits >= zeros
     above = tf.where(positive, logits, zeros)

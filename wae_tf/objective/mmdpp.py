@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from wae_tf.objective.penalties import kth_largest, of_pairs, off_diagonal, squared_distances
 
-#: Codes drawn for each image by MMD++ (official improved_wae.py:261, :403).
+#: Codes drawn for each image by MMD++ (official improved_wae.py:258, :378).
 CODES_AN_IMAGE = 10
 
 
@@ -25,7 +25,7 @@ def mmdpp(
     width: float,
     coordinates: bool = False,
 ) -> tf.Tensor:
-    """MMD++, which knows that the training set is finite (official improved_wae.py:237-360, :379-482).
+    """MMD++, which knows that the training set is finite (official improved_wae.py:237-354, :371-482).
 
     Pairs of codes of one image are weighted as often as they occur among all pairs of codes of
     `data_size` images.

@@ -20,7 +20,7 @@ COUNTED_ABOVE = 200
 
 
 def squared_distances(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """Squared distances [n, m] between rows of a [n, z] and b [m, z] (official wae.py:249-258)."""
+    """Squared distances [n, m] between rows of a [n, z] and b [m, z] (official wae.py:242-251)."""
     norms_a = tf.reduce_sum(tf.square(a), axis=1, keepdims=True)
     norms_b = tf.reduce_sum(tf.square(b), axis=1, keepdims=True)
     return norms_a + tf.transpose(norms_b) - 2.0 * tf.matmul(a, b, transpose_b=True)
@@ -88,7 +88,7 @@ def mmd(
     distances: str = "exact",
     divisor: int | None = None,
 ) -> tf.Tensor:
-    """Unbiased estimate of the squared MMD; it can be negative (official wae.py:240-312).
+    """Unbiased estimate of the squared MMD; it can be negative (official wae.py:233-310).
 
     Args:
         codes: float [n, z], a sample of Q_Z.
@@ -207,7 +207,7 @@ def _blockwise_imq(q: tf.Tensor, p: tf.Tensor, widths: Sequence[float]) -> tf.Te
 
 
 def prior_log_density(codes: tf.Tensor, prior_scale: float, trick: str) -> tf.Tensor:
-    """What the Nowozin trick adds to the adversary's logits (official models.py:339-355).
+    """What the Nowozin trick adds to the adversary's logits (official models.py:340-354).
 
     Args:
         codes: float [n, z].
@@ -232,12 +232,12 @@ def _mean_cross_entropy(logits: tf.Tensor, label: float) -> tf.Tensor:
 
 
 def gan(logits_q: tf.Tensor) -> tf.Tensor:
-    """The encoder's non-saturating loss: codes should be taken for the prior's (official wae.py:322-326)."""
+    """The encoder's non-saturating loss: codes should be taken for the prior's (official wae.py:323-328)."""
     return _mean_cross_entropy(logits_q, 1.0)
 
 
 def adversary(logits_p: tf.Tensor, logits_q: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    """The adversary's loss, multiplied by lambda as the official code does (official wae.py:316-323)."""
+    """The adversary's loss, multiplied by lambda as the official code does (official wae.py:317-326)."""
     return weight * (_mean_cross_entropy(logits_p, 1.0) + _mean_cross_entropy(logits_q, 0.0))
 
 
@@ -257,7 +257,7 @@ def kl(mean: tf.Tensor, logvar: tf.Tensor, prior_scale: float) -> tf.Tensor:
 
 
 def moment_matching(codes: tf.Tensor, prior_sample: tf.Tensor) -> tf.Tensor:
-    """The pretraining loss (official wae.py:143-160): mean squares of differences of means and covariances.
+    """The pretraining loss (official wae.py:130-144): mean squares of differences of means and covariances.
 
     Args:
         codes: float [n, z].

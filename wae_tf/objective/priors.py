@@ -10,7 +10,7 @@ import tensorflow as tf
 def sample(
     prior: str, count: int | tf.Tensor, zdim: int, scale: float, key: tf.Tensor
 ) -> tf.Tensor:
-    """Draws codes from the prior (official wae.py:411-426).
+    """Draws codes from the prior (official wae.py:412-427).
 
     Args:
         prior: `normal`, `sphere` (uniform on the unit sphere) or `uniform` (on [-1, 1]^zdim).
@@ -32,7 +32,7 @@ def sample(
 
 
 def into_support(prior: str, codes: tf.Tensor) -> tf.Tensor:
-    """Brings an encoder's output [n, zdim] into the prior's support (official models.py:66-71).
+    """Brings an encoder's output [n, zdim] into the prior's support (official models.py:63-68).
 
     The official code does not scale it: with prior_scale other than 1, sphere and uniform codes
     and prior samples live on different sets there, and so here.
@@ -66,5 +66,5 @@ def unit(scale: float) -> float:
 
 
 def kernel_width(prior: str, zdim: int, scale: float) -> float:
-    """The base C of the IMQ kernel C / (C + |x - y|^2), about E|x - y|^2 (official wae.py:293-302)."""
+    """The base C of the IMQ kernel C / (C + |x - y|^2), about E|x - y|^2 (official wae.py:291-299)."""
     return {"normal": 2.0 * zdim * scale**2, "sphere": 2.0, "uniform": float(zdim)}[prior]

@@ -50,7 +50,7 @@ def feeds_batch_norm(name: str, names: Iterable[str]) -> bool:
     """Whether a variable is the bias of a layer whose output a batch norm centres.
 
     Its true gradient is zero: what is found of one is rounding. An mlp decoder's batch norm comes
-    after the relu (official models.py:84-88), so its biases are not such.
+    after the relu (official models.py:83-87), so its biases are not such.
     """
     scope, layer, suffix = name.split("/")
     if suffix != "b" or (scope == "generator" and layer.endswith("_lin")):
@@ -159,8 +159,8 @@ def write_checkpoint(model: Wae, prefix: str, *, pretrained: bool = True) -> Non
     """Writes the weights as a checkpoint that the official code's Saver restores.
 
     That saver wants every variable of its graph, so slots of its optimizers and the vectors of the
-    least-Gaussian plane are written as the official code initialises them (official wae.py:404-405,
-    :192-197).
+    least-Gaussian plane are written as the official code initialises them (official wae.py:391-408,
+    :175-180, :204-205).
 
     Args:
         model: the model.

@@ -18,6 +18,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from wae_tf.console import progress
+from wae_tf.errors import first_line
 from wae_tf.files import cache_folder, held_folder, open_regular, replacing, sweep
 from wae_tf.settings import processor
 
@@ -61,7 +63,9 @@ def start(cache_dir: str | os.PathLike | None = None) -> bool:
         atexit.register(shutil.rmtree, own, ignore_errors=True)
         _check_room(own)
         _lend(kept, own)
-    except (OSError, ValueError, RuntimeError):  # RuntimeError: a user without a home
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a user without a home
+        if cache_dir:
+            progress(f"--cache_dir={cache_dir} keeps none of XLA's programs: {first_line(error)}")
         return False
     _own, _kept = own, kept
     mine = f"--{_DIRECTORY}={own} --tf_xla_persistent_cache_device_types=CPU,XLA_CPU_JIT"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,11 +31,27 @@ def flags_text(config: Config, header: str = "") -> str:
 
 
 def flags_by_name(text: str) -> dict[str, str]:
-    """The flags in a text of `flags_text`, by name."""
+    """The flags in a text of `flags_text`, by name; of numbers, 10 and 10.0 are the same text."""
     # At "\n" alone, as flagfiles are read: a path may have what else ends a line to splitlines.
     lines = text.replace("\r\n", "\n").split("\n")
     parts = [line[2:].partition("=") for line in lines if line.startswith("--")]
-    return {name: value for name, _, value in parts}
+    return {name: _usual(name, value) for name, _, value in parts}
+
+
+def _usual(name: str, value: str) -> str:
+    """A value as `flags_text` writes it now; runs of before have whole numbers where floats are."""
+    if name not in _floats():
+        return value
+    try:
+        return ",".join(str(float(number)) for number in value.split(","))
+    except ValueError:  # damaged
+        return value
+
+
+@functools.cache
+def _floats() -> set[str]:
+    types = typing.get_type_hints(Config).items()
+    return {name for name, kind in types if float in (kind, *typing.get_args(kind))}
 
 
 def config_of(text: str) -> Config:

@@ -49,6 +49,8 @@ MAY_CHANGE = (
     "on_nonfinite",
 )
 
+#: What --mode=sample writes into a run's folder.
+SAMPLES = ("samples.npy", "samples_labels.npy", "samples.png")
 HISTORY_COLUMNS = (
     "epoch",
     "step",
@@ -254,6 +256,7 @@ class RunFolder:
             self.metrics,
             self.report_file,
             self.evaluation_file,
+            *(self.folder / name for name in SAMPLES),  # else the new run's would be taken for them
             self.flags,
         ):
             path.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from wae_tf.config import Config
 from wae_tf.errors import RunError, first_line
 from wae_tf.files import read_text, write_atomically
 from wae_tf.runs import test_line
-from wae_tf.runs.flags_file import flags_text
+from wae_tf.runs.flags_file import flags_by_name, flags_text
 from wae_tf.runs.folder import HISTORY_COLUMNS, MAY_CHANGE, RunFolder, steps_in
 
 
@@ -187,8 +187,8 @@ def _flags(text: str) -> dict[str, str]:
     # At "\n" alone, as flagfiles are read: a flipped bit makes "\v" of it, a line's end to splitlines.
     lines = text.replace("\r\n", "\n").split("\n")
     lines = [line for line in lines if line and not line.startswith("#")]
-    parts = [line[2:].partition("=") if line.startswith("--") else ("", "", line) for line in lines]
-    return {name: value for name, _, value in parts}
+    others = "\n".join(line for line in lines if not line.startswith("--"))
+    return flags_by_name(text) | ({"": others} if others else {})
 
 
 def _damaged_flags(text: str, expected: str) -> list[str]:

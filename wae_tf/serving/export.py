@@ -108,7 +108,7 @@ def export(
     folder: str | os.PathLike,
     *,
     config: Config | None = None,
-    formats: Sequence[str] = ("savedmodel",),
+    formats: str | Sequence[str] = ("savedmodel",),
     metrics: Mapping[str, float | None] | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Path:
@@ -122,7 +122,7 @@ def export(
         model: of any precision; float32 is written.
         folder: made if need be.
         config: of its run, see `signatures`.
-        formats: of `formats.FORMATS`; the SavedModel is always written.
+        formats: of `formats.FORMATS`, several or one; the SavedModel is always written.
         metrics: of the run, for the model card; with `pixels_of_0_and_1` such picture files are read
             as of 0 and 255.
         progress: is called with a line on what was left out and what was written.
@@ -135,6 +135,7 @@ def export(
         RunError: the run has diverged, the folder cannot be written to, a converter is missing, or
             the model that was read back gives other numbers.
     """
+    formats = formats.split(",") if isinstance(formats, str) else formats
     check_formats(formats, model.settings.classes)
     served = signatures.served_model(model)
     folder = Path(folder)
@@ -276,7 +277,7 @@ def export_run(
     config: Config,
     folder: str | os.PathLike | None = None,
     *,
-    formats: Sequence[str] = ("savedmodel",),
+    formats: str | Sequence[str] = ("savedmodel",),
     progress: Callable[[str], None] = console_progress,
 ) -> Path:
     """`export` of a run's restored model, with its metrics, by default into its `saved_model`.

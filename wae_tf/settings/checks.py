@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import numbers
+import operator
 import os
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -43,7 +45,7 @@ def shown(value: Any) -> str:
 
 
 #: What a field's annotation means, in words.
-_TYPES: dict[str, tuple[type, str]] = {
+_TYPES: dict[str, tuple[Any, str]] = {
     "bool": (bool, "True or False"),
     "int": (numbers.Integral, "a whole number"),
     "float": (numbers.Real, "a number"),
@@ -74,11 +76,41 @@ def plain(name: str, value: Any, annotation: str) -> Any:
         value = os.fspath(value)
     accepted, words = _TYPES[kind]
     if isinstance(value, accepted) and (accepted is bool or not isinstance(value, bool)):
-        return value
+        if accepted is numbers.Integral:
+            return operator.index(value)
+        # 10 is written as a flag's 10.0, and a third not as 1/3.
+        return to_float(name, value) if accepted is numbers.Real else value
     text = repr(value) if isinstance(value, str) else value
     raise FlagError(
         f"--{name}={shown(text)} is of the type {type(value).__name__}; accepted: {words}."
     )
+
+
+def to_float(name: str, value: Any) -> float:
+    """A real number, or the text of one, as a float.
+
+    Args:
+        name: of the flag.
+        value: such as 1, Fraction(1, 3) or "1e-3".
+
+    Raises:
+        ValueError: no number.
+        FlagError: one that is not 0, and that a float is too coarse for.
+    """
+    try:
+        number = float(value)
+    except OverflowError:  # of an int or a fraction; of a text it is infinite
+        return math.inf if value > 0 else -math.inf
+    is_zero = not value
+    if isinstance(value, str):
+        is_zero = not any(c.isdecimal() and int(c) for c in value.lower().partition("e")[0])
+    if number == 0 and not is_zero:
+        raise _rounded_to_zero(name, value)
+    return number
+
+
+def _rounded_to_zero(name: str, value: Any) -> FlagError:
+    return FlagError(f"--{name}={shown(value)} is 0 in float32; accepted: 0, or 1.2e-38 up.")
 
 
 def check_number(name: str, value: float, *, any_int: bool = False) -> None:
@@ -103,14 +135,15 @@ def check_number(name: str, value: float, *, any_int: bool = False) -> None:
     elif abs(value) > LARGEST_FLOAT:
         raise FlagError(f"--{name}={value} is too large for float32; accepted: to +-3.4e38.")
     elif 0 < abs(value) < SMALLEST_FLOAT:
-        raise FlagError(f"--{name}={value} is 0 in float32; accepted: 0, or 1.2e-38 up.")
+        raise _rounded_to_zero(name, value)
 
 
 def check_text(name: str, value: str) -> None:
     """Checks that a text can be written into a file of flags, and be a path's name.
 
     Raises:
-        FlagError: a control character, bytes that are no UTF-8, or a home folder of nobody.
+        FlagError: a control character, bytes that are no UTF-8 or that Python was told not to read, or a
+            home folder of nobody.
     """
     if any(ord(c) < 32 or ord(c) == 127 for c in value):
         raise FlagError(
@@ -120,6 +153,11 @@ def check_text(name: str, value: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError as error:
+        if (encoding := sys.getfilesystemencoding()) != "utf-8":
+            raise FlagError(
+                f"--{name}={shown(value)} has characters beyond {encoding}, in which Python reads flags and "
+                "paths here; set PYTHONUTF8=1."
+            ) from error
         raise FlagError(
             f"--{name}={shown(value)} is not UTF-8; accepted: text, and paths, in UTF-8."
         ) from error

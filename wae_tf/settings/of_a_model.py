@@ -18,7 +18,7 @@ from wae_tf.settings.lr_schedules import schedule_speed
 
 PRIORS = ("normal", "sphere", "uniform")
 
-#: Multiples of the base C in the IMQ kernel sum, official wae.py:303.
+#: Multiples of the base C in the IMQ kernel sum, official wae.py:301.
 MMD_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 #: Layers of a network, and width of its convolutions: far above what trains, below what aborts
@@ -35,6 +35,9 @@ class Settings:
     Raises:
         FlagError: a value is not accepted, or two values contradict each other.
     """
+
+    # Where no preset says otherwise, numbers are the official mnist's (official configs.py:58-106), but for
+    # the widths of encoder and decoder; Adam's second decay and epsilon are TensorFlow 1's.
 
     # The random numbers and the pixels.
     model: str = field("wae_mmd", "the model to train", kind="model")
@@ -77,7 +80,7 @@ class Settings:
     # The objective.
     cost: str = field("l2sq", "reconstruction cost c(x, x_hat)", kind="cost")
     recon_scale: float | None = field(
-        None, "factor of the cost (default: 0.05 l2sq, 0.2 l2, 0.02 l1, 1 mse and bce)", above=0
+        None, "factor of the cost (default: 0.05 l2sq, 0.2 l2, 0.02 l1, 1 the others here)", above=0
     )
     batch_divisor: int | None = field(
         None,
@@ -122,7 +125,7 @@ class Settings:
     )
     adversary_codes: str = field(
         "after_update",
-        "the adversary learns from codes after_update of the encoder (official wae.py:600-612) or "
+        "the adversary learns from codes after_update of the encoder (official wae.py:601-611) or "
         "from the penalty's, before_update (replication wae.py:450-456, :512-517)",
         choices=("after_update", "before_update"),
     )
@@ -131,7 +134,7 @@ class Settings:
     )
     adversary_weight: float | None = field(
         None,
-        "factor of the adversary's loss (default: wae_lambda, official wae.py:323; wae_lambda^2 / "
+        "factor of the adversary's loss (default: wae_lambda, official wae.py:326; wae_lambda^2 / "
         "batch_size in replication wae.py:335, :456)",
         above=0,
     )
@@ -201,7 +204,10 @@ class Settings:
         "mixed: networks in half, costs and penalties in float32; float64: for checking",
         choices=("float32", "mixed_bfloat16", "mixed_float16", "float64"),
     )
-    jit: bool | None = field(None, "XLA (default: with a GPU only; it is slower on CPUs)")
+    jit: bool | None = field(
+        None,
+        "XLA (default: with a GPU only; on CPUs it makes small dense networks faster, convolutions slower)",
+    )
 
     def __post_init__(self) -> None:
         """Turns sequences into tuples and checks every value."""

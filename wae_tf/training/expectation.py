@@ -7,7 +7,6 @@ import functools
 import math
 import time
 
-import keras
 import tensorflow as tf
 
 from wae_tf.config import Config
@@ -52,13 +51,8 @@ def seconds_a_step(step_operations: float) -> float:
 
 def memory_of(model: Wae, batch_size: int) -> float:
     """About how many bytes training takes: weights, moments, layers' outputs and their gradients."""
-
-    def numbers(network: keras.Model) -> int:
-        outputs = (layer.output for layer in network.layers if layer.weights)
-        return sum(math.prod(side for side in output.shape[1:]) for output in outputs)
-
     weights = memory.BYTES_OF_A_WEIGHT * model.count_params()
-    kept = 8 * batch_size * (numbers(model.encoder) + numbers(model.decoder))
+    kept = 8 * batch_size * sum(map(operations.numbers_kept, (model.encoder, model.decoder)))
     return _OF_IMPORTS + weights + kept
 
 

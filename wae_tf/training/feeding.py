@@ -79,9 +79,9 @@ class Feed:
         model: whose device may keep the images.
         images: uint8 [N, H, W, C].
         config: batch_size and seed.
-        labels: int64 [N], of a model with classes.
         steps_per_call: so many batches in an element, for a program that takes them together;
             None: one.
+        labels: int64 [N], of a model with classes.
     """
 
     def __init__(

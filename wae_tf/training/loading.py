@@ -24,7 +24,7 @@ _OF_KERAS = "config.json"
 
 
 def load(path: Any, **kwargs: Any) -> Wae:
-    """The model that was saved there, compiled, with the state of its optimizers.
+    """The model that was saved there, with the state of its optimizers.
 
     Args:
         path: a .keras file; a run's folder, of which the newest whole checkpoint is taken; or
@@ -34,6 +34,7 @@ def load(path: Any, **kwargs: Any) -> Wae:
 
     Raises:
         RunError: nothing of the kind is there, or it cannot be read.
+        FlagError: a checkpoint that is neither newest nor best nor a step's number.
     """
     text = str(path)
     if text.startswith(_HUB):
@@ -49,6 +50,8 @@ def load(path: Any, **kwargs: Any) -> Wae:
 def _of_file(path: Path, kwargs: dict[str, Any]) -> Wae:
     if path.suffix != ".keras":
         raise RunError(f"{path} is no .keras file; accepted: {ACCEPTED}.")
+    if "checkpoint" in kwargs:
+        raise RunError(f"checkpoint= is of a run's folder; {path} is a .keras file.")
     return _opened(str(path), kwargs)
 
 

@@ -8,9 +8,29 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from wae_tf.errors import RunError, first_line
+from wae_tf.errors import KeywordError, RunError, first_line
 from wae_tf.training import distribution
 from wae_tf.training.programs import Length
+
+
+def listed(callbacks: Any) -> list[keras.callbacks.Callback]:
+    """What a caller gives as callbacks: several, one, or None.
+
+    Raises:
+        KeywordError: something else.
+    """
+    if callbacks is None or isinstance(callbacks, keras.callbacks.Callback):
+        callbacks = [] if callbacks is None else [callbacks]
+    several = isinstance(callbacks, list | tuple)
+    for one in callbacks if several else [callbacks]:
+        if isinstance(one, keras.callbacks.Callback):
+            continue
+        found = f"the class {one.__name__}" if isinstance(one, type) else f"a {type(one).__name__}"
+        raise KeywordError(
+            f"callbacks {'holds' if several else 'is'} {found}; accepted: instances of "
+            "keras.callbacks.Callback, in a list."
+        )
+    return list(callbacks)
 
 
 class OwnCallbacks(keras.callbacks.Callback):

@@ -19,7 +19,7 @@ from wae_tf.models.wae import Wae
 from wae_tf.pixels import black_and_white
 from wae_tf.training import distribution
 
-#: official wae.py:449, the pretraining loss below which it stops.
+#: official wae.py:451, the pretraining loss below which it stops.
 PRETRAINED_BELOW = 0.1
 #: Seconds without a line, off a terminal.
 _SILENCE = 20.0
@@ -28,6 +28,8 @@ _COMPILING = "compiling the encoder's pretraining"
 
 def _checked(model: Wae, images: Any, steps: int, size: int) -> np.ndarray:
     """The images, of a type that batches are made of."""
+    if not isinstance(model, Wae):
+        raise ValueError(f"pretrain takes a model of wae_tf, not a {type(model).__name__}.")
     for name, value, least in (("steps", steps, 1), ("size", size, 2)):
         inputs.whole(name, value, least)
     images = inputs.image_of(images, "images of pretrain")
@@ -57,7 +59,7 @@ def pretrain(
 ) -> float:
     """Brings the codes' moments near the prior's: encoder alone, an optimizer of its own.
 
-    As the official code (official wae.py:428-452): until the loss is below 0.1; the learning rate
+    As the official code (official wae.py:429-452): until the loss is below 0.1; the learning rate
     does not decay. The model's step counter does not move.
 
     Args:
@@ -65,7 +67,7 @@ def pretrain(
         images: array [n, H, W, C], uint8 or float in the model's pixel range.
         progress: is called with a line now and then, and at the end.
         steps: at most so many, 1 up.
-        size: images a step, and codes of the prior sample (official wae.py:431-436), 2 up.
+        size: images a step, and codes of the prior sample (official wae.py:432-438), 2 up.
         check: is called before each step, and may raise to end it there.
 
     Returns:
@@ -73,10 +75,10 @@ def pretrain(
 
     Raises:
         RunError: the loss is not finite.
-        ValueError: images that the model cannot take, or steps or a size out of range.
+        ValueError: no model of wae_tf, images that it cannot take, or steps or a size out of range.
     """
-    settings, strategy = model.settings, model.distribute_strategy
     images = _checked(model, images, steps, size)
+    settings, strategy = model.settings, model.distribute_strategy
     with strategy.scope():
         update = pretraining.make_update(model)
     batch_size = min(len(images), size)

@@ -144,29 +144,18 @@ def restore_with_facts(
     _check_kind(run, config, images)
     config = setup.with_classes(config, images)
     facts = setup.facts_of(config, images)
-    if said := _of_other_images(run, facts, images):
+    if said := of_other_images(run, facts, images):
         progress(said)
     return _restored(config, setup.build(config, images)), images, facts
 
 
-def note_evaluated(run: RunFolder, facts: dict[str, int], images: ImageSet) -> str | None:
-    """Notes in metrics.json which images its numbers are now of.
-
-    Args:
-        run: that was evaluated.
-        facts: `setup.facts_of` the images that it was evaluated on.
-        images: these.
-
-    Returns:
-        a sentence where they are not the run's, else None.
-    """
-    run.update_metrics(
-        {f"evaluated_{part}_sum": facts[f"{part}_rows_sum"] for part in ("train", "test")}
-    )
-    return _of_other_images(run, facts, images)
+def evaluated_sums(facts: dict[str, int]) -> dict[str, float]:
+    """What metrics.json notes of the images that an evaluation's numbers are of, by `setup.facts_of`."""
+    return {f"evaluated_{part}_sum": facts[f"{part}_rows_sum"] for part in ("train", "test")}
 
 
-def _of_other_images(run: RunFolder, facts: dict[str, int], images: ImageSet) -> str | None:
+def of_other_images(run: RunFolder, facts: dict[str, int], images: ImageSet) -> str | None:
+    """A sentence where images, of which `setup.facts_of` says the facts, are not the run's; else None."""
     differing = setup.parts_that_differ(run.read_metrics(), facts)
     if not differing:
         return None

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import zlib
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -17,7 +15,7 @@ from wae_tf.console import progress
 from wae_tf.data import batches
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import FlagError
-from wae_tf.models import by_name
+from wae_tf.models import by_name, operations
 from wae_tf.models.wae import Wae
 from wae_tf.official import weights
 from wae_tf.runs import checkpoints, integrity, measures
@@ -71,14 +69,10 @@ def build(config: Config, images: ImageSet) -> Wae:
 
 def _check_memory(config: Config, model: Wae, train_images: int) -> None:
     """Checks that the outputs of all layers, which the gradient needs, fit into memory."""
-
-    def numbers(network: keras.Model) -> int:
-        outputs = (layer.output for layer in network.layers if layer.weights)
-        return sum(math.prod(side for side in output.shape[1:]) for output in outputs)
-
-    passes = {"batch_size": numbers(model.encoder) + numbers(model.decoder)}
+    encoder, decoder = map(operations.numbers_kept, (model.encoder, model.decoder))
+    passes = {"batch_size": encoder + decoder}
     if config.pretrains:
-        passes["pretrain_size"] = numbers(model.encoder)
+        passes["pretrain_size"] = encoder
     for name, of_an_image in passes.items():
         count = min(getattr(config, name), train_images)
         memory.require(

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from wae_tf import console
-from wae_tf.config import Config
+from wae_tf.config import Config, check_is_config
 from wae_tf.console import interruption, progress
 from wae_tf.console.interruption import Stop
 from wae_tf.data import batches
@@ -30,6 +30,7 @@ from wae_tf.training import (
     expectation,
     feeding,
     fitting,
+    own_callbacks,
     pretraining,
     programs,
     reading,
@@ -60,8 +61,11 @@ def train(
         overwrite: remove the run that the folder holds.
 
     Raises:
-        UserError: bad data, a folder in use or with another run, a non-finite loss, a signal.
+        UserError: no Config, callbacks that are none, bad data, a folder in use or with another run, a
+            non-finite loss, a signal.
     """
+    check_is_config(config)
+    callbacks = own_callbacks.listed(callbacks)
     if config.checkpoint != "newest":
         raise FlagError(
             f"--checkpoint={config.checkpoint} is for what works on a run; training goes on from the "
@@ -85,9 +89,14 @@ def train(
             metrics = _train(config, strategy, run, stop, overwrite, callbacks)
         except BrokenPipeError:  # of stdout
             raise
-        except (OSError, tf.errors.OpError) as error:
+        except (OSError, tf.errors.OpError, RunError) as error:
+            if distribution.is_chief(strategy) and not run.folder.is_dir():
+                raise RunError(
+                    f"--work_dir={run.folder} was moved or removed while its run trained; give the folder's "
+                    "new place as --work_dir to go on with what was saved."
+                ) from error
             found = of_a_file(error)
-            if found is None and not isinstance(error, OSError):
+            if isinstance(error, RunError) or (found is None and not isinstance(error, OSError)):
                 raise
             reason = ": ".join(filter(None, found)) if found else error
             raise RunError(

@@ -14,7 +14,7 @@ class FusedAdam(keras.optimizers.Adam):
 
     Keras composes the same update of some fifteen small ops a variable, each of which reads and
     writes memory; the fused kernel is that of `tf.train.AdamOptimizer`, which the official code
-    used (official wae.py:372-377). State, names and learning-rate handling are Keras's, so checkpoints of
+    used (official wae.py:372-373). State, names and learning-rate handling are Keras's, so checkpoints of
     either can be read by the other.
 
     Raises:

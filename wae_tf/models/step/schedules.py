@@ -15,12 +15,12 @@ from wae_tf.models.step.state import State
 from wae_tf.settings import Settings
 from wae_tf.settings.lr_schedules import milestones, schedule_speed
 
-#: plateau (official wae.py:615-628): epochs before it starts, window of the minimum, patience, divisor,
+#: plateau (official wae.py:615-627): epochs before it starts, window of the minimum, patience, divisor,
 #: floor.
 PLATEAU_START, PLATEAU_WINDOW, PLATEAU_PATIENCE = 30, 20, 10
 PLATEAU_DIVISOR, PLATEAU_FLOOR = 1.4, 1e-6
 
-#: manual (official wae.py:539-558): from which epoch on it divides by what, besides.
+#: manual (official wae.py:542-548): from which epoch on it divides by what, besides.
 MANUAL = ((30, 2.0), (50, 5.0), (100, 10.0))
 
 #: adaptive lambda: steps between updates (official wae.py:636-647).
@@ -28,7 +28,7 @@ LAMBDA_EVERY = 1000
 
 
 def decay_factor(schedule: str, epochs: int, epoch: tf.Tensor) -> tf.Tensor:
-    """The factor of the learning rate in an epoch (official wae.py:539-558).
+    """The factor of the learning rate in an epoch (official wae.py:540-556).
 
     Args:
         schedule: `constant`, `manual`, `manual_smooth`, `plateau` (1 throughout: its decay
@@ -63,7 +63,7 @@ def decay_table(schedule: str, epochs: int) -> np.ndarray:
 
 
 class Plateau(State):
-    """The plateau rule, a batch at a time, with its state in variables (official wae.py:615-628).
+    """The plateau rule, a batch at a time, with its state in variables (official wae.py:615-627).
 
     From epoch 30 on, a loss that is below the minimum of the last 20 epochs' losses resets the
     wait; after more than 10 epochs' batches without one the decay is divided by 1.4 (at least 1e-6).
@@ -205,7 +205,11 @@ class Schedules(State):
         )
 
     def epoch(self, step: tf.Tensor) -> tf.Tensor:
-        """The epoch of a step, both counted from 0."""
+        """The epoch of a step, both counted from 0.
+
+        Raises:
+            ValueError: no length of an epoch is known.
+        """
         if self.length is None:
             raise ValueError(
                 f"lr_schedule={self.settings.lr_schedule} needs the length of an epoch: `fit` sets "

@@ -201,7 +201,7 @@ class Replay(Case):
         }.items():
             if name.startswith("plane/after") and self.config.zdim == 2:
                 # Two dimensions have one plane: the official climb turns it by rounding alone, and
-                # its figure does not use it there (official wae.py:732).
+                # its figure does not use it there (official wae.py:731).
                 self.differences.seen.add(name)
                 continue
             stored = self.arrays[name]
