@@ -5,7 +5,7 @@
 Takes the contenders of speed.py, by its flags. All are started and warmed up one after another; from then on
 one goes on at a time while the others are stopped (SIGSTOP), each for `--turn` seconds a round, in an order
 that is drawn anew for every round. The median of a turn's calls counts, without the turn's first tenth of a
-second; ratios are of the same round, shown with their standard error. For steps that are short beside a turn.
+second; ratios are of the same round, shown with their standard error. A turn must be long beside a step.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from pathlib import Path
 import common
 import speed
 
-#: Seconds at a turn's start, and calls at a contender's, that do not count.
-SETTLING, WARM_CALLS = 0.1, 15
+#: Seconds at a turn's start that do not count.
+SETTLING = 0.1
 
 
 class Contender:
     """A process that trains without end, and notes in a file how far it is."""
 
-    def __init__(self, name: str, command: list[str], out: str):
+    def __init__(self, name: str, command: list[str], out: str, warm_calls: int):
         self.name = name
         self.marks = Path(out) / f"marks-{name.replace(' ', '-')}.txt"
         self.marks.unlink(missing_ok=True)
@@ -44,7 +44,7 @@ class Contender:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        while len(self.read()) < WARM_CALLS:
+        while len(self.read()) < warm_calls:
             time.sleep(0.2)
             if self.process.poll() is not None:
                 sys.exit(f"{name} ended before its turn; speed.py says why.")
@@ -95,7 +95,8 @@ def main() -> None:
     speed.add_peers(parser)
     parser.add_argument("--work", default="mnist_small_mmd", choices=list(speed.WORK))
     parser.add_argument("--seconds", type=float, default=60, help="of all turns together")
-    parser.add_argument("--turn", type=float, default=0.7, help="seconds")
+    parser.add_argument("--turn", type=float, default=0.7, help="seconds; of wide networks 40")
+    parser.add_argument("--warm", type=int, default=15, help="calls before the first turn")
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
     options.out, options.steps = str(Path(options.out).resolve()), 10**8
@@ -103,7 +104,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that none stays behind, stopped
     try:
         for name, command in speed.contenders(options.work, options).items():
-            running.append(Contender(name, command, options.out))
+            running.append(Contender(name, command, options.out, options.warm))
             print(f"{name} is warm", flush=True)
         for _ in range(max(2, round(options.seconds / options.turn / len(running)))):
             for contender in random.sample(running, len(running)):
