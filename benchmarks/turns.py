@@ -31,7 +31,7 @@ SETTLING = 0.1
 class Contender:
     """A process that trains without end, and notes in a file how far it is."""
 
-    def __init__(self, name: str, command: list[str], out: str, warm_calls: int):
+    def __init__(self, name: str, command: list[str], out: str):
         self.name = name
         self.marks = Path(out) / f"marks-{name.replace(' ', '-')}.txt"
         self.marks.unlink(missing_ok=True)
@@ -44,10 +44,13 @@ class Contender:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        while len(self.read()) < warm_calls:
+
+    def warm(self, calls: int) -> None:
+        """Waits until it has made so many, and stops it."""
+        while len(self.read()) < calls:
             time.sleep(0.2)
             if self.process.poll() is not None:
-                sys.exit(f"{name} ended before its turn; speed.py says why.")
+                sys.exit(f"{self.name} ended before its turn; speed.py says why.")
         self.signal(signal.SIGSTOP)
 
     def signal(self, number: int) -> None:
@@ -104,7 +107,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that none stays behind, stopped
     try:
         for name, command in speed.contenders(options.work, options).items():
-            running.append(Contender(name, command, options.out, options.warm))
+            running.append(Contender(name, command, options.out))
+            running[-1].warm(options.warm)
             print(f"{name} is warm", flush=True)
         for _ in range(max(2, round(options.seconds / options.turn / len(running)))):
             for contender in random.sample(running, len(running)):

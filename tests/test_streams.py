@@ -110,31 +110,40 @@ def test_numbers_for_initialisers_differ_by_layer_network_and_seed():
 
 
 @pytest.mark.parametrize("jit", [False, True])
-def test_a_graph_that_takes_first_entries_serves_every_seed(jit):
-    made = []
+def test_a_graph_whose_seed_is_an_input_holds_nothing_of_it(jit):
+    names = ["prior", "adversary/layers"]
 
-    @tf.function(jit_compile=jit, autograph=False)
-    def draws(entries, step):
-        made.append(1)
-        with streams.first_entries_from(5, entries):
-            other = streams.key(6, "prior", step)
-            own = [streams.key(5, name, step) for name in ("prior", "adversary/layers")]
-        return tf.stack([*own, streams.key(5, "prior", step), other])
+    def graph_of(seed):
+        @tf.function(jit_compile=jit, autograph=False)
+        def draws(step):
+            def body(number, found):
+                keys = [streams.key(seed, name, step) for name in names]
+                return number + 1, tf.stack(keys) + 0 * found
 
-    for seed in (5, -3, 2**63):
-        found = draws(tf.constant(streams.first_entries(seed)), tf.constant(9, tf.int64))
-        expected = [
-            streams.key(seed, "prior", 9),
-            streams.key(seed, "adversary/layers", 9),
-            streams.key(5, "prior", 9),  # outside
-            streams.key(6, "prior", 9),  # not the seed that was said
-        ]
-        np.testing.assert_array_equal(found, expected)
-    assert len(made) == 1
+            with streams.seed_as_input():
+                start = [0, tf.zeros([2, 2], tf.int32)]
+                return tf.while_loop(lambda number, _: number < 1, body, start)[1]
+
+        step = tf.constant(9, tf.int64)
+        expected = [streams.key(seed, name, 9) for name in names]
+        np.testing.assert_array_equal(draws(step), expected)
+        made = draws.get_concrete_function(step)
+        inputs = [int(tensor) for tensor in made.captured_inputs if tensor.dtype == tf.int32]
+        assert inputs == [int(first) for first, _ in expected]
+        library = made.graph.as_graph_def().library.function
+        functions = [made.function_def, *library]
+        nodes = [node for function in functions for node in function.node_def]
+        hlo = draws.experimental_get_compiler_ir(step)(stage="hlo") if jit else ""
+        assert not any(f"constant({first})" in hlo for first in inputs)
+        # A library is in no order.
+        return sorted(str(node.attr["value"]) for node in nodes if node.op == "Const")
+
+    constants = [graph_of(seed) for seed in (5, -3, 2**63)]
+    assert constants[0] == constants[1] == constants[2] and constants[0]
 
 
-def test_what_is_drawn_at_once_meanwhile_is_of_its_own_seed():
-    with streams.first_entries_from(5, tf.zeros([40], tf.int32)):
+def test_what_is_drawn_at_once_meanwhile_is_the_same():
+    with streams.seed_as_input():
         eager = streams.key(5, "prior", 9).numpy().tolist()
         number = streams.number(5, "encoder/weights", 0)
     assert eager == streams.key(5, "prior", 9).numpy().tolist()

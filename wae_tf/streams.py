@@ -59,10 +59,8 @@ STREAMS = {
 }
 
 
-#: The seed whose keys' first entries a graph that is being made takes from a tensor, and that.
-_taken: contextvars.ContextVar[tuple[int, tf.Tensor] | None] = contextvars.ContextVar(
-    "first_entries", default=None
-)
+#: Whether what follows from a seed is an input of the graph that is being made.
+_seed_is_input = contextvars.ContextVar("seed_is_input", default=False)
 
 
 def key(seed: int | tf.Tensor, stream: str, step: Any) -> tf.Tensor:
@@ -88,36 +86,24 @@ def key(seed: int | tf.Tensor, stream: str, step: Any) -> tf.Tensor:
     if tf.is_tensor(seed):
         halves = tf.bitcast(tf.cast(seed, tf.int64), tf.int32)  # the lower half first
         return _fold(_fold(halves, STREAMS[stream]), step)
-    seed, taken = int(seed) % 2**64, _taken.get()
-    first: Any = _first_entry(seed, STREAMS[stream])
-    if taken is not None and taken[0] == seed and not tf.executing_eagerly():
-        first = taken[1][STREAMS[stream]]
+    first: Any = _first_entry(int(seed) % 2**64, STREAMS[stream])
+    if _seed_is_input.get():
+        with tf.init_scope():  # a tensor from outside of a graph is one of its inputs
+            first = tf.constant(first, tf.int32)
     return tf.stack([first, _int32(step)])
 
 
-def first_entries(seed: int) -> np.ndarray:
-    """The first entries of the keys of a seed, int32 by the streams' numbers."""
-    found = np.zeros(max(STREAMS.values()) + 1, np.int32)
-    for number in STREAMS.values():
-        found[number] = _first_entry(int(seed) % 2**64, number)
-    return found
-
-
 @contextlib.contextmanager
-def first_entries_from(seed: int, entries: tf.Tensor) -> Iterator[None]:
-    """While a graph is made, keys of this seed take what follows from it from a tensor.
+def seed_as_input() -> Iterator[None]:
+    """While a graph is made, its keys' first entries are inputs of it.
 
-    So the graph holds nothing of the seed, and a program that was compiled of it serves every seed.
-
-    Args:
-        seed: the run's.
-        entries: `first_entries` of it, an input of the graph.
+    So it holds nothing of the seed, and a program that was compiled of it serves every seed.
     """
-    before = _taken.set((int(seed) % 2**64, entries))
+    before = _seed_is_input.set(True)
     try:
         yield
     finally:
-        _taken.reset(before)
+        _seed_is_input.reset(before)
 
 
 def fresh_key() -> tf.Tensor:

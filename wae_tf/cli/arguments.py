@@ -17,7 +17,7 @@ from wae_tf.cli import completion, flagfiles, help, mistakes, mode_flags, number
 from wae_tf.config import Config
 from wae_tf.console import quiet
 from wae_tf.errors import FlagError, UnknownKeywordError, UserError
-from wae_tf.errors.suggestions import FLAGS, near
+from wae_tf.errors.suggestions import FLAGS, did_you_mean
 from wae_tf.evaluation.options import Options
 from wae_tf.settings.checks import check_number, check_text, shown
 
@@ -318,8 +318,7 @@ def preset(dataset: str = "digits", model: str = "wae_mmd", **fields: Any) -> Co
     """
     known = [field.name for field in dataclasses.fields(Config)]
     for name in fields.keys() - set(known):
-        alike = near(name, known, FLAGS)
-        instead = f"; did you mean {alike}?" if alike else "."
+        instead = did_you_mean(name, known, FLAGS)
         raise UnknownKeywordError(f"preset has no argument {shown(name)}{instead}")
     return dataclasses.replace(parse([f"--dataset={dataset}", f"--model={model}"])[1], **fields)
 

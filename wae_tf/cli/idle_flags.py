@@ -52,7 +52,7 @@ def _beside(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
     if not (config.keep_best or config.early_stopping_patience):
         yield "without --keep_best or --early_stopping_patience", ("best_by",)
     if (
-        config.distribute != "none" and config.jit
+        config.jit and config.distribute != "none"
     ):  # replicas' messages are no part of an XLA program
         yield f"beside --distribute={config.distribute}", ("jit",)
     own = registry.entry("dataset", config.dataset).module.startswith("wae_tf.")

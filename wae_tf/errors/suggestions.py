@@ -127,7 +127,7 @@ def near(name: str, accepted: Iterable[str], others: Mapping[str, str] = VALUES)
     return found[0] if found else None
 
 
-def did_you_mean(name: str, accepted: Iterable[str]) -> str:
-    """The end of a sentence on a value that is not known: "" where nothing is near."""
-    found = near(name, accepted)
+def did_you_mean(name: str, accepted: Iterable[str], others: Mapping[str, str] = VALUES) -> str:
+    """The end of a sentence on a name that is not known, by `near`: "." where nothing is."""
+    found = near(name, accepted, others)
     return f"; did you mean {found}?" if found else "."

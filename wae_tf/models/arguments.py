@@ -109,14 +109,11 @@ def _check_names(model: type, given: dict[str, Any], own: set[str]) -> None:
     known = own | {field.name for field in dataclasses.fields(Settings)}
     of_runs = {field.name for field in dataclasses.fields(Config)} - known
     for name in given.keys() - known:
-        alike = suggestions.near(name, sorted(known), ELSEWHERE)
-        instead = "."
+        instead = suggestions.did_you_mean(name, sorted(known), ELSEWHERE)
         if name in OF_CALLS:
             instead = f": give it to {OF_CALLS[name]}."
         elif name in of_runs:
             instead = ": it is of a run, wae_tf.Config."
-        elif alike:
-            instead = f"; did you mean {alike}?"
         raise UnknownKeywordError(f"{model.__name__} has no argument {shown(name)}{instead}")
     kind = given.get("model")
     if kind in registry.names("model") and kind != getattr(model, "defaults", {}).get("model"):

@@ -110,16 +110,14 @@ def make_one_program(model: Wae, most: int) -> None:
         model: whose `program` is set.
         most: the most steps that an element may have.
     """
-    seed = model.settings.seed
-    of_seed = tf.constant(streams.first_entries(seed))
 
     @tf.function(jit_compile=True, autograph=False)
-    def steps(batches: Any, count: tf.Tensor, entries: tf.Tensor) -> dict[str, tf.Tensor]:
+    def steps(batches: Any, count: tf.Tensor) -> dict[str, tf.Tensor]:
         def step(number: tf.Tensor) -> tf.Tensor:
             model.train_step(tf.nest.map_structure(lambda part: part[number], batches))
             return number + 1
 
-        with streams.first_entries_from(seed, entries):
+        with streams.seed_as_input():
             tf.while_loop(lambda number: number < count, step, [0], parallel_iterations=1)
         return model.running_means.results()
 
@@ -133,7 +131,7 @@ def make_one_program(model: Wae, most: int) -> None:
             part = tf.pad(part, [[0, most - count], *rest])
             return tf.ensure_shape(part, [most, *part.shape[1:]])
 
-        return steps(tf.nest.map_structure(filled, batches), count, of_seed)
+        return steps(tf.nest.map_structure(filled, batches), count)
 
     program: Callable[[Any], dict[str, tf.Tensor]] = call
     model.program = program
