@@ -78,11 +78,11 @@ def matrix_rate(multiply, size):
     return max(rates)
 
 
-def print_speed(marks, began, peak_mb, operations_a_second):
+def print_speed(marks, began, peak_mb, operations_a_second, gpu_mb=0.0):
     """Print a contender's line of JSON: seconds a step, the first quarter left out.
 
     marks: (step, time) after each call, the first one's first. began: time of the start, if SPEED_BEGAN in
-    the environment says none.
+    the environment says none. gpu_mb: the most that it had allocated on a GPU.
     """
     import numpy as np
 
@@ -94,6 +94,7 @@ def print_speed(marks, began, peak_mb, operations_a_second):
         "mean": float(np.mean(each)),
         "first": float(times[0]) - float(os.environ.get("SPEED_BEGAN", began)),
         "peak_mb": peak_mb,
+        "gpu_mb": gpu_mb,
         "matrix_gflops": operations_a_second / 1e9,
     }
     print(json.dumps(result))

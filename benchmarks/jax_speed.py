@@ -305,7 +305,9 @@ def main(o):
     times = []
     train(o, times)
     peak = common.memory_mb()
-    common.print_speed(times, BEGAN, peak, matrix_rate(o))
+    on_gpu = jax.local_devices()[0].memory_stats() or {}  # None on a CPU
+    gpu_mb = on_gpu.get("peak_bytes_in_use", 0) / 2**20
+    common.print_speed(times, BEGAN, peak, matrix_rate(o), gpu_mb)
 
 
 if __name__ == "__main__":

@@ -312,7 +312,8 @@ def main(o):
     with contextlib.suppress(common.Enough):
         (pythae if o.get("trainer") == "pythae" else plain)(o, times)
     peak = common.memory_mb()
-    common.print_speed(times, BEGAN, peak, matrix_rate(o))
+    gpu_mb = torch.cuda.max_memory_allocated() / 2**20 if o.get("device") == "cuda" else 0.0
+    common.print_speed(times, BEGAN, peak, matrix_rate(o), gpu_mb)
 
 
 if __name__ == "__main__":

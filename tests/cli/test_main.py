@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from tests.factory import tiny_run
@@ -17,7 +18,7 @@ from wae_tf.cli.arguments import parse
 from wae_tf.config import Config
 from wae_tf.models import by_name
 from wae_tf.models import operations as operations_module
-from wae_tf.training import callbacks, programs
+from wae_tf.training import callbacks, pace, programs
 from wae_tf.training.callbacks import Speed
 
 TINY = tiny_run()
@@ -343,3 +344,9 @@ def test_usual_steps_of_an_execution(monkeypatch):
     monkeypatch.setattr(programs, "CALL_ON_CPU", 7.5 * operations)
     assert usual() == 7
     assert usual(batch_size=1000) == 1
+    # A GPU: steps of a quarter of a second, at 35% of a product's speed and 0.3 ms besides.
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    monkeypatch.setattr(pace, "operations_a_second", lambda: operations / 0.35 / 0.0092)
+    assert usual() == 26
+    monkeypatch.setattr(pace, "operations_a_second", lambda: 1e18)
+    assert usual() == 100

@@ -452,18 +452,21 @@ def test_operations_of_a_step_by_hand():
 
 
 @pytest.mark.slow
-def test_executions_in_one_program_are_the_steps_one_by_one():
+def test_executions_in_one_program_are_the_steps_one_by_one(monkeypatch):
     pixels = np.random.default_rng(3).integers(0, 256, (40, 6, 6, 1), dtype=np.uint8)
     common = {"batch_size": 8, "seed": 5}
 
-    def trained(most, parts, held=True):
+    def trained(most, parts, held=True, gpu=False):
         """Steps a call and steps, part after part; the last part's logs and all weights."""
         model = make(wae_tf.WaeGan, jit=True, encoder_noise="gaussian", batch_norm=False)
         start, logs = 0, {}
         for together, steps in parts:
             model.steps_per_execution = together
             if most:
-                make_one_program(model, most)
+                with monkeypatch.context() as patched:
+                    if gpu:
+                        patched.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+                    make_one_program(model, together, most)
             several = {"steps": together} if most else {}
             if held:
                 keep_on_device(model, pixels)
@@ -477,7 +480,8 @@ def test_executions_in_one_program_are_the_steps_one_by_one():
         return logs, [v.numpy() for v in model.weights]
 
     logs, weights = trained(None, [(1, 6)])
-    for other in (trained(3, [(3, 6)]), trained(3, [(3, 6)], held=False)):
+    others = [{}, {"held": False}, {"gpu": True}]
+    for other in (trained(3, [(3, 6)], **how) for how in others):
         assert other[0] == pytest.approx(logs, rel=1e-5)  # XLA fuses a loop's body its own way
         for one, two in zip(weights, other[1], strict=True):
             np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)

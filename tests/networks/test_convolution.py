@@ -30,7 +30,7 @@ def normal(shape, seed):
 
 
 @pytest.mark.parametrize("height, width, channels, depth, size, stride", SHAPES)
-def test_products_are_the_convolutions(height, width, channels, depth, size, stride):
+def test_products_are_the_convolutions(height, width, channels, depth, size, stride, monkeypatch):
     large = normal([2, height, width, channels], 0)
     filters = normal([size, size, channels, depth], 1)
     expected = tf.nn.conv2d(large, filters, stride, "SAME")
@@ -45,6 +45,10 @@ def test_products_are_the_convolutions(height, width, channels, depth, size, str
         strides=[1, stride, stride, 1],
         padding="SAME",
     )
+    close(patches.filters_gradient(large, small, size, stride), gradient)
+    monkeypatch.setattr(patches, "on_gpu", lambda: True)
+    close(patches.convolved(large, filters, stride), expected)
+    close(patches.convolved_back(small, filters, stride, (height, width)), back)
     close(patches.filters_gradient(large, small, size, stride), gradient)
     if width % (2 * stride) == 0:
         folding = Folding((height, width), filters.shape, stride)
@@ -123,6 +127,47 @@ def test_layers_train_as_keras_own(name, stride, plan, onednn, monkeypatch):
         close(got, expected)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("channels, side, stride", [(3, 6, 2), (8, 2, 2), (8, 2, 1), (8, 8, 2)])
+@pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose"])
+def test_what_a_gpu_has_by_products_is_keras_own_too(
+    name, channels, side, stride, dtype, monkeypatch
+):
+    """Few channels, fewer places than the filter has, and more than those; by XLA and without."""
+    import keras
+
+    monkeypatch.setattr(patches, "on_gpu", lambda: True)
+    images = normal([3, side, side, channels], 3)
+    found = []
+    for module, jit in ((keras.layers, False), (convolution, False), (convolution, True)):
+        layer = getattr(module, name)(3, 5, strides=stride, padding="same", dtype=dtype)
+        layer.build(images.shape)
+        layer.kernel.assign(normal(layer.kernel.shape, 4))
+        layer.bias.assign([1.0, 2.0, 3.0])
+        called = {"training": True} if module is convolution else {}
+        weights = normal(layer.compute_output_shape(images.shape), 5)
+
+        @tf.function(jit_compile=jit)
+        def pass_(layer=layer, called=called, weights=weights):
+            with tf.GradientTape() as tape:
+                tape.watch(images)
+                outputs = layer(images, **called)
+                value = tf.reduce_sum(tf.cast(outputs, tf.float32) * weights)
+            return outputs, tape.gradient(value, [images, *layer.trainable_variables])
+
+        outputs, (image, kernel, bias) = pass_()
+        found.append([outputs, image, kernel])
+        if dtype == "float32" or jit:  # TensorFlow's own sums of half precision on a CPU are rough
+            sums = tf.reduce_sum(weights, [0, 1, 2]).numpy()
+            np.testing.assert_allclose(bias, sums, rtol=0, atol=0.02 * np.abs(sums).max())
+    for others in found[1:]:
+        for got, expected in zip(others, found[0], strict=True):
+            assert got.dtype == expected.dtype
+            off = np.abs(tf.cast(got - expected, tf.float64)).max()
+            biggest = np.abs(tf.cast(expected, tf.float64)).max()
+            assert off <= (2**-19 if dtype == "float32" else 2**-7) * biggest
+
+
 def test_inference_and_xla_have_the_plain_operations(monkeypatch):
     for threshold, value in PLANS["all"].items():
         monkeypatch.setattr(convolution, threshold, value)
@@ -142,8 +187,7 @@ def test_inference_and_xla_have_the_plain_operations(monkeypatch):
         assert "ExtractImagePatches" not in operations(training, jit)
 
 
-def test_the_papers_networks_take_products_where_they_were_measured_faster():
-
+def test_the_papers_networks_take_products_where_they_were_measured_faster(monkeypatch):
     def plans(image_shape, **fields):
         config = Config(encoder_filters=1024, decoder_filters=1024, **fields)
         found = {}
@@ -155,16 +199,28 @@ def test_the_papers_networks_take_products_where_they_were_measured_faster():
                     plan = convolution._Plan(layer, layer.output.shape[1:3])
                 else:
                     continue
-                kinds = [k for k in ("all", "gradient", "folding") if getattr(plan, k)]
-                found[layer.name] = kinds[0] if kinds else None
+                kinds = ("forth", "back", "filters", "folding")
+                found[layer.name] = " ".join(kind for kind in kinds if getattr(plan, kind))
         return found
 
     # official configs.py:82-93 and :30-41; the sides are those of the layers' smaller images.
-    assert plans((28, 28, 1), filter_size=4) == {
-        "h0_conv": None, "h1_conv": None, "h2_conv": None, "h3_conv": "all",
-        "h0_deconv": "gradient", "h1_deconv": None, "hfinal_deconv": "folding",
+    mnist = {"image_shape": (28, 28, 1), "filter_size": 4}
+    celeba = {"image_shape": (64, 64, 3), "filter_size": 5, "decoder_layers": 4}
+    assert plans(**mnist) == {
+        "h0_conv": "", "h1_conv": "", "h2_conv": "", "h3_conv": "forth back filters",
+        "h0_deconv": "filters", "h1_deconv": "", "hfinal_deconv": "folding",
     }  # fmt: skip
-    assert plans((64, 64, 3), filter_size=5, decoder_layers=4) == {
-        "h0_conv": None, "h1_conv": None, "h2_conv": None, "h3_conv": "all",
-        "h0_deconv": "gradient", "h1_deconv": None, "h2_deconv": None, "hfinal_deconv": "folding",
+    assert plans(**celeba) == {
+        "h0_conv": "", "h1_conv": "", "h2_conv": "", "h3_conv": "forth back filters",
+        "h0_deconv": "filters", "h1_deconv": "", "h2_deconv": "", "hfinal_deconv": "folding",
+    }  # fmt: skip
+    # On a GPU: where XLA takes the gradients for other convolutions than they are. Filters of 4x4 and 5x5.
+    monkeypatch.setattr(patches, "on_gpu", lambda: True)
+    assert plans(**mnist) == {
+        "h0_conv": "back", "h1_conv": "", "h2_conv": "filters", "h3_conv": "back filters",
+        "h0_deconv": "", "h1_deconv": "", "hfinal_deconv": "back",
+    }  # fmt: skip
+    assert plans(**celeba) == {
+        "h0_conv": "back", "h1_conv": "", "h2_conv": "", "h3_conv": "back filters",
+        "h0_deconv": "", "h1_deconv": "", "h2_deconv": "", "hfinal_deconv": "back",
     }  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from tests.factory import TINY, tiny_model
 from wae_tf.config import Config
 from wae_tf.settings import processor
-from wae_tf.training import expectation
+from wae_tf.training import expectation, pace
 from wae_tf.training.programs import Length
 
 
@@ -75,7 +75,7 @@ def test_a_processor_that_is_not_known_is_not_judged(tmp_path, monkeypatch, cont
 @pytest.fixture
 def cpus(monkeypatch):
     monkeypatch.setattr(expectation.tf.config, "list_physical_devices", lambda *kind: [])
-    monkeypatch.setattr(expectation, "operations_a_second", lambda: 1e11)
+    monkeypatch.setattr(pace, "operations_a_second", lambda: 1e11)
 
 
 def test_it_is_a_line_before_training(has, cpus):

@@ -10,7 +10,7 @@ import wae_tf
 from tests.factory import tiny_model
 from wae_tf import console
 from wae_tf.config import Config
-from wae_tf.training import expectation, lines
+from wae_tf.training import expectation, lines, pace
 from wae_tf.training.programs import Length
 
 
@@ -104,7 +104,7 @@ def test_durations():
 
 
 def test_what_a_long_training_will_take_is_said(monkeypatch):
-    monkeypatch.setattr(expectation, "operations_a_second", lambda: 1e8)
+    monkeypatch.setattr(pace, "operations_a_second", lambda: 1e8)
     wide = Config(encoder_filters=96, decoder_filters=96, epochs=50)
     model = wae_tf.from_config(wide, (28, 28, 1), 60000)
     first, estimated, advice = expectation.lines(model, wide, Length(600, 30000), 0)
@@ -115,4 +115,4 @@ def test_what_a_long_training_will_take_is_said(monkeypatch):
 
 
 def test_the_speed_here_is_measured():
-    assert 1e8 < expectation.operations_a_second() < 1e16
+    assert 1e8 < pace.operations_a_second() < 1e16

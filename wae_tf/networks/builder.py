@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from wae_tf import streams
-from wae_tf.networks import convolution, dense
+from wae_tf.networks import convolution, dense, patches
 from wae_tf.networks.batch_norm import FusedBatchNormalization
 from wae_tf.settings import Settings
 
@@ -37,7 +37,7 @@ class Builder:
         self.policy = settings.precision
         # Heads and the decoder's last layer stay full under mixed precision.
         self.full_dtype = settings.full_precision
-        self.convolutions = layers if settings.jit else convolution
+        self.convolutions = layers if settings.jit and not patches.on_gpu() else convolution
         self.dense = dense if settings.jit else layers
         self._drawn = itertools.count()
 

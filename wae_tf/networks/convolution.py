@@ -1,4 +1,4 @@
-"""Convolutions that are written otherwise where oneDNN's own kernels are slow: training on CPUs."""
+"""Convolutions that are written otherwise where oneDNN's or XLA's own ways are slow: training."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ FOLDED_FROM, FOLDED_TO = 8, (256, 16)
 #: and computed as convolutions (0.7 of the time), from more by TensorFlow's own kernel (0.4 to 0.55).
 AS_CONVOLUTION_TO = 32
 
+_HALF = ("bfloat16", "float16")
+
 
 def by_onednn() -> bool:
     """Whether TensorFlow computes by oneDNN: unless told, on processors with AVX512_VNNI or AMX."""
@@ -40,11 +42,16 @@ def by_onednn() -> bool:
 
 
 class _Plan:
-    """How to compute a convolution and its gradients, for (H, W) of its larger side."""
+    """How to compute a convolution and its gradients, for (H, W) of its larger side.
+
+    `forth`, `back` and `filters` say what is a product over patches: the convolution, its transpose, and the
+    gradient of its filters.
+    """
 
     def __init__(self, layer: Any, sides: tuple[Any, ...]):
         kernel, stride = tuple(layer.kernel.shape), layer.strides[0]
         places = [side and -(-side // stride) for side in sides]
+        on_gpu = patches.on_gpu()
         plain = (
             kernel[0] == kernel[1]
             and layer.strides[0] == layer.strides[1]
@@ -53,24 +60,41 @@ class _Plan:
             and tuple(layer.dilation_rate) == (1, 1)
             and getattr(layer, "groups", 1) == 1
             and layer.activation is keras.activations.linear
-            and layer.compute_dtype == "float32"
+            and layer.compute_dtype in ("float32", *(_HALF if on_gpu else ()))
             and None not in places
-            and not tf.config.list_physical_devices("GPU")
         )
-        large = plain and 4 * math.prod(kernel) >= LARGE_FILTERS
-        self.all = large and math.prod(places) <= FEW_PLACES
-        self.gradient = large and math.prod(places) <= FEW_PLACES_OF_GRADIENT
+        self.forth = self.back = self.filters = self.back_alone = False
         self.folding: Folding | None = None
+        if plain and on_gpu:
+            self._on_gpu(kernel, sides, places)
+        elif plain:
+            self._on_cpu(layer, kernel, sides, places)
+        self.anything = self.forth or self.back or self.filters or self.folding is not None
+
+    def _on_cpu(
+        self, layer: Any, kernel: tuple[int, ...], sides: tuple[Any, ...], places: list[int]
+    ) -> None:
+        stride = layer.strides[0]
+        large = 4 * math.prod(kernel) >= LARGE_FILTERS
+        self.forth = self.back = large and math.prod(places) <= FEW_PLACES
+        self.filters = large and math.prod(places) <= FEW_PLACES_OF_GRADIENT
         few = kernel[2] <= FEW_CHANNELS and FOLDED_FROM <= kernel[3] <= FOLDED_TO[stride > 1]
-        if plain and few and kernel[0] >= stride and sides[1] % (stride * FOLD) == 0:
+        if few and kernel[0] >= stride and sides[1] % (stride * FOLD) == 0:
             self.folding = Folding(tuple(sides), kernel, stride)
         self.back_alone = self.folding is not None and by_onednn()
         if self.back_alone and (stride > 1 or not isinstance(layer, Conv2DTranspose)):
             self.folding = None
-        self.anything = self.all or self.gradient or self.folding is not None
+
+    def _on_gpu(self, kernel: tuple[int, ...], sides: tuple[Any, ...], places: list[int]) -> None:
+        # XLA swaps a convolution's operands where the filter has more places than the image, ...
+        self.forth = math.prod(kernel[:2]) > math.prod(sides)
+        self.back = math.prod(kernel[:2]) > math.prod(places) or kernel[2] <= FEW_CHANNELS
+        # ... and takes the gradient of filters for a dilated convolution where they are no smaller than
+        # that of the places.
+        self.filters = all(here <= size for here, size in zip(places, kernel[:2], strict=True))
 
     def convolve(self, large: tf.Tensor, filters: tf.Tensor, stride: int) -> tf.Tensor:
-        if self.all:
+        if self.forth:
             return patches.convolved(large, filters, stride)
         if self.folding and not self.back_alone:
             return self.folding.convolved(large, filters)
@@ -79,8 +103,10 @@ class _Plan:
     def convolve_back(
         self, small: tf.Tensor, filters: tf.Tensor, stride: int, sides: tuple[int, int]
     ) -> tf.Tensor:
-        if self.all:
-            return patches.convolved_back(small, filters, stride, sides)
+        if self.back:
+            # Pieces are added up, in half precision too, in float32: as they are within a convolution.
+            full, filters = tf.cast(small, tf.float32), tf.cast(filters, tf.float32)
+            return tf.cast(patches.convolved_back(full, filters, stride, sides), small.dtype)
         if self.folding and self.back_alone and filters.shape[3] <= AS_CONVOLUTION_TO:
             return self.folding.convolved_back_at_stride_1(small, filters)
         if self.folding:
@@ -91,7 +117,7 @@ class _Plan:
     def differentiate(
         self, large: tf.Tensor, small: tf.Tensor, filters: tf.Tensor, stride: int
     ) -> tf.Tensor:
-        if self.gradient:
+        if self.filters:
             return patches.filters_gradient(large, small, filters.shape[0], stride)
         if self.folding and not self.back_alone:
             return self.folding.filters_gradient(large, small)
@@ -109,7 +135,7 @@ class Conv2D(keras.layers.Conv2D):
     """`keras.layers.Conv2D` that trains by other products where those are faster.
 
     Inference is Keras's own, so that exported models hold the operation that every server and
-    converter knows. Not for XLA, which makes a slow convolution of the patches.
+    converter knows. Not for XLA on a CPU, which makes a slow convolution of the patches.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+#: On a GPU rows have a multiple of so many numbers: 16 bytes in float32.
+EVEN = 4
+
+
+def on_gpu() -> bool:
+    """Whether TensorFlow has a GPU here."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
 
 def padding_of(side: int, size: int, stride: int) -> tuple[int, int, int]:
     """Places of a SAME convolution over `side` pixels, and the padding before and after."""
@@ -14,10 +22,29 @@ def padding_of(side: int, size: int, stride: int) -> tuple[int, int, int]:
 
 def _patches(large: tf.Tensor, size: int, stride: int) -> tf.Tensor:
     """The patches [n * h * w, size * size * C] under each place of a SAME convolution."""
-    found = tf.image.extract_patches(
-        large, [1, size, size, 1], [1, stride, stride, 1], [1, 1, 1, 1], "SAME"
-    )
+    if on_gpu():
+        found = _slices(large, size, stride)
+    else:
+        found = tf.image.extract_patches(
+            large, [1, size, size, 1], [1, stride, stride, 1], [1, 1, 1, 1], "SAME"
+        )
     return tf.reshape(found, [-1, size * size * large.shape[-1]])
+
+
+def _slices(large: tf.Tensor, size: int, stride: int) -> tf.Tensor:
+    """As `tf.image.extract_patches`, of which XLA would make a convolution."""
+    around, spans = [[0, 0]], []
+    for side in large.shape[1:3]:
+        places, before, after = padding_of(side, size, stride)
+        around.append([before, after])
+        spans.append((places - 1) * stride + 1)
+    padded = tf.pad(large, [*around, [0, 0]])
+    found = [
+        padded[:, i : i + spans[0] : stride, j : j + spans[1] : stride]
+        for i in range(size)
+        for j in range(size)
+    ]
+    return tf.stack(found, 3)
 
 
 def convolved(large: tf.Tensor, filters: tf.Tensor, stride: int) -> tf.Tensor:
@@ -52,11 +79,16 @@ def convolved_back(
         [n, H, W, C].
     """
     size, _, channels, depth = filters.shape
-    product = tf.matmul(
-        tf.reshape(small, [-1, depth]), tf.reshape(filters, [-1, depth]), transpose_b=True
-    )
+    rows = tf.reshape(filters, [-1, depth])
+    # Rows that do not come out even keep products from a GPU's units for them.
+    columns = size * size * channels
+    odd = -columns % EVEN if on_gpu() else 0
+    if odd:
+        rows = tf.pad(rows, [[0, odd], [0, 0]])
+    product = tf.matmul(tf.reshape(small, [-1, depth]), rows, transpose_b=True)
     # Column by column and then row by row, each a sum of `size` shifted pieces.
     height, width = small.shape[1:3]
+    product = product[:, :columns] if odd else product
     product = tf.reshape(product, [-1, height, width, size, size, channels])
     columns = [product[:, :, :, :, j] for j in range(size)]
     product = _overlaid(columns, 2, stride, padding_of(sides[1], size, stride)[1], sides[1])

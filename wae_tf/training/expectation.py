@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import math
 import time
 
 import tensorflow as tf
@@ -14,39 +12,13 @@ from wae_tf.console import duration
 from wae_tf.models import by_name, operations
 from wae_tf.models.wae import Wae
 from wae_tf.settings import memory, processor
+from wae_tf.training import pace
 from wae_tf.training.programs import Length
 
-#: The part of a large matrix product's speed that a step's products have, of small steps and of large
-#: ones, by their operations: 90% to 95% were measured of the wide networks (docs/performance.md), a
-#: third to a half of narrow ones.
-_OF_PEAK = ((1e10, 0.35), (1e11, 0.9))
-#: Seconds of a step that are none of its products'.
-_BESIDES = 1e-3
 #: Bytes of a process that has imported TensorFlow and Keras.
 _OF_IMPORTS = 6e8
 #: Filters that a CPU trains in minutes, and seconds above which that is said.
 _NARROW, _LONG = 64, 3600.0
-
-
-@functools.cache
-def operations_a_second() -> float:
-    """Of a matrix product in float32 here, the best of a few; measured once a process."""
-    side = 4096 if tf.config.list_physical_devices("GPU") else 768
-    matrix = tf.random.stateless_uniform((side, side), (0, 0))
-    best = math.inf
-    for _ in range(4):
-        start = time.perf_counter()
-        tf.matmul(matrix, matrix)[0, 0].numpy()
-        best = min(best, time.perf_counter() - start)
-    return 2 * side**3 / best
-
-
-def seconds_a_step(step_operations: float) -> float:
-    """About how long a step takes on this machine, as busy as it is now."""
-    (small, low), (large, high) = _OF_PEAK
-    place = math.log(max(step_operations, 1.0) / small) / math.log(large / small)
-    part = low + (high - low) * min(max(place, 0.0), 1.0)
-    return step_operations / (part * operations_a_second()) + _BESIDES
 
 
 def memory_of(model: Wae, batch_size: int) -> float:
@@ -70,7 +42,7 @@ def lines(model: Wae, config: Config, length: Length, start: int) -> list[str]:
         return []
     replicas = model.distribute_strategy.num_replicas_in_sync
     count = operations.operations(model, config.batch_size)
-    step = seconds_a_step(count / replicas)
+    step = pace.seconds_a_step(count / replicas)
     seconds = steps * step
     end = time.localtime(time.time() + seconds)
     epochs = "1 epoch" if length.epochs == 1 else f"{length.epochs} epochs"
@@ -91,7 +63,7 @@ def lines(model: Wae, config: Config, length: Length, start: int) -> list[str]:
             config, encoder_filters=_NARROW, decoder_filters=_NARROW, work_dir=config.work_dir
         )
         small = by_name.from_config(narrow, model.image_shape, model.data_size or 1)
-        less = steps * seconds_a_step(operations.operations(small, config.batch_size))
+        less = steps * pace.seconds_a_step(operations.operations(small, config.batch_size))
         found.append(
             f"--encoder_filters={_NARROW} --decoder_filters={_NARROW} would take about "
             f"{duration(less)}; these presets are meant for a GPU"

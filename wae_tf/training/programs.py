@@ -15,11 +15,14 @@ from wae_tf.config import Config
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import compiled
+from wae_tf.training import pace
 
-#: Floating-point operations of the steps that one call makes, where --steps_per_execution does not say:
-#: a quarter of a second of two cores, or of a GPU at a tenth of an H100's TF32 peak. More than 20 steps
-#: a call bring no more.
-CALL_ON_CPU, CALL_ON_GPU, MOST_STEPS_PER_CALL = 5e10, 1e13, 20
+#: Floating-point operations of the steps that one call makes on a CPU, where --steps_per_execution does not
+#: say: a quarter of a second of two cores. More than 20 steps a call bring no more there.
+CALL_ON_CPU, MOST_STEPS_ON_CPU = 5e10, 20
+#: On a GPU, by how long a step should take. Between two calls it waits for some milliseconds, as long as it
+#: needs for some ten steps of a small network.
+SECONDS_OF_CALL, MOST_STEPS_ON_GPU = 0.25, 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,10 +83,12 @@ def usual_steps_per_call(model: Wae, batch_size: int) -> int:
     """Steps that are over in about a quarter of a second: a signal and the screen wait no longer."""
     if model.distribute_strategy.num_replicas_in_sync > 1:  # there each step is a call anyway
         return 1
-    gpu = bool(tf.config.list_physical_devices("GPU"))
-    most = CALL_ON_GPU if gpu else CALL_ON_CPU
-    steps = int(most / operations.operations(model, batch_size))
-    return max(1, min(steps, MOST_STEPS_PER_CALL))
+    count = operations.operations(model, batch_size)
+    if tf.config.list_physical_devices("GPU"):
+        steps, most = int(SECONDS_OF_CALL / pace.seconds_a_step(count)), MOST_STEPS_ON_GPU
+    else:
+        steps, most = int(CALL_ON_CPU / count), MOST_STEPS_ON_CPU
+    return max(1, min(steps, most))
 
 
 def steps_per_call(model: Wae, config: Config, length: Length, start: int) -> tuple[int, int]:
@@ -99,27 +104,34 @@ def steps_per_call(model: Wae, config: Config, length: Length, start: int) -> tu
     return largest_divisor(math.gcd(*lengths), most), most
 
 
-def make_one_program(model: Wae, most: int) -> None:
+def make_one_program(model: Wae, each: int, most: int) -> None:
     """Lets `fit` take a data set whose elements are all batches [steps, n, ...] of a call.
 
     XLA then compiles the loop over the steps, not a step: weights stay where they are from step to
-    step, and nothing is launched in between. One program serves every number of steps, so resuming
-    with another number computes the same, and every seed, so that one that was kept does.
+    step, and nothing is launched in between. On a CPU one program serves every number of steps, so resuming
+    with another number computes the same, and every seed, so that one that was kept does. On a GPU the
+    number is a constant of the program: else it waits at the end of each step for the host to hear of it.
 
     Args:
         model: whose `program` is set.
+        each: the steps of an element.
         most: the most steps that an element may have.
     """
+    fixed = bool(tf.config.list_physical_devices("GPU"))
+    length = each if fixed else most
+    names = list(model.running_means.means)
 
     @tf.function(jit_compile=True, autograph=False)
-    def steps(batches: Any, count: tf.Tensor) -> dict[str, tf.Tensor]:
+    def steps(batches: Any, count: tf.Tensor) -> tf.Tensor:
         def step(number: tf.Tensor) -> tf.Tensor:
             model.train_step(tf.nest.map_structure(lambda part: part[number], batches))
             return number + 1
 
+        end = each if fixed else count
         with streams.seed_as_input():
-            tf.while_loop(lambda number: number < count, step, [0], parallel_iterations=1)
-        return model.running_means.results()
+            tf.while_loop(lambda number: number < end, step, [0], parallel_iterations=1)
+        means = model.running_means.results()
+        return tf.stack([means[name] for name in names])
 
     @tf.function(autograph=False)
     def call(iterator: Any) -> dict[str, tf.Tensor]:
@@ -127,11 +139,14 @@ def make_one_program(model: Wae, most: int) -> None:
         count = tf.shape(tf.nest.flatten(batches)[0])[0]
 
         def filled(part: tf.Tensor) -> tf.Tensor:
-            rest = [[0, 0]] * (len(part.shape) - 1)
-            part = tf.pad(part, [[0, most - count], *rest])
-            return tf.ensure_shape(part, [most, *part.shape[1:]])
+            if not fixed:
+                rest = [[0, 0]] * (len(part.shape) - 1)
+                part = tf.pad(part, [[0, most - count], *rest])
+            return tf.ensure_shape(part, [length, *part.shape[1:]])
 
-        return steps(tf.nest.map_structure(filled, batches), count)
+        means = steps(tf.nest.map_structure(filled, batches), count)
+        with tf.device("CPU:0"):  # Keras reads them one by one: from a GPU each would be waited for
+            return dict(zip(names, tf.unstack(tf.identity(means)), strict=True))
 
     program: Callable[[Any], dict[str, tf.Tensor]] = call
     model.program = program

@@ -169,7 +169,7 @@ def _train(
         len(images.train), config.batch_size, config.batch_order
     )
     if one_program:
-        programs.make_one_program(model, most)
+        programs.make_one_program(model, steps_per_call, most)
     labels = images.train_labels if config.classes else None
     feed = feeding.Feed(
         model, images.train, config, steps_per_call if one_program else None, labels
