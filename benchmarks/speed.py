@@ -91,6 +91,7 @@ def configured(work: str, options: argparse.Namespace, work_dir: str) -> Any:
         "--nopretrain",
         "--figure_every=0",
         f"--precision={options.precision}",
+        *(["--notf32"] if options.notf32 else []),
     ]
     if celeba and options.faces:
         arguments += [f"--data_dir={options.faces}", "--dataset=folder"]
@@ -108,6 +109,15 @@ def matrix_rate(precision: str = "float32") -> float:
     product = tf.function(lambda a: tf.matmul(a, a))
     # To fetch all of it would take longer.
     return common.matrix_rate(lambda: product(matrix)[0, 0].numpy(), size)
+
+
+def gpu_mb() -> float:
+    """The most that this process has had allocated on a GPU; 0: there is none."""
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        return 0.0
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
 
 
 def ours(work: str, options: argparse.Namespace) -> Run:
@@ -152,6 +162,7 @@ def ours(work: str, options: argparse.Namespace) -> Run:
         "mean": statistics.mean(each),
         "first": seen["first"] - BEGAN,
         "peak_mb": seen["peak_mb"],
+        "gpu_mb": gpu_mb(),
         "gflop": operations.operations(seen["model"], config.batch_size) / 1e9,
         "matrix_gflops": matrix_rate(options.precision) / 1e9,
     }
@@ -336,6 +347,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--faces", help="in CelebA's place, ours alone: 64x64 pictures, a folder or zip"
     )
     parser.add_argument("--precision", default="float32", help="of ours and PyTorch's")
+    parser.add_argument("--notf32", action="store_true", help="ours on a GPU in float32 proper")
     parser.add_argument("--official_dir", default="official")
     parser.add_argument("--official_python", help="Python 2.7 with TensorFlow 1.15")
     parser.add_argument("--steps", type=int, help="steps of every contender, for a quick look")

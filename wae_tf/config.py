@@ -113,10 +113,15 @@ class Config(Settings):
         "workers of TF_CONFIG",
         choices=("none", "mirrored", "multi_worker"),
     )
+    tf32: bool | None = field(
+        None,
+        "of a GPU: products of float32 in TF32, of which 10 bits of each number's fraction count (default: "
+        "as TensorFlow, on); --notf32: in float32 proper, several times slower",
+    )
     steps_per_execution: int | None = field(
         None,
         "steps a call of the compiled function (default: what takes about a quarter of a second, 20 "
-        "at most, and a divisor of --save_every_steps)",
+        "at most and on a GPU 100, and a divisor of --save_every_steps)",
         minimum=1,
     )
 

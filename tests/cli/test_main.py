@@ -331,6 +331,21 @@ def test_a_handful_of_pictures_is_enough(count, extra, tmp_path, capsys):
     assert (tmp_path / "run/figures/progress_0001.png").is_file()
 
 
+def test_float32_proper_is_told_to_tensorflow(tmp_path, capsys):
+    """By the run's own flags too, when a mode opens it."""
+    enabled = tf.config.experimental.tensor_float_32_execution_enabled
+    flags = [f"--work_dir={tmp_path}/run", *TINY, "--steps=2", "--notf32"]
+    try:
+        assert main.main(flags) == 0
+        assert "--tf32 does nothing here: there is no GPU" in capsys.readouterr().out
+        assert not enabled()
+        tf.config.experimental.enable_tensor_float_32_execution(True)
+        assert main.main([f"--work_dir={tmp_path}/run", "--mode=sample", "--num_samples=2"]) == 0
+        assert not enabled()
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(True)
+
+
 def test_usual_steps_of_an_execution(monkeypatch):
     def usual(**fields):
         config = Config(encoder_arch="mlp", decoder_arch="mlp", **fields)

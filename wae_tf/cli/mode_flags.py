@@ -19,7 +19,7 @@ OF_CONFIG = tuple(field.name for field in dataclasses.fields(Config))
 _PLACES = ("plugins", "dataset", "model", "work_dir", "data_dir", "cache_dir", "skip_bad_images")
 #: Which weights and operations, and what may be other than the run's without changing its model.
 _WEIGHTS = ("jit", "init_from_official", "checkpoint")
-_COMPUTES = ("precision", *_WEIGHTS)
+_COMPUTES = ("precision", "tf32", *_WEIGHTS)
 _IMAGES = ("train_size", "test_size", "split", "crop", "image_size", "channels")
 #: Settings that are for modes on a finished run alone.
 _OF_FINISHED = ("checkpoint",)

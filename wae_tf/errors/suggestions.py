@@ -57,6 +57,7 @@ FLAGS: Mapping[str, str] = _by_word(
         "encoder_noise": "noise e_noise",
         "precision": "fp16 amp mixed_precision half dtype bf16",
         "jit": "xla jit_compile",
+        "tf32": "allow_tf32 tensor_float_32",
         "distribute": "gpus devices strategy ddp distributed num_gpus",
         "optimizer": "opt optim optimiser",
         "adam_beta1": "beta1 beta_1 b1",

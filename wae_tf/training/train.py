@@ -186,6 +186,8 @@ def _introduce(model: Wae, config: Config, strategy: tf.distribute.Strategy) -> 
     progress(
         f"{config.model}: {operations.parameter_count(model):,} parameters in encoder and decoder"
     )
+    if config.tf32 is not None and not tf.config.list_physical_devices("GPU"):
+        progress("--tf32 does nothing here: there is no GPU")
     if (replicas := strategy.num_replicas_in_sync) > 1:
         progress(f"{replicas} replicas, {config.batch_size // replicas} images of a batch on each")
 
