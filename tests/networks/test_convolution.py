@@ -129,18 +129,21 @@ def test_layers_train_as_keras_own(name, stride, plan, onednn, monkeypatch):
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("channels, side, stride", [(3, 6, 2), (8, 2, 2), (8, 2, 1), (8, 8, 2)])
+@pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose"])
 def test_what_a_gpu_has_by_products_is_keras_own_too(
-    name, channels, side, stride, dtype, monkeypatch
+    name, padding, channels, side, stride, dtype, monkeypatch
 ):
     """Few channels, fewer places than the filter has, and more than those; by XLA and without."""
     import keras
 
     monkeypatch.setattr(patches, "on_gpu", lambda: True)
+    if padding == "valid" and name == "Conv2D":
+        side += 4
     images = normal([3, side, side, channels], 3)
     found = []
     for module, jit in ((keras.layers, False), (convolution, False), (convolution, True)):
-        layer = getattr(module, name)(3, 5, strides=stride, padding="same", dtype=dtype)
+        layer = getattr(module, name)(3, 5, strides=stride, padding=padding, dtype=dtype)
         layer.build(images.shape)
         layer.kernel.assign(normal(layer.kernel.shape, 4))
         layer.bias.assign([1.0, 2.0, 3.0])
@@ -166,6 +169,28 @@ def test_what_a_gpu_has_by_products_is_keras_own_too(
             off = np.abs(tf.cast(got - expected, tf.float64)).max()
             biggest = np.abs(tf.cast(expected, tf.float64)).max()
             assert off <= (2**-19 if dtype == "float32" else 2**-7) * biggest
+
+
+@pytest.mark.parametrize("side, arch, layers", [
+    (28, "replication", 4), (32, "replication", 4), (28, "dcgan", 2), (16, "dcgan_mod", 3),
+    (32, "ali", 3), (8, "began", 3),
+])  # fmt: skip
+def test_networks_train_alike_with_and_without_what_a_gpu_has(side, arch, layers, monkeypatch):
+    images = tf.abs(tf.tanh(normal([4, side, side, 1], 6)))
+    found = []
+    for on_gpu in (False, True):
+        monkeypatch.setattr(patches, "on_gpu", lambda on_gpu=on_gpu: on_gpu)
+        model = wae_tf.WaeMmd(
+            (side, side, 1), zdim=2, encoder_filters=16, decoder_filters=16, init_std=0.1,
+            encoder_arch=arch.removesuffix("_mod"), decoder_arch=arch, decoder_layers=layers,
+        )  # fmt: skip
+        with tf.GradientTape() as tape:
+            codes = model.encoder(images, training=True)["mean"]
+            value = tf.reduce_sum(tf.sin(model.decoder(codes, training=True)))
+        found.append([value, *tape.gradient(value, model.trainable_variables)])
+    largest = max(np.abs(gradient).max() for gradient in found[0])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(other, one, rtol=0, atol=1e-5 * largest)
 
 
 def test_inference_and_xla_have_the_plain_operations(monkeypatch):

@@ -50,25 +50,30 @@ class _Plan:
 
     def __init__(self, layer: Any, sides: tuple[Any, ...]):
         kernel, stride = tuple(layer.kernel.shape), layer.strides[0]
-        places = [side and -(-side // stride) for side in sides]
+        self.padding = layer.padding
         on_gpu = patches.on_gpu()
         plain = (
             kernel[0] == kernel[1]
             and layer.strides[0] == layer.strides[1]
-            and layer.padding == "same"
+            and layer.padding in ("same", *(["valid"] if on_gpu else []))
             and layer.data_format == "channels_last"
             and tuple(layer.dilation_rate) == (1, 1)
             and getattr(layer, "groups", 1) == 1
             and layer.activation is keras.activations.linear
             and layer.compute_dtype in ("float32", *(_HALF if on_gpu else ()))
-            and None not in places
+            and None not in sides
         )
         self.forth = self.back = self.filters = self.back_alone = False
         self.folding: Folding | None = None
-        if plain and on_gpu:
-            self._on_gpu(kernel, sides, places)
-        elif plain:
-            self._on_cpu(layer, kernel, sides, places)
+        if plain:
+            places = [
+                patches.padding_of(side, size, stride, self.padding)[0]
+                for side, size in zip(sides, kernel[:2], strict=True)
+            ]
+            if on_gpu:
+                self._on_gpu(kernel, sides, places)
+            else:
+                self._on_cpu(layer, kernel, sides, places)
         self.anything = self.forth or self.back or self.filters or self.folding is not None
 
     def _on_cpu(
@@ -95,10 +100,10 @@ class _Plan:
 
     def convolve(self, large: tf.Tensor, filters: tf.Tensor, stride: int) -> tf.Tensor:
         if self.forth:
-            return patches.convolved(large, filters, stride)
+            return patches.convolved(large, filters, stride, self.padding)
         if self.folding and not self.back_alone:
             return self.folding.convolved(large, filters)
-        return tf.nn.conv2d(large, filters, stride, "SAME")
+        return tf.nn.conv2d(large, filters, stride, self.padding.upper())
 
     def convolve_back(
         self, small: tf.Tensor, filters: tf.Tensor, stride: int, sides: tuple[int, int]
@@ -106,19 +111,20 @@ class _Plan:
         if self.back:
             # Pieces are added up, in half precision too, in float32: as they are within a convolution.
             full, filters = tf.cast(small, tf.float32), tf.cast(filters, tf.float32)
-            return tf.cast(patches.convolved_back(full, filters, stride, sides), small.dtype)
+            back = patches.convolved_back(full, filters, stride, sides, self.padding)
+            return tf.cast(back, small.dtype)
         if self.folding and self.back_alone and filters.shape[3] <= AS_CONVOLUTION_TO:
             return self.folding.convolved_back_at_stride_1(small, filters)
         if self.folding:
             return self.folding.convolved_back(small, filters)
         shape = [tf.shape(small)[0], *sides, filters.shape[2]]
-        return tf.nn.conv2d_transpose(small, filters, shape, stride, "SAME")
+        return tf.nn.conv2d_transpose(small, filters, shape, stride, self.padding.upper())
 
     def differentiate(
         self, large: tf.Tensor, small: tf.Tensor, filters: tf.Tensor, stride: int
     ) -> tf.Tensor:
         if self.filters:
-            return patches.filters_gradient(large, small, filters.shape[0], stride)
+            return patches.filters_gradient(large, small, filters.shape[0], stride, self.padding)
         if self.folding and not self.back_alone:
             return self.folding.filters_gradient(large, small)
         return tf.raw_ops.Conv2DBackpropFilter(
@@ -126,7 +132,7 @@ class _Plan:
             filter_sizes=filters.shape,
             out_backprop=small,
             strides=[1, stride, stride, 1],
-            padding="SAME",
+            padding=self.padding.upper(),
         )
 
 
@@ -162,9 +168,10 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
     """`keras.layers.Conv2DTranspose` that trains by other products, as Conv2D does."""
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """[n, h, w, D] to [n, h * stride, w * stride, C]."""
+        """[n, h, w, D] to [n, h * stride, w * stride, C], `valid` by size - stride more."""
         stride = self.strides[0]
-        sides = tuple(places and stride * places for places in inputs.shape[1:3])
+        beyond = max(self.kernel_size[0] - stride, 0) if self.padding == "valid" else 0
+        sides = tuple(places and stride * places + beyond for places in inputs.shape[1:3])
         plan = _Plan(self, sides)
         if not (training and plan.anything) or self.output_padding is not None:
             return super().call(inputs)

@@ -1,4 +1,4 @@
-"""SAME convolutions as single matrix products over all patches of all images."""
+"""Convolutions as single matrix products over all patches of all images."""
 
 from __future__ import annotations
 
@@ -13,29 +13,31 @@ def on_gpu() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
 
 
-def padding_of(side: int, size: int, stride: int) -> tuple[int, int, int]:
-    """Places of a SAME convolution over `side` pixels, and the padding before and after."""
+def padding_of(side: int, size: int, stride: int, padding: str = "same") -> tuple[int, int, int]:
+    """Places of a convolution over `side` pixels, and the padding before and after; `valid` has none."""
+    if padding == "valid":
+        return (side - size) // stride + 1, 0, 0
     places = -(-side // stride)
     total = max((places - 1) * stride + size - side, 0)
     return places, total // 2, total - total // 2
 
 
-def _patches(large: tf.Tensor, size: int, stride: int) -> tf.Tensor:
-    """The patches [n * h * w, size * size * C] under each place of a SAME convolution."""
+def _patches(large: tf.Tensor, size: int, stride: int, padding: str) -> tf.Tensor:
+    """The patches [n * h * w, size * size * C] under each place of a convolution."""
     if on_gpu():
-        found = _slices(large, size, stride)
+        found = _slices(large, size, stride, padding)
     else:
         found = tf.image.extract_patches(
-            large, [1, size, size, 1], [1, stride, stride, 1], [1, 1, 1, 1], "SAME"
+            large, [1, size, size, 1], [1, stride, stride, 1], [1, 1, 1, 1], padding.upper()
         )
     return tf.reshape(found, [-1, size * size * large.shape[-1]])
 
 
-def _slices(large: tf.Tensor, size: int, stride: int) -> tf.Tensor:
+def _slices(large: tf.Tensor, size: int, stride: int, padding: str) -> tf.Tensor:
     """As `tf.image.extract_patches`, of which XLA would make a convolution."""
     around, spans = [[0, 0]], []
     for side in large.shape[1:3]:
-        places, before, after = padding_of(side, size, stride)
+        places, before, after = padding_of(side, size, stride, padding)
         around.append([before, after])
         spans.append((places - 1) * stride + 1)
     padded = tf.pad(large, [*around, [0, 0]])
@@ -47,33 +49,41 @@ def _slices(large: tf.Tensor, size: int, stride: int) -> tf.Tensor:
     return tf.stack(found, 3)
 
 
-def convolved(large: tf.Tensor, filters: tf.Tensor, stride: int) -> tf.Tensor:
-    """`tf.nn.conv2d(large, filters, stride, "SAME")` as one product.
+def convolved(
+    large: tf.Tensor, filters: tf.Tensor, stride: int, padding: str = "same"
+) -> tf.Tensor:
+    """`tf.nn.conv2d` as one product.
 
     Args:
         large: [n, H, W, C].
         filters: [k, k, C, D].
         stride: of both sides.
+        padding: `same` or `valid`.
 
     Returns:
-        [n, ceil(H / stride), ceil(W / stride), D].
+        [n, h, w, D], a number for each place.
     """
     size, depth = filters.shape[0], filters.shape[-1]
-    height, width = (padding_of(side, size, stride)[0] for side in large.shape[1:3])
-    product = tf.matmul(_patches(large, size, stride), tf.reshape(filters, [-1, depth]))
+    height, width = (padding_of(side, size, stride, padding)[0] for side in large.shape[1:3])
+    product = tf.matmul(_patches(large, size, stride, padding), tf.reshape(filters, [-1, depth]))
     return tf.reshape(product, [-1, height, width, depth])
 
 
 def convolved_back(
-    small: tf.Tensor, filters: tf.Tensor, stride: int, sides: tuple[int, int]
+    small: tf.Tensor,
+    filters: tf.Tensor,
+    stride: int,
+    sides: tuple[int, int],
+    padding: str = "same",
 ) -> tf.Tensor:
-    """The transpose of `convolved`: `tf.nn.conv2d_transpose` with padding SAME, as one product.
+    """The transpose of `convolved`: `tf.nn.conv2d_transpose` as one product.
 
     Args:
         small: [n, h, w, D].
         filters: [k, k, C, D].
         stride: of both sides.
         sides: (H, W) of the result.
+        padding: `same` or `valid`.
 
     Returns:
         [n, H, W, C].
@@ -91,9 +101,10 @@ def convolved_back(
     product = product[:, :columns] if odd else product
     product = tf.reshape(product, [-1, height, width, size, size, channels])
     columns = [product[:, :, :, :, j] for j in range(size)]
-    product = _overlaid(columns, 2, stride, padding_of(sides[1], size, stride)[1], sides[1])
+    above, before = (padding_of(side, size, stride, padding)[1] for side in sides)
+    product = _overlaid(columns, 2, stride, before, sides[1])
     rows = [product[:, :, :, i] for i in range(size)]
-    return _overlaid(rows, 1, stride, padding_of(sides[0], size, stride)[1], sides[0])
+    return _overlaid(rows, 1, stride, above, sides[0])
 
 
 def _overlaid(pieces: list[tf.Tensor], axis: int, stride: int, before: int, side: int) -> tf.Tensor:
@@ -124,16 +135,19 @@ def _overlaid(pieces: list[tf.Tensor], axis: int, stride: int, before: int, side
     return tf.slice(woven, begin, count)
 
 
-def filters_gradient(large: tf.Tensor, small: tf.Tensor, size: int, stride: int) -> tf.Tensor:
-    """The gradient [k, k, C, D] of the filters of a SAME convolution, as one product.
+def filters_gradient(
+    large: tf.Tensor, small: tf.Tensor, size: int, stride: int, padding: str = "same"
+) -> tf.Tensor:
+    """The gradient [k, k, C, D] of the filters of a convolution, as one product.
 
     Args:
         large: [n, H, W, C], the convolution's input.
         small: [n, h, w, D], the gradient of its output.
         size: k.
         stride: of both sides.
+        padding: `same` or `valid`.
     """
     depth = small.shape[-1]
-    patches = _patches(large, size, stride)
+    patches = _patches(large, size, stride, padding)
     product = tf.matmul(patches, tf.reshape(small, [-1, depth]), transpose_a=True)
     return tf.reshape(product, [size, size, large.shape[-1], depth])
