@@ -11,6 +11,8 @@ import tensorflow as tf
 
 import wae_tf
 from tests.factory import tiny_model
+from wae_tf import streams
+from wae_tf.models import passes
 
 
 @pytest.fixture
@@ -195,8 +197,13 @@ def test_lora_and_quantized_layers_are_kept(images, tmp_path):
             layer.enable_lora(2)
         model.compile()
         model.train_on_batch(images)
+        before = passes.samples(model, 4, seed=1)  # keeps a traced function
         model.decoder.quantize("int8")
         expected = model.reconstruct(images).numpy()
+        codes = model.sample_prior(4, streams.key(1, "sample", 0))
+        sampled = passes.samples(model, 4, seed=1)
+        np.testing.assert_allclose(sampled, model.decode(codes), rtol=0, atol=1e-6)
+        assert np.abs(sampled - before).max() > 1e-4
         assert np.abs(expected - tiny_model(init_std=0.3).reconstruct(images)).max() > 1e-4
         model.save(tmp_path / "x.keras")
         again = wae_tf.load(tmp_path / "x.keras")

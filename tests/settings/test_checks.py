@@ -1,8 +1,10 @@
 """Values that no flag takes, and sizes that no memory holds: one sentence each, before anything is taken."""
 
+import copy
 import dataclasses
 import fractions
 import math
+import pickle
 import re
 import sys
 
@@ -162,3 +164,10 @@ def test_paths_are_text(tmp_path):
         Config(epochs=tmp_path)
     with pytest.raises(FlagError, match=r"--work_dir=.* is of the type bytes; accepted: text"):
         Config(work_dir=b"run")
+
+
+def test_a_keyword_that_is_no_setting_is_named():
+    for made in (lambda: Config(zdimm=3), lambda: dataclasses.replace(Config(), zdimm=3)):
+        with pytest.raises(TypeError, match=r"^Config has no argument zdimm; did you mean zdim\?$"):
+            made()
+    assert copy.deepcopy(Config(zdim=3)) == pickle.loads(pickle.dumps(Config(zdim=3)))

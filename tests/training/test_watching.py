@@ -277,6 +277,6 @@ def test_a_preset_is_that_of_the_command_line():
     with pytest.raises(FlagError, match="--dataset=svhn"):
         wae_tf.preset("svhn")
     with pytest.raises(
-        TypeError, match=r"^preset has no argument learning_rate; did you mean lr\?$"
+        TypeError, match=r"^Config has no argument learning_rate; did you mean lr\?$"
     ):
         wae_tf.preset("mnist", learning_rate=1e-3)

@@ -16,10 +16,9 @@ from wae_tf import registry
 from wae_tf.cli import completion, flagfiles, help, mistakes, mode_flags, number_flags, presets
 from wae_tf.config import Config
 from wae_tf.console import quiet
-from wae_tf.errors import FlagError, UnknownKeywordError, UserError
-from wae_tf.errors.suggestions import FLAGS, did_you_mean
+from wae_tf.errors import FlagError, UserError
 from wae_tf.evaluation.options import Options
-from wae_tf.settings.checks import check_number, check_text, shown
+from wae_tf.settings.checks import check_number, check_text
 
 
 def define(values: flags.FlagValues) -> None:
@@ -315,11 +314,8 @@ def preset(dataset: str = "digits", model: str = "wae_mmd", **fields: Any) -> Co
 
     Raises:
         FlagError: a name or value is not accepted.
+        UnknownKeywordError: a keyword is no field of it.
     """
-    known = [field.name for field in dataclasses.fields(Config)]
-    for name in fields.keys() - set(known):
-        instead = did_you_mean(name, known, FLAGS)
-        raise UnknownKeywordError(f"preset has no argument {shown(name)}{instead}")
     return dataclasses.replace(parse([f"--dataset={dataset}", f"--model={model}"])[1], **fields)
 
 

@@ -30,8 +30,15 @@ def slices(array: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
 def compiled(
     model: Wae, function: Callable, rows: np.ndarray, indexed: bool = False, labelled: bool = False
 ) -> Callable:
-    """A function of rows (of the batch's index, of labels) as a tf.function, traced once a model."""
-    functions = model.__dict__.setdefault("_evaluation_functions", {})
+    """A function of rows (of the batch's index, of labels) as a tf.function.
+
+    Traced once a model, and anew where its weights are others, as Keras's `quantize` makes them.
+    """
+    weights = [id(weight) for weight in model.weights]
+    of, functions = model.__dict__.get("_evaluation_functions", (None, {}))
+    if of != weights:
+        functions = {}
+        model.__dict__["_evaluation_functions"] = (weights, functions)
     name = (function.__name__, rows.shape[1:], str(rows.dtype))
     if name not in functions:
         signature = [tf.TensorSpec([None, *rows.shape[1:]], rows.dtype)]
