@@ -138,23 +138,21 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
     )
     samples = passes.decoded(model, codes)
     if labels is not None:
-        with replacing(run.folder / "samples_labels.npy") as file:
+        with replacing(run.samples_labels) as file:
             np.save(file, labels)
     if not model.of_pictures:
-        with replacing(run.folder / "samples.npy") as file:
+        with replacing(run.samples) as file:
             np.save(file, samples)
-        print(f"wrote {run.folder / 'samples.npy'} (float32 {list(samples.shape)})")
+        print(f"wrote {run.samples} (float32 {list(samples.shape)})")
         return
     pixels = to_unit(samples, config.pixel_range_of_data)
-    with replacing(run.folder / "samples.npy") as file:
+    with replacing(run.samples) as file:
         np.save(file, np.round(pixels * 255).astype(np.uint8))
     # Beside the numbers that it shows; that of the figures is of the run's end.
     of_model.draw_samples(
-        model, run.folder / "samples.png", samples, config.pictures, config.picture_columns
+        model, run.samples_drawn, samples, config.pictures, config.picture_columns
     )
-    print(
-        f"wrote {run.folder / 'samples.npy'} (uint8 {list(samples.shape)}) and {run.folder / 'samples.png'}"
-    )
+    print(f"wrote {run.samples} (uint8 {list(samples.shape)}) and {run.samples_drawn}")
 
 
 @register(

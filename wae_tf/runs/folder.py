@@ -49,8 +49,6 @@ MAY_CHANGE = (
     "on_nonfinite",
 )
 
-#: What --mode=sample writes into a run's folder.
-SAMPLES = ("samples.npy", "samples_labels.npy", "samples.png")
 HISTORY_COLUMNS = (
     "epoch",
     "step",
@@ -87,6 +85,9 @@ class RunFolder:
         self._numbers = MetricsFile(self.metrics)
         self.evaluation_file = self.folder / "evaluation.json"
         self.report_file = self.folder / "report.html"
+        self.samples = self.folder / "samples.npy"
+        self.samples_labels = self.folder / "samples_labels.npy"
+        self.samples_drawn = self.folder / "samples.png"
         self.figures = self.folder / "figures"
         self.checkpoints = self.folder / "checkpoints"
         self.events = self.folder / "events"
@@ -256,7 +257,9 @@ class RunFolder:
             self.metrics,
             self.report_file,
             self.evaluation_file,
-            *(self.folder / name for name in SAMPLES),  # else the new run's would be taken for them
+            self.samples,  # else they would be taken for the new run's
+            self.samples_labels,
+            self.samples_drawn,
             self.flags,
         ):
             path.unlink(missing_ok=True)
