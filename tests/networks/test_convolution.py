@@ -1,5 +1,9 @@
 """Convolutions written otherwise are TensorFlow's own convolutions, in training; else they are those."""
 
+import math
+import operator
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -191,6 +195,59 @@ def test_networks_train_alike_with_and_without_what_a_gpu_has(side, arch, layers
     largest = max(np.abs(gradient).max() for gradient in found[0])
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(other, one, rtol=0, atol=1e-5 * largest)
+
+
+def convolutions(program):
+    """Of each in XLA's text: places of image, filter and result, and the window's own words."""
+    sides = {
+        name: tuple(map(int, filter(None, numbers.split(","))))
+        for name, numbers in re.findall(r"%?([\w.\-]+) = \w+\[([\d,]*)\]", program)
+    }
+    line = r"%?([\w.\-]+) = \S+ convolution\((.*)\), window={(.*?)}, dim_labels=(\w+)_(\w+)->(\w+)"
+    for name, operands, window, *labels in re.findall(line, program):
+        names = [operand.split()[-1].lstrip("%") for operand in operands.split(", ")]
+        parts = [sides[part] for part in (*names, name)]
+        yield *(
+            tuple(part[label.index(axis)] for axis in "01")
+            for part, label in zip(parts, labels, strict=True)
+        ), window  # fmt: skip
+
+
+@pytest.mark.parametrize("side, channels, size, arch, layers", [
+    (64, 3, 5, "dcgan_mod", 4), (28, 1, 4, "dcgan", 2), (64, 3, 4, "replication", 4), (32, 3, 4, "ali", 3),
+])  # fmt: skip
+def test_a_gpu_gets_no_convolution_that_xla_takes_for_another(
+    side, channels, size, arch, layers, monkeypatch
+):
+    """XLA's own conditions: SwapConvOperands; LooksLikeForwardConvolution, of filters' gradients."""
+
+    def taken_for_others(on_gpu):
+        monkeypatch.setattr(patches, "on_gpu", lambda: on_gpu)
+        model = wae_tf.WaeMmd(
+            (side, side, channels), zdim=2, encoder_filters=16, decoder_filters=16, filter_size=size,
+            encoder_arch=arch.removesuffix("_mod"), decoder_arch=arch, decoder_layers=layers,
+        )  # fmt: skip
+
+        @tf.function(jit_compile=True)
+        def gradients(images):
+            with tf.GradientTape() as tape:
+                codes = model.encoder(images, training=True)["mean"]
+                value = tf.reduce_sum(tf.sin(model.decoder(codes, training=True)))
+            return tape.gradient(value, model.trainable_variables)
+
+        images = tf.zeros([4, side, side, channels])
+        program = gradients.experimental_get_compiler_ir(images)(stage="hlo")
+        found = list(convolutions(program))
+        assert len(found) == program.count(" convolution(") > 10
+        return [
+            filters
+            for image, filters, places, window in found
+            if math.prod(filters) > math.prod(image)
+            or ("rhs_dilate" in window and all(map(operator.le, filters, places)))
+        ]
+
+    assert taken_for_others(on_gpu=False)
+    assert not taken_for_others(on_gpu=True)
 
 
 def test_inference_and_xla_have_the_plain_operations(monkeypatch):
