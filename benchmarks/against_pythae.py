@@ -133,16 +133,14 @@ def main() -> int:
         return 0
     parser = common.parser(__doc__)
     parser.add_argument("--pythae_python", required=True)
-    parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--seeds", type=common.numbers(least=0), default="0,1,2")
+    parser.add_argument("--epochs", type=common.number(), default=100)
     parser.add_argument("--wae_lambda", type=float, default=10.0, help="0: no penalty")
-    parser.add_argument("--batch_size", type=int, default=100)
-    parser.add_argument("--zdim", type=int, default=8)
-    parser.add_argument(
-        "--layers", type=lambda s: [int(n) for n in s.split(",")], default=[256] * 2
-    )
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--batch_size", type=common.number(), default=100)
+    parser.add_argument("--zdim", type=common.number(), default=8)
+    parser.add_argument("--layers", type=common.numbers(), default="256,256")
+    parser.add_argument("--threads", type=common.number(), default=1)
+    parser.add_argument("--json", type=common.file_to_write)
     options = parser.parse_args()
     try:
         there = subprocess.run([options.pythae_python, "-c", "import pythae"], capture_output=True)
@@ -164,7 +162,7 @@ def main() -> int:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / name for name in ("settings.json", "given.npz", "made.npz")]
-        for seed in map(int, options.seeds.split(",")):
+        for seed in options.seeds:
             made = given(seed, options)
             np.savez(files[1], **made)
             for name, (command, changes) in contenders.items():
@@ -177,7 +175,7 @@ def main() -> int:
                 rows.append({"contender": name, "seed": seed, **found})
                 print(json.dumps(rows[-1]), flush=True)
                 if options.json:
-                    options.json.write_text(json.dumps(rows, indent=2) + "\n")
+                    Path(options.json).write_text(json.dumps(rows, indent=2) + "\n")
     columns = ("squared_error", "mmd", "mmd_sigmas", "seconds", "ms_a_step")
     table = []
     for name in contenders:
@@ -189,4 +187,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    common.program(main)

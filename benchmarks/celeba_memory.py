@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import common
@@ -23,6 +24,8 @@ def linked(folder: Path, target: Path, count: int) -> None:
     """Makes `target` a folder of `count` links that repeat the JPEGs of `folder`."""
     target.mkdir(parents=True, exist_ok=True)
     names = sorted(path.resolve() for path in folder.glob("*.jpg"))
+    if not names:
+        sys.exit(f"--celeba_dir={folder} holds no *.jpg.")
     for number in range(count):
         link = target / f"{number + 1:06d}.jpg"
         if not link.is_symlink():
@@ -58,20 +61,23 @@ def main() -> None:
     """Measures, and writes OUT/memory.json and OUT/memory.md."""
     parser = common.parser(__doc__)
     speed.add_arguments(parser)
-    parser.add_argument("--images", default="1250,2500,5000,10000")
-    parser.add_argument("--work", default="celebA_mmd,celebA_small_mmd")
+    parser.add_argument("--images", type=common.numbers(), default="1250,2500,5000,10000")
+    known = [work for work in speed.WORK if work.startswith("celebA")]
+    parser.add_argument("--work", type=common.names(known), default="celebA_mmd,celebA_small_mmd")
     options = parser.parse_args()
+    if not (options.celeba_dir and options.official_python):
+        parser.error("--celeba_dir and --official_python are needed")
     out = Path(options.out).resolve()
     options.out, options.data_dir, options.steps = str(out), None, options.steps or 3
-    counts = [int(count) for count in options.images.split(",")]
     # Ours takes a tenth of the numbers for testing, as the official split has it.
     links = out / "links"
-    linked(Path(options.celeba_dir), links, max(counts) * 5 // 4 + 1000)
+    linked(Path(options.celeba_dir), links, max(options.images) * 5 // 4 + 2000)
     options.celeba_dir = str(links)
+    options.celeba_images = max(options.images)
     results: dict[str, dict[str, dict[str, float]]] = {}
-    for work in options.work.split(","):
+    for work in options.work:
         speed.warm_cache(options, work)
-        for count in counts:
+        for count in options.images:
             options.celeba_images = count
             runs = {
                 "official": speed.official_command(work, options, loaded=True),
@@ -86,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

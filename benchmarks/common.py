@@ -5,6 +5,8 @@ import csv
 import io
 import json
 import os
+import subprocess
+import sys
 import time
 
 
@@ -55,6 +57,90 @@ def parser(doc):
     return argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+
+
+def program(main):
+    """Run a benchmark and leave with its status; a mistake or Ctrl-C is a sentence (Python 3)."""
+    from wae_tf.errors import UserError, sentence_of_a_file
+
+    status, said = 1, None
+    try:
+        status = main()
+    except KeyboardInterrupt:
+        status, said = 130, "stopped."
+    except UserError as error:
+        status, said = error.status, str(error)
+    except subprocess.CalledProcessError as error:
+        said = "%s ended with status %d." % (" ".join(map(str, error.cmd)), error.returncode)
+    except Exception as error:
+        said = sentence_of_a_file(error)
+        if said is None:
+            raise
+    if said is not None:
+        sys.stderr.write("%s: %s\n" % (os.path.basename(sys.argv[0]), said))
+    sys.exit(status)
+
+
+def names(accepted):
+    """Return a flag's type: accepted names with commas between, as a list."""
+
+    def listed(text):
+        unknown = [name for name in text.split(",") if name not in accepted]
+        if unknown:
+            raise argparse.ArgumentTypeError(
+                "%s is not known; accepted: %s." % (",".join(unknown), ", ".join(accepted))
+            )
+        return text.split(",")
+
+    return listed
+
+
+def number(kind=int, least=1):
+    """Return a flag's type: a number from `least` on."""
+
+    def one(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not value >= least:
+            what = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError("%r is not %s from %d on." % (text, what, least))
+        return value
+
+    return one
+
+
+def numbers(kind=int, least=1):
+    """Return a flag's type: numbers from `least` on with commas between, as a list."""
+    one = number(kind, least)
+    return lambda text: [one(part) for part in text.split(",")]
+
+
+def file_to_write(text):
+    """Return the path of a flag's file, which is written hours later: a folder is refused now."""
+    folder = os.path.dirname(os.path.abspath(text))
+    if os.path.isdir(text) or not os.path.isdir(folder):
+        raise argparse.ArgumentTypeError("%s is a folder, or in none that is there." % text)
+    return text
+
+
+def hold_to(path, settings):
+    """Keep what the rows beside a file are measured with; with other settings they are not gone on with.
+
+    A file that is not there yet is written, rows of before it are taken as they are.
+    """
+    if os.path.exists(path):
+        with io.open(path) as file:
+            before = json.load(file)
+        for name in sorted(settings):
+            if before.get(name) != settings[name]:
+                sys.exit(
+                    "--%s=%s: what lies beside %s is of %s; take another --out, or that."
+                    % (name, settings[name], path, before.get(name))
+                )
+    with io.open(path, "w") as file:
+        file.write(json.dumps(settings) + "\n")
 
 
 def memory_mb(which="VmHWM"):

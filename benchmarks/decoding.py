@@ -83,12 +83,16 @@ def main() -> None:
     parser.add_argument("--celeba_dir", required=True)
     parser.add_argument("--official_dir")
     parser.add_argument("--official_python", help="Python 2.7 with TensorFlow 1.15")
-    parser.add_argument("--images", type=int, default=5000)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--images", type=common.number(), default=5000)
+    parser.add_argument("--repeats", type=common.number(), default=3)
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if bool(options.official_dir) != bool(options.official_python):
+        parser.error("--official_dir and --official_python go together")
     folder = Path(options.celeba_dir).resolve()
     names = sorted(path.name for path in folder.glob("*.jpg"))[: options.images]
+    if not names:
+        sys.exit(f"--celeba_dir={options.celeba_dir} holds no *.jpg.")
     if options.only:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
         print({"wae_tf": own, "tf.data": plain}[options.only](folder, names))
@@ -121,4 +125,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

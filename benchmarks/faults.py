@@ -93,20 +93,22 @@ def phase(text: str) -> str:
 
 def main() -> None:
     """Kills, compares, prints."""
+    every = ",".join(fault_kinds.KINDS)
     parser = common.parser(__doc__)
     parser.add_argument(
         "--out", required=True, help="folder of the runs, not there yet but for --kinds"
     )
-    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--kills", type=common.number(), default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument(
-        "--kinds", help=f"instead of kills, all or some of {','.join(fault_kinds.KINDS)}"
+        "--kinds",
+        type=lambda text: common.names(fault_kinds.KINDS)(every if text == "all" else text),
+        help=f"instead of kills, all or some of {every}",
     )
     options = parser.parse_args()
     out, chance = Path(options.out), random.Random(options.seed)
     if options.kinds:
-        kinds = list(fault_kinds.KINDS) if options.kinds == "all" else options.kinds.split(",")
-        sys.exit(fault_kinds.run(kinds, out, options.seed))
+        sys.exit(fault_kinds.run(options.kinds, out, options.seed))
     out.mkdir(parents=True)
     expected, life = {}, {}
     for model in MODELS:
@@ -147,4 +149,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

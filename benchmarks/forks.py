@@ -10,14 +10,17 @@ above zero in one and not in the other. More --runs than two show which go the o
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import common
 import keras
 import numpy as np
 
+from wae_tf.official.parity import table
 from wae_tf.official.parity.replay import Replay
 
+RECORD = Path(__file__).parents[1] / "tests" / "goldens" / "add_noise_mlp.npz"
 #: Units told: those after the first few are what the first have done.
 MOST = 5
 
@@ -59,14 +62,15 @@ def _units(model: Any, networks: list[keras.Model], images: Any, noise: Any) -> 
 def main() -> None:
     """Prints."""
     parser = common.parser(__doc__)
-    parser.add_argument("--record", default="tests/goldens/add_noise_mlp.npz")
-    parser.add_argument("--runs", default="0,7")
+    parser.add_argument("--record", type=Path, default=RECORD)
+    parser.add_argument("--runs", type=common.numbers(least=0), default="0,7")
     parser.add_argument("--precision", default="float32", choices=["float32", "float64"])
     options = parser.parse_args()
-    replay = Replay(options.record, options.precision)
     names = ("steps/reconstruction", "steps/penalty")
-    official = np.stack([replay.arrays[name] for name in names], 1)
-    runs = [(int(nudge), *trained(replay, int(nudge))) for nudge in options.runs.split(",")]
+    with table.reading(options.record, "a run of the official code"):
+        replay = Replay(str(options.record), options.precision)
+        official = np.stack([replay.arrays[name] for name in names], 1)
+    runs = [(nudge, *trained(replay, nudge)) for nudge in options.runs]
     for nudge, losses, _ in runs:
         apart = np.abs(losses - official).max(1) / np.maximum(1.0, np.abs(official).max())
         print(f"run {nudge}, from the official losses:", *(f"{value:.0e}" for value in apart))
@@ -86,4 +90,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

@@ -39,7 +39,7 @@ def commands(work: str, options: argparse.Namespace) -> dict[str, tuple[list[str
     found: dict[str, tuple[list[str], dict[str, str]]] = {}
     experiment = speed.WORK[work][0]
     options.steps = STEPS[experiment]
-    for kind in options.kinds.split(","):
+    for kind in options.kinds:
         tf32, options.precision = KINDS[kind]
         environment = {} if tf32 else {"NVIDIA_TF32_OVERRIDE": "0"}
         own = speed.own_command(work, options, *([] if tf32 else ["--notf32"]))
@@ -162,9 +162,14 @@ def main() -> None:
     parser.add_argument(
         "--one_by_one", action="store_true", help="each is warm before the next begins"
     )
-    parser.add_argument("--work", default="mnist_small_mmd,mnist_mmd;celebA_mmd,celebA_gan",
-                        help="which; commas within a group, semicolons between")  # fmt: skip
-    parser.add_argument("--kinds", default=",".join(KINDS))
+    one_group = common.names([work for work, of in speed.WORK.items() if of[0] in STEPS])
+    parser.add_argument(
+        "--work",
+        type=lambda text: [one_group(works) for works in text.split(";")],
+        default="mnist_small_mmd,mnist_mmd;celebA_mmd,celebA_gan",
+        help="which; commas within a group, semicolons between",
+    )
+    parser.add_argument("--kinds", type=common.names(KINDS), default=",".join(KINDS))
     parser.add_argument("--compile", default="default", help="PyTorch's mode of torch.compile")
     parser.add_argument(
         "--patience", type=float, default=240, help="seconds for a group to warm up"
@@ -174,12 +179,12 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     options.out = str(out)
     results: dict[str, dict[str, Any]] = {}
-    for works in options.work.split(";"):
-        results |= group(works.split(","), options)
+    for works in options.work:
+        results |= group(works, options)
         (out / "gpu.json").write_text(json.dumps(results, indent=1) + "\n")
         (out / "gpu.md").write_text(table(results) + "\n")
     print(table(results))
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

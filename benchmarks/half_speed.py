@@ -40,6 +40,8 @@ WORK = {
     "filters_256": (["--flagfile=mnist", "--encoder_filters=256", "--decoder_filters=256"], 10),
     "mnist": (["--flagfile=mnist"], 4),
 }
+#: Of `--precision`.
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "float64")
 
 
 class _Note(keras.callbacks.Callback):
@@ -73,13 +75,17 @@ def main() -> None:
     """Measures, prints."""
     parser = common.parser(__doc__)
     parser.add_argument("--data_dir", required=True)
-    parser.add_argument("--work", default=",".join(WORK))
-    parser.add_argument("--precisions", default="float32,mixed_bfloat16,mixed_float16")
+    parser.add_argument("--work", type=common.names(WORK), default=",".join(WORK))
+    parser.add_argument(
+        "--precisions",
+        type=common.names(PRECISIONS),
+        default="float32,mixed_bfloat16,mixed_float16",
+    )
     options = parser.parse_args()
-    precisions = options.precisions.split(",")
+    precisions = options.precisions
     print(*filter(None, map(processor.on_half, precisions)), "", sep="\n", flush=True)
     rows = []
-    for work in options.work.split(","):
+    for work in options.work:
         found = [measured(work, precision, options.data_dir) for precision in precisions]
         cells = [
             f"{1e3 * cpu:.3g} ms, {1e3 * wall:.3g} ms ({cpu / found[0][0]:.2f}x)"
@@ -90,4 +96,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

@@ -297,15 +297,15 @@ KINDS = {
 
 def main() -> None:
     """Prints the table; exits with 1 if something was lost."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser = common.parser(__doc__)
+    parser.add_argument("--kinds", type=common.names(KINDS), default=",".join(KINDS))
     parser.add_argument("--save", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.save:
         save_digits_model(options.save)
         return
     rows = []
-    for kind in options.kinds.split(","):
+    for kind in options.kinds:
         title, run = KINDS[kind]
         tries = lost = 0
         for what, why in run(print):
@@ -320,4 +320,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

@@ -150,7 +150,7 @@ def main() -> None:
     parser.add_argument("--data_dir", help="where the run's images lie now")
     parser.add_argument("--out", required=True)
     parser.add_argument("--pythae_python", required=True)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=common.number(), default=2)
     parser.add_argument("--seconds", type=float, help="of training, if not the run's own")
     options = parser.parse_args()
     Path(options.out).mkdir(parents=True, exist_ok=True)
@@ -164,6 +164,8 @@ def main() -> None:
     history = run.read_history()
     seconds = float(np.sum(history["seconds"]))
     options.seconds = options.seconds or seconds
+    settings = {"run": str(Path(options.run).resolve()), "threads": options.threads}
+    common.hold_to(Path(options.out) / "of.json", settings | {"seconds": options.seconds})
     test = np.asarray(images.test)
     train_pythae(config, images.train, test, options)
     range_ = config.pixel_range_of_data
@@ -196,4 +198,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

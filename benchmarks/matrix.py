@@ -8,7 +8,6 @@ they are not there yet: 2 GB and minutes each. The package is that of this check
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -17,6 +16,8 @@ import sys
 import time
 import tomllib
 from pathlib import Path
+
+import common
 
 ROOT = Path(__file__).parent.parent
 
@@ -85,11 +86,11 @@ def tested(python: Path, folder: Path, paths: list[str]) -> dict[str, object]:
 
 def main() -> int:
     """Prints the table; exit status 1 where a test failed."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = common.parser(__doc__)
     parser.add_argument("--tensorflow", default="2.20,2.21")
     parser.add_argument("--keras", default="3.11,3.12,3.13,3.14,3.15")
     parser.add_argument("--envs", type=Path, required=True)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=common.file_to_write)
     parser.add_argument("tests", nargs="*", default=["tests"])
     given = parser.parse_args()
     rows = []
@@ -105,9 +106,9 @@ def main() -> int:
             cells = ("tensorflow", "keras", "passed", "failed", "error", "skipped", "seconds")
             print("  ".join(f"{name} {row[name]}" for name in cells), *row["failures"], flush=True)
             if given.json:
-                given.json.write_text(json.dumps(rows, indent=2) + "\n")
+                Path(given.json).write_text(json.dumps(rows, indent=2) + "\n")
     return int(any(row["failed"] or row["error"] or not row["passed"] for row in rows))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    common.program(main)

@@ -20,12 +20,14 @@ from wae_tf.cli.arguments import parse
 from wae_tf.training import train
 from wae_tf.training.callbacks import Checkpoints
 
+PRESET = Path(__file__).parents[1] / "flags" / "official" / "mnist_small.flags"
+
 
 def main() -> None:
     """Trains, prints."""
     parser = common.parser(__doc__)
     parser.add_argument("--data_dir", required=True)
-    parser.add_argument("--steps", type=int, default=10_000)
+    parser.add_argument("--steps", type=common.number(), default=10_000)
     options = parser.parse_args()
 
     seen: list[tuple[int, float, int, int]] = []
@@ -42,7 +44,7 @@ def main() -> None:
 
     Checkpoints.on_epoch_end = watched
     with tempfile.TemporaryDirectory() as folder:
-        arguments = ["--flagfile=flags/official/mnist_small.flags", "--figure_every=2"]
+        arguments = [f"--flagfile={PRESET}", "--figure_every=2"]
         arguments += [f"--data_dir={options.data_dir}", f"--work_dir={folder}/run"]
         train.train(parse([*arguments, f"--steps={options.steps}"])[1])
     first, last = seen[min(2, len(seen) - 1)], seen[-1]
@@ -53,4 +55,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

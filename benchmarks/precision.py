@@ -53,8 +53,9 @@ def run(config: Config, images: ImageSet, steps: int) -> tuple[dict[str, Any], n
 
     model.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=[Note()])
     curves = np.asarray(points, np.float64)
-    half = curves[len(curves) // 2 - len(curves) // 10 : len(curves) // 2].mean(axis=0)
-    end = curves[-max(1, len(curves) // 10) :].mean(axis=0)
+    tenth = max(1, len(curves) // 10)
+    half = curves[: max(1, len(curves) // 2)][-tenth:].mean(axis=0)
+    end = curves[-tenth:].mean(axis=0)
     test = images.test[:2000]
     tested = brief.test_terms(model, test, config.batch_size)
     samples = passes.samples(model, 1000, seed=config.seed)
@@ -73,18 +74,15 @@ def run(config: Config, images: ImageSet, steps: int) -> tuple[dict[str, Any], n
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown: means and deviations over the seeds, and the difference in standard errors."""
-    lines = [
-        "| model | quantity | float32 | mixed_bfloat16 | mixed_float16 | differences, in standard "
-        "errors | within the spread |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    here = [p for p in PRECISIONS if p in {row["precision"] for row in rows}]
+    head = ["model", "quantity", *here, "differences, in standard errors", "within the spread"]
+    lines = []
     for model in dict.fromkeys(row["model"] for row in rows):
 
         def of(precision: str, name: str, model: str = model) -> np.ndarray:
             some = [r for r in rows if (r["model"], r["precision"]) == (model, precision)]
             return np.array([float(r[name]) for r in some])
 
-        here = [p for p in PRECISIONS if len(of(p, "seed"))]
         for name in QUANTITIES:
             plain, cells, apart = of("float32", name), [], []
             for precision in here:
@@ -92,14 +90,15 @@ def table(rows: list[dict[str, Any]]) -> str:
                 cells.append(f"{values.mean():.5f} ± {values.std(ddof=1):.5f}")
                 if precision != "float32":
                     error = math.sqrt((values.var(ddof=1) + plain.var(ddof=1)) / len(values))
-                    apart.append((values.mean() - plain.mean()) / error)
+                    difference = values.mean() - plain.mean()
+                    apart.append(difference / error if difference else 0.0)
             verdict = "yes" if max(map(abs, apart)) <= 2 else "no"
             shown = ", ".join(f"{a:+.1f}" for a in apart)
-            lines.append(f"| {model} | {name} | {' | '.join(cells)} | {shown} | {verdict} |")
+            lines.append([model, name, *cells, shown, verdict])
         for name, form in (("skipped_steps", "{:.1f}"), ("ms_a_step", "{:.3g}")):
             cells = [form.format(of(precision, name).mean()) for precision in here]
-            lines.append(f"| {model} | {name} | {' | '.join(cells)} | | |")
-    return "\n".join(lines)
+            lines.append([model, name, *cells, "", ""])
+    return common.markdown(head, lines)
 
 
 def draw(curves: dict[tuple[str, str, int], np.ndarray], path: Path, title: str) -> None:
@@ -130,15 +129,17 @@ def main() -> None:
     """Runs everything, writes, prints the table."""
     parser = common.parser(__doc__)
     small_mnist.add_arguments(parser, seeds=3, filters=128)
-    parser.add_argument("--precisions", default=",".join(PRECISIONS))
+    parser.add_argument("--precisions", type=common.names(PRECISIONS), default=",".join(PRECISIONS))
     options = parser.parse_args()
+    if options.seeds < 2 or "float32" not in options.precisions or len(options.precisions) < 2:
+        parser.error("a comparison takes --seeds=2 or more, float32, and another of --precisions")
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     images = load.load("mnist", data_dir=options.data_dir)
     rows, curves = [], {}
     for seed in range(options.seeds):
         for model in ("wae_mmd", "wae_gan"):
-            for precision in options.precisions.split(","):
+            for precision in options.precisions:
                 config = Config(
                     **small_mnist.networks(options.arch, options.filters),
                     model=model,
@@ -166,4 +167,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

@@ -40,6 +40,7 @@ from pathlib import Path
 
 import common
 
+from wae_tf import registry
 from wae_tf.config import Config
 from wae_tf.data import batches
 from wae_tf.models import by_name
@@ -255,9 +256,9 @@ def measure_links(options: argparse.Namespace) -> None:
     """A table of two workers against the speed of the link between them."""
     print("| model | batch | link, Mbit/s | ms a step | given to sums, MB | sent, MB | packets |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    for model in options.models.split(","):
-        for batch in map(int, options.batches.split(",")):
-            for mbit in map(int, options.links.split(",")):
+    for model in options.models:
+        for batch in options.batches:
+            for mbit in options.links:
                 with linked(mbit) as spaces:
                     addresses = [["10.77.0.1:7777", "10.77.0.2:7777"]] * 2
                     job = [model, "workers", 2, batch, options.filters]
@@ -274,10 +275,10 @@ def measure_delays(options: argparse.Namespace) -> None:
     """A table of two workers against the delay between them."""
     print("| model | batch | delay each way, ms | ms a step | of them a delay |")
     print("| --- | --- | --- | --- | --- |")
-    for model in options.models.split(","):
-        for batch in map(int, options.batches.split(",")):
+    for model in options.models:
+        for batch in options.batches:
             without = None
-            for delay in map(float, options.delays.split(",")):
+            for delay in options.delays:
                 ports = free_ports(2)
                 with delayed(ports, delay / 1e3) as relays:
                     # Each is itself at its port, and reaches the other through the relay.
@@ -293,13 +294,21 @@ def measure_delays(options: argparse.Namespace) -> None:
 def main() -> None:
     """Prints a markdown table."""
     parser = common.parser(__doc__)
-    parser.add_argument("--replicas", default="1,2,4")
-    parser.add_argument("--batches", default="64,256")
-    parser.add_argument("--models", default="wae_mmd,wae_gan")
-    parser.add_argument("--filters", type=int, default=64)
-    parser.add_argument("--links", help="two workers over links of so many Mbit/s (0: no limit)")
+    parser.add_argument("--replicas", type=common.numbers(), default="1,2,4")
+    parser.add_argument("--batches", type=common.numbers(), default="64,256")
     parser.add_argument(
-        "--delays", help="two workers so many milliseconds apart (0: through the relay)"
+        "--models", type=common.names(registry.names("model")), default="wae_mmd,wae_gan"
+    )
+    parser.add_argument("--filters", type=common.number(), default=64)
+    parser.add_argument(
+        "--links",
+        type=common.numbers(least=0),
+        help="two workers over links of so many Mbit/s (0: no limit)",
+    )
+    parser.add_argument(
+        "--delays",
+        type=common.numbers(float, 0),
+        help="two workers so many milliseconds apart (0: through the relay)",
     )
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -311,11 +320,11 @@ def main() -> None:
         return
     print("| model | batch | replicas | ms a step | of one device's | MB sent a step |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for model in options.models.split(","):
-        for batch in map(int, options.batches.split(",")):
+    for model in options.models:
+        for batch in options.batches:
             one = None
-            kinds = [("none" if r == 1 else "mirrored", r) for r in
-                     map(int, options.replicas.split(","))] + [("workers", 2)]  # fmt: skip
+            kinds = [("none" if r == 1 else "mirrored", r) for r in options.replicas]
+            kinds.append(("workers", 2))
             for kind, replicas in kinds:
                 found = measure([model, kind, replicas, batch, options.filters])
                 one = one or found["seconds"]
@@ -328,4 +337,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

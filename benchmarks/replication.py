@@ -62,6 +62,9 @@ COLUMNS = {
     "data": tuple(f"{key}_data" for key in DISTANCES),
     "images/s": ("images_per_second",),
 }
+#: What the runs of a folder have in common, and of CelebA's besides.
+SETTINGS = ("steps", "filters", "eval_samples", "seed")
+CELEBA_SIZES = ("celeba_train_size", "celeba_test_size")
 
 
 def command(preset: str, folder: Path, options: argparse.Namespace) -> list[str]:
@@ -126,42 +129,53 @@ def distance_of(metrics: dict[str, float]) -> str:
     return next((name for key, name in DISTANCES.items() if metrics.get(key) is not None), "-")
 
 
-def main() -> None:
-    """Runs all and writes the tables."""
+def main() -> int:
+    """Runs all and writes the tables; 1 if a run failed."""
     parser = common.parser(__doc__)
     parser.add_argument("--out", required=True, help="folder of the runs and tables")
     parser.add_argument("--data_dir", help="folder of MNIST's four idx files")
     parser.add_argument("--celeba_dir", help="CelebA's pictures, a folder or the zip")
-    parser.add_argument("--celeba_train_size", type=int)
-    parser.add_argument("--celeba_test_size", type=int)
+    parser.add_argument("--celeba_train_size", type=common.number())
+    parser.add_argument("--celeba_test_size", type=common.number())
     parser.add_argument("--classifier", help="folder of an MNIST classifier (--mode=classifier)")
     parser.add_argument("--inception", help="Inception network, where there is one")
-    parser.add_argument("--steps", type=int, help="training steps of each run")
-    parser.add_argument("--filters", type=int, help="widest filters of encoder and decoder")
-    parser.add_argument("--eval_samples", type=int, default=10_000)
+    parser.add_argument("--steps", type=common.number(), help="training steps of each run")
+    parser.add_argument(
+        "--filters", type=common.number(), help="widest filters of encoder and decoder"
+    )
+    parser.add_argument("--eval_samples", type=common.number(), default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
-    presets = PRESETS["mnist"] if options.data_dir else []
-    presets = presets + (PRESETS["celeba"] if options.celeba_dir else [])
-    for dataset, given in (("MNIST", options.data_dir), ("CelebA", options.celeba_dir)):
-        if not given:
-            print(f"{dataset} is skipped: no --{'data' if dataset == 'MNIST' else 'celeba'}_dir.")
-    rows = []
+    places = {"mnist": ("data_dir", ()), "celeba": ("celeba_dir", CELEBA_SIZES)}
+    if not (options.data_dir or options.celeba_dir):
+        parser.error("--data_dir, --celeba_dir or both are needed")
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    presets = []
+    for dataset, (place, sizes) in places.items():
+        if not getattr(options, place):
+            print(f"{dataset} is skipped: no --{place}.")
+            continue
+        settings = {name: getattr(options, name) for name in (*SETTINGS, *sizes)}
+        common.hold_to(out / f"{dataset}.json", settings)
+        presets += PRESETS[dataset]
+    rows, failed = [], False
     for preset in presets:
         metrics = measure(preset, options)
+        failed |= not metrics
         cells = [cell(metrics, keys) for keys in COLUMNS.values()]
         cells[list(COLUMNS).index("distance by")] = distance_of(metrics)
         rows.append([preset, *cells])
     head = ["preset", *COLUMNS]
-    out = Path(options.out)
     with (out / "table.csv").open("w", newline="") as file:
         csv.writer(file).writerows([head, *rows])
     lines = [head, ["---"] * len(head), *rows]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     (out / "table.md").write_text(text + "\n")
     print(text)
+    return int(failed)
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

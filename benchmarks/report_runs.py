@@ -23,7 +23,6 @@ import csv
 import dataclasses
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +42,7 @@ from wae_tf.cli import arguments
 from wae_tf.cli.presets import preset_folder
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
-from wae_tf.errors import RunError, UserError
+from wae_tf.errors import RunError
 from wae_tf.evaluation import (
     brief,
     classifier,
@@ -468,12 +467,14 @@ def main() -> None:
     parser.add_argument("--celeba_dir", help="CelebA's pictures, a folder or the zip")
     parser.add_argument("--replication_dir", help="a clone of the report's code, for its CSVs")
     parser.add_argument("--runs", nargs="+", help="names of some, as mnist_wae_mmd_as_run")
-    parser.add_argument("--epochs", type=int, nargs="+", default=list(SHOWN))
-    parser.add_argument("--filters", type=int, help="widest filters; the report's are 1024")
-    parser.add_argument("--adversary_filters", type=int, help="the report's are 512")
-    parser.add_argument("--celeba_train_size", type=int, help="the report's is 20000")
-    parser.add_argument("--celeba_test_size", type=int, help="the report's is 1000")
-    parser.add_argument("--classifier_steps", type=int, default=1000)
+    parser.add_argument("--epochs", type=common.number(least=0), nargs="+", default=list(SHOWN))
+    parser.add_argument(
+        "--filters", type=common.number(), help="widest filters; the report's are 1024"
+    )
+    parser.add_argument("--adversary_filters", type=common.number(), help="the report's are 512")
+    parser.add_argument("--celeba_train_size", type=common.number(), help="the report's is 20000")
+    parser.add_argument("--celeba_test_size", type=common.number(), help="the report's is 1000")
+    parser.add_argument("--classifier_steps", type=common.number(), default=1000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     console.to_stdout()
@@ -481,6 +482,8 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     places = {"mnist": options.data_dir, "celeba": options.celeba_dir}
     runs = [run for dataset, place in places.items() if place for run in runs_of(dataset)]
+    if not runs:
+        parser.error("--data_dir, --celeba_dir or both are needed")
     if options.runs:
         unknown = sorted(set(options.runs) - {run.name for run in runs})
         if unknown:
@@ -530,7 +533,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:  # a signal, too: what was trained is saved
-        sys.exit(str(error))
+    common.program(main)

@@ -66,18 +66,18 @@ def measure(name: str, batch: int, zdim: int) -> dict[str, float]:
 def main() -> None:
     """Prints a markdown table."""
     parser = common.parser(__doc__)
-    parser.add_argument("--batches", default="100,500,2000,8000")
-    parser.add_argument("--dimensions", default="2,64,512")
+    parser.add_argument("--batches", type=common.numbers(), default="100,500,2000,8000")
+    parser.add_argument("--dimensions", type=common.numbers(), default="2,64,512")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
         print(json.dumps(measure(*json.loads(options.only))))
         return
-    batches = [int(b) for b in options.batches.split(",")]
+    batches = options.batches
     print(f"| penalty | z | {' | '.join(f'batch {b:,}' for b in batches)} |")
     print("| --- " * (2 + len(batches)) + "|")
     for name in PENALTIES:
-        for zdim in map(int, options.dimensions.split(",")):
+        for zdim in options.dimensions:
             cells = []
             for batch in batches:
                 if name == "mmdpp" and batch > 500:  # ten codes an image: a hundred times the pairs
@@ -96,4 +96,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

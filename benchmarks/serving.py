@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,7 +27,6 @@ import tensorflow as tf
 
 from wae_tf.cli.arguments import parse
 from wae_tf.config import Config
-from wae_tf.errors import UserError
 from wae_tf.models import by_name
 from wae_tf.models.wae import Wae
 from wae_tf.serving import export, signatures
@@ -145,18 +143,16 @@ def table(rows: list[dict[str, object]]) -> str:
     return "\n".join(lines)
 
 
-def _main() -> int:
+def _main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument("--work_dir", help="a run to measure")
     parser.add_argument("--seconds", type=float, default=0.8, help="of measuring, each row")
-    parser.add_argument("--json", help="also write the numbers to this file")
+    parser.add_argument(
+        "--json", type=common.file_to_write, help="also write the numbers to this file"
+    )
     arguments = parser.parse_args()
     start = time.perf_counter()
-    try:
-        rows = run(arguments)
-    except UserError as error:
-        print(f"serving: {error}", file=sys.stderr)
-        return error.status
+    rows = run(arguments)
     devices = "GPU" if tf.config.list_physical_devices("GPU") else f"{os.cpu_count()} CPU cores"
     print(table(rows))
     print(
@@ -165,8 +161,7 @@ def _main() -> int:
     )
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(rows, indent=2) + "\n")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    common.program(_main)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+import common
 import tensorflow as tf
 
 from wae_tf.config import Config
@@ -19,10 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser, *, seeds: int, filters: int) 
     """The flags that both have."""
     parser.add_argument("--out", required=True)
     parser.add_argument("--data_dir", required=True, help="folder of MNIST's four idx files")
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--steps", type=common.number(), default=400)
+    parser.add_argument("--seeds", type=common.number(), default=seeds)
     parser.add_argument("--arch", default="mlp", choices=("mlp", "dcgan"))
-    parser.add_argument("--filters", type=int, default=filters)
+    parser.add_argument("--filters", type=common.number(), default=filters)
 
 
 def networks(arch: str, filters: int) -> dict[str, Any]:

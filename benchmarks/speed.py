@@ -376,8 +376,13 @@ def main() -> None:
     parser = common.parser(__doc__)
     add_arguments(parser)
     add_peers(parser)
-    parser.add_argument("--work", default=",".join(DEFAULT_WORK), help="which, with commas between")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--work",
+        type=common.names(WORK),
+        default=",".join(DEFAULT_WORK),
+        help="which, with commas between",
+    )
+    parser.add_argument("--repeats", type=common.number(), default=3)
     for hidden in ("describe", "decode"):
         parser.add_argument(f"--{hidden}", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--only", help=argparse.SUPPRESS)
@@ -394,9 +399,7 @@ def main() -> None:
         else:
             print(json.dumps(ours(options.only, options)))
         return
-    works = options.work.split(",")
-    if unknown := [work for work in works if work not in WORK]:
-        sys.exit(f"--work={','.join(unknown)} is not known; accepted: {', '.join(WORK)}.")
+    works = options.work
     if celeba := [work for work in works if work.startswith("celebA")]:
         warm_cache(options, celeba[0])
     results: dict[str, dict[str, list[Run]]] = {}
@@ -415,4 +418,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

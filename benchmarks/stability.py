@@ -235,6 +235,10 @@ def main() -> None:
     images = load.load("mnist", data_dir=options.data_dir)
     real = to_float(images.test[:TESTED], "unit")
     sharpness = float(brief.sharpness(real).mean())
+    common.hold_to(
+        out / "settings.json",
+        {name: getattr(options, name) for name in ("steps", "arch", "filters")},
+    )
     file = out / "stability.csv"
     rows: list[dict[str, Any]] = []
     if file.is_file():
@@ -278,4 +282,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

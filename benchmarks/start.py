@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import common
@@ -19,6 +20,7 @@ import common
 from wae_tf.console import lean
 from wae_tf.runs import compiled
 
+PRESET = Path(__file__).parents[1] / "flags" / "official" / "mnist_small.flags"
 rows: list[list[str]] = []
 _last = 0.0
 
@@ -77,7 +79,7 @@ def main() -> None:
             raise common.Enough
 
     with tempfile.TemporaryDirectory() as folder:
-        arguments = ["--flagfile=flags/official/mnist_small.flags", "--nopretrain"]
+        arguments = [f"--flagfile={PRESET}", "--nopretrain"]
         arguments += ["--figure_every=0", f"--data_dir={options.data_dir}"]
         try:
             train.train(parse([*arguments, f"--work_dir={folder}/run"])[1], [Stop()])
@@ -88,4 +90,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

@@ -64,6 +64,8 @@ SETTINGS: dict[str, tuple[str, dict[str, tuple[str, int]]]] = {
 def unzipped(data_dir: Path, folder: Path) -> Path:
     """A folder with the idx files unzipped, as the official code wants them."""
     folder.mkdir()
+    if not any(data_dir.glob("*-ubyte*")):
+        sys.exit(f"--data_dir={data_dir} holds none of MNIST's idx files.")
     for path in sorted(data_dir.glob("*-ubyte*")):
         target = folder / path.name.removesuffix(".gz")
         opened = (gzip.open if path.suffix == ".gz" else open)(path, "rb")
@@ -226,22 +228,27 @@ def main() -> None:
     parser.add_argument("--official_dir", required=True)
     parser.add_argument("--official_python", required=True)
     parser.add_argument("--data_dir", required=True, help="the four idx files, gzipped or not")
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=24)
-    parser.add_argument("--settings", default="mnist_small", help="of " + ", ".join(SETTINGS))
-    parser.add_argument("--penalties", default="mmd,gan", help="mmd, gan, or both")
+    parser.add_argument("--epochs", type=common.number(), default=5)
+    parser.add_argument("--seeds", type=common.number(least=2), default=24)
+    of_settings = "of " + ", ".join(SETTINGS)
+    parser.add_argument(
+        "--settings", type=common.names(SETTINGS), default="mnist_small", help=of_settings
+    )
+    parser.add_argument(
+        "--penalties",
+        type=common.names(("mmd", "gan")),
+        default="mmd,gan",
+        help="mmd, gan, or both",
+    )
     parser.add_argument("--table_only", action="store_true", help="of the runs that are there")
     arguments = parser.parse_args()
-    unknown = set(arguments.settings.split(",")) - set(SETTINGS)
-    if unknown:
-        parser.error(f"--settings={','.join(sorted(unknown))} is none of {', '.join(SETTINGS)}")
     Path(arguments.out).mkdir(parents=True, exist_ok=True)
     all_runs = {}
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         unzipped(Path(arguments.data_dir), work / "mnist")
-        for setting in arguments.settings.split(","):
-            for z_test in arguments.penalties.split(","):
+        for setting in arguments.settings:
+            for z_test in arguments.penalties:
                 runs = runs_of(arguments, setting, z_test, work)
                 if min(len(side) for side in runs.values()) > 1:
                     all_runs[setting, z_test] = runs
@@ -254,4 +261,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

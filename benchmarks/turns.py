@@ -138,4 +138,4 @@ def table(contenders: list[Contender]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

@@ -116,16 +116,20 @@ def main() -> None:
     parser = common.parser(__doc__)
     speed.add_arguments(parser)
     parser.add_argument("--data_dir", help="folder of MNIST's idx files, unzipped")
-    parser.add_argument("--work", default="mnist_small_mmd,mnist_small_gan,mnist_mmd")
+    parser.add_argument(
+        "--work", type=common.names(speed.WORK), default="mnist_small_mmd,mnist_small_gan,mnist_mmd"
+    )
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
         print(json.dumps(trace(options.only, options)))
         return
+    Path(options.out).mkdir(parents=True, exist_ok=True)
     root = str(Path(__file__).resolve().parent.parent)
-    for work in options.work.split(","):
+    for work in options.work:
         command = [sys.executable, __file__, f"--only={work}"]
-        command += [f"--{k}={v}" for k, v in vars(options).items() if v and k != "work"]
+        given = {k: v for k, v in vars(options).items() if v and k != "work"}
+        command += [f"--{k}" if v is True else f"--{k}={v}" for k, v in given.items()]
         environment = os.environ | {"PYTHONPATH": root}
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
         if done.returncode:
@@ -138,4 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

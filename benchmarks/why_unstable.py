@@ -332,14 +332,17 @@ def main() -> None:
     parser.add_argument(
         "--data_dir", help="folder of MNIST's four idx files; without: part 1 alone"
     )
-    parser.add_argument("--draws", type=int, default=400)
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--filters", type=int, default=32, help="widest; the report's are 1024")
+    parser.add_argument("--draws", type=common.number(), default=400)
+    parser.add_argument("--steps", type=common.number(), default=200)
+    parser.add_argument(
+        "--filters", type=common.number(), default=32, help="widest; the report's are 1024"
+    )
     parser.add_argument("--lrs", type=float, nargs="+", default=[1e-5, 1e-4, 1e-3, 1e-2])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=common.number(), default=3)
     options = parser.parse_args()
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
+    common.hold_to(out / "isolated.json", {"draws": options.draws})
     alone = read(out / "isolated.csv")
     if more := isolated(options.draws, {(row["sweep"], row["value"]) for row in alone}):
         alone += more
@@ -347,6 +350,7 @@ def main() -> None:
     training = read(out / "training.csv")
     done = {(row["variant"], row["lr"], int(row["zdim"]), int(row["seed"])) for row in training}
     if options.data_dir:
+        common.hold_to(out / "training.json", {"steps": options.steps, "filters": options.filters})
         images = load.load("mnist", data_dir=options.data_dir, split="own")
         wanted = [
             (variant, lr, zdim, seed)
@@ -367,4 +371,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.program(main)

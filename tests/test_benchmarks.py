@@ -3,12 +3,15 @@
 import importlib
 import math
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
+
+from wae_tf import errors
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 #: What those import that run under another Python.
@@ -35,6 +38,103 @@ def test_every_benchmark_finds_what_it_imports(name, benchmark, monkeypatch):
         pytest.importorskip(peer)
     monkeypatch.setattr(os, "environ", dict(os.environ))  # some set what TensorFlow reads
     benchmark(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "sentence"),
+    [
+        ("where", ["--out={tmp}/a", "--work=mnist_mmd,x"], "x is not known; accepted: mnist_small_"),
+        ("half_speed", ["--data_dir=x", "--precisions=float8"], "float8 is not known; accepted: fl"),
+        ("hostile", ["--kinds=x"], "--kinds: x is not known; accepted: requests, flags."),
+        ("replicas", ["--models=x"], "x is not known; accepted: "),
+        ("replicas", ["--replicas=1,0"], "'0' is not a whole number from 1 on."),
+        ("replicas", ["--delays=-1"], "'-1' is not a number from 0 on."),
+        ("scaling", ["--batches=a"], "'a' is not a whole number from 1 on."),
+        ("forks", ["--runs=a"], "--runs: 'a' is not a whole number from 0 on."),
+        ("faults", ["--out={tmp}", "--kinds=x"], "x is not known; accepted: signals, "),
+        ("serving", ["--json={tmp}"], "is a folder, or in none that is there."),
+        ("matrix", ["--envs=x", "--json={tmp}/none/a"], "is a folder, or in none that is there."),
+        ("decoding", ["--celeba_dir=x", "--official_dir=x"], "--official_python go together"),
+        ("celeba_memory", ["--out=x"], "--celeba_dir and --official_python are needed"),
+        ("precision", ["--out=x", "--data_dir=x", "--seeds=1"], "--seeds=2 or more, float32, and"),
+        ("precision", ["--out=x", "--data_dir=x", "--precisions=mixed_bfloat16"], "float32, and"),
+        ("replication", ["--out={tmp}"], "--data_dir, --celeba_dir or both are needed"),
+        ("report_runs", ["--out={tmp}"], "--data_dir, --celeba_dir or both are needed"),
+        ("stability", ["--out=x", "--data_dir=x", "--seeds=0"], "from 1 on"),
+        (
+            "training_parity",
+            ["--out=x", "--official_dir=x", "--official_python=x", "--data_dir=x", "--penalties=x"],
+            "x is not known; accepted: mmd, gan.",
+        ),
+    ],
+)  # fmt: skip
+def test_wrong_flags_are_a_sentence(
+    name, flags, sentence, benchmark, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    flags = [flag.format(tmp=tmp_path) for flag in flags]
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *flags])
+    with pytest.raises(SystemExit) as ended:
+        benchmark(name).main() if name != "serving" else benchmark(name)._main()
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "sentence"),
+    [
+        (errors.DataError("no such data."), 1, "bench.py: no such data."),
+        (errors.FlagError("no such flag."), 2, "bench.py: no such flag."),
+        (
+            FileExistsError(17, "File exists", "out"),
+            1,
+            "bench.py: out cannot be used: File exists.",
+        ),
+        (subprocess.CalledProcessError(3, ["a", "b"]), 1, "bench.py: a b ended with status 3."),
+        (KeyboardInterrupt(), 130, "bench.py: stopped."),
+    ],
+)
+def test_what_ends_a_benchmark_is_a_sentence(
+    error, status, sentence, benchmark, monkeypatch, capsys
+):
+    common = benchmark("common")
+    monkeypatch.setattr(sys, "argv", ["/some/bench.py"])
+
+    def main():
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        common.program(main)
+    assert (ended.value.code, capsys.readouterr().err) == (status, f"{sentence}\n")
+    with pytest.raises(SystemExit) as ended:
+        common.program(lambda: None)
+    assert ended.value.code is None
+    with pytest.raises(ZeroDivisionError):
+        common.program(lambda: 1 / 0)
+
+
+def test_rows_are_not_gone_on_with_under_other_settings(benchmark, tmp_path):
+    hold_to = benchmark("common").hold_to
+    hold_to(tmp_path / "settings.json", {"steps": 2, "arch": "mlp"})
+    hold_to(tmp_path / "settings.json", {"steps": 2, "arch": "mlp"})
+    with pytest.raises(SystemExit, match=r"--steps=3: what lies beside .*settings.json is of 2;"):
+        hold_to(tmp_path / "settings.json", {"steps": 3, "arch": "mlp"})
+    assert '"steps": 2' in (tmp_path / "settings.json").read_text()
+
+
+def test_precisions_are_compared_that_were_trained(benchmark):
+    precision = benchmark("precision")
+    others = dict.fromkeys((*precision.QUANTITIES, "skipped_steps", "ms_a_step"), 1.0)
+    rows = [
+        {"model": "vae", "precision": p, "seed": seed, **others, "sharpness": seed + apart}
+        for p, apart in (("float32", 0.0), ("mixed_bfloat16", 10.0))
+        for seed in (0, 1)
+    ]
+    head, _, *lines = precision.table(rows).splitlines()
+    assert head.count("|") == 7 and "float16" not in head.replace("bfloat16", "")
+    assert {line.count("|") for line in lines} == {7}
+    (line,) = [line for line in lines if "sharpness" in line]
+    assert line.endswith("| +14.1 | no |")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 The replication report's code likewise (github.com/josephdviviano/wae).
 
     python -m wae_tf.diff --official_dir=CLONE --official_python=PY    # records there, replays here
-    python -m wae_tf.diff --records=tests/goldens                      # replays records alone
+    python -m wae_tf.diff --records=tests/goldens                      # replays records alone, of either
     python -m wae_tf.diff --replication_dir=CLONE --replication_python=PY
 
 It RUNS the code in the folder given, under the interpreter given, without changing a file of it.
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from wae_tf.console import interruption
+from wae_tf.console import interruption, quiet
 
 if __name__ == "__main__":
     interruption.leave_at_once("wae_tf.diff", "nothing was begun; the same command begins.")
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = compare.parser().parse_args(arguments)
         compare.expand_paths(given)
         compare.check_outputs(given)
-        return (report if given.replication_dir or given.replication_python else compare).run(given)
+        return (report if report.asked(given) else compare).run(given)
     except UserError as error:
         interruption.tell("wae_tf.diff", error)
         return error.status
@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def program() -> int:
     """`main` as a process of its own, which a signal ends within seconds, whatever runs then."""
+    quiet.start(quiet.level_of_environment())
     return interruption.as_program("wae_tf.diff", _WHAT_NOW, main)
 
 

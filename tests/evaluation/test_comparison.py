@@ -220,6 +220,12 @@ def test_what_is_not_two_runs_is_a_sentence(two, capsys, names, status, sentence
     assert sentence in text
 
 
+def test_a_folder_for_flags_is_not_what_was_meant(two, capsys):
+    (two / "odd" / "flags.flags").mkdir(parents=True)
+    assert compare(two, "a", "odd") == 1
+    assert "did you mean" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("file", "content", "sentence"),
     [

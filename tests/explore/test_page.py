@@ -70,6 +70,19 @@ def test_what_is_no_number_of_a_slider_is_no_traceback(page):
     assert given(page, page.take, "click", 3, leaf, 0)[0] == 3
 
 
+def test_a_request_without_values_is_no_traceback(page):
+    import gradio as gr
+
+    for part, event, inputs in (
+        (page.text, "submit", [None, page.leaf.choices[0][0], 0]),
+        (page.draw, "click", [None, None]),
+        (page.write, "click", [None, None, None, None, 5, None]),
+    ):
+        with pytest.raises(gr.Error, match="a value is missing") as caught:
+            given(page, part, event, *inputs)
+        assert not caught.value.print_exception
+
+
 def test_what_is_no_picture_is_a_sentence(page, tmp_path):
     import gradio as gr
 

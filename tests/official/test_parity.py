@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from wae_tf.official.parity import (
     table,
     tabulated,
 )
+from wae_tf.official.parity.differences import Row
 from wae_tf.official.parity.replay import Replay
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
@@ -268,6 +270,31 @@ def test_a_users_cases_json_beside_records_stays(tmp_path):
     arguments = [f"--official_dir={tmp_path}/clone", "--official_python=true", "--cases=ali"]
     assert diff.main([*arguments, f"--record={tmp_path}"]) == 1
     assert (tmp_path / "cases.json").read_text() == "mine"
+
+
+def test_a_record_of_before_is_not_taken_for_a_new_one(tmp_path, capsys):
+    """An interpreter that ends well and writes nothing left those of the folder to be compared."""
+    (tmp_path / "clone").mkdir()
+    (tmp_path / "clone" / "wae.py").write_text("")
+    (tmp_path / "zdim_1.npz").write_bytes((GOLDENS / "zdim_1.npz").read_bytes())
+    arguments = [f"--official_dir={tmp_path}/clone", "--official_python=true", "--cases=zdim_1"]
+    assert diff.main([*arguments, f"--record={tmp_path}"]) == 1
+    assert "--official_python=true ended without zdim_1.npz" in capsys.readouterr().err
+
+
+def test_a_record_of_something_else_says_what_it_lacks(tmp_path, capsys):
+    (tmp_path / "ali.npz").write_bytes((GOLDENS / "schedules.npz").read_bytes())
+    assert diff.main([f"--records={tmp_path}"]) == 1
+    assert "ali.npz is not a record of the official code: it lacks 'variables'." in (
+        capsys.readouterr().err
+    )
+
+
+def test_json_has_no_number_that_json_does_not_know(tmp_path, capsys):
+    rows = [Row("c", "q", math.inf, math.inf, math.nan, "a")]
+    table.show(rows, "whose", str(tmp_path / "a.json"))
+    (row,) = json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail)
+    assert (row["difference"], row["tolerance"], row["floor"]) == (None, None, None)
 
 
 def test_a_case_of_ones_own_has_a_name_for_python_2(tmp_path):

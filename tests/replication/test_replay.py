@@ -10,7 +10,7 @@ import pytest
 from wae_tf import diff
 from wae_tf.models import by_name
 from wae_tf.official.parity import table
-from wae_tf.replication import cases, inputs, options, replay, weights
+from wae_tf.replication import cases, compare, inputs, options, replay, weights
 
 GOLDENS = Path(__file__).parent.parent / "goldens" / "replication"
 
@@ -110,6 +110,23 @@ def test_mistakes_are_a_sentence(arguments, status, sentence, tmp_path, capsys):
     error = capsys.readouterr().err.strip().splitlines()
     assert sentence in error[-1]
     assert "Traceback" not in "\n".join(error)
+
+
+def test_the_command_replays_the_reports_records(monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr(compare, "replayed", lambda paths: seen.extend(paths) or [])
+    assert diff.main([f"--records={GOLDENS}"]) == 0
+    assert {path.stem for path in seen} == set(cases.by_name())
+    assert "what the report's code differs by" in capsys.readouterr().out
+    for flag, status, sentence in (
+        ("--cases=ali", 2, "--cases=ali is not known; accepted: celeba_vae"),
+        ("--precision=float64", 2, "--precision is of the official code"),
+        ("--record=x", 2, "--record does not go with --records"),
+        ("--replication_python=x", 2, "--replication_dir goes with"),
+    ):
+        monkeypatch.setattr(diff.compare, "check_outputs", lambda given: None)
+        assert diff.main([f"--records={GOLDENS}", flag]) == status
+        assert sentence in capsys.readouterr().err
 
 
 def test_a_record_of_something_else_is_refused(tmp_path):

@@ -37,6 +37,23 @@ def test_a_litert_file_is_written_and_its_source_removed(model, tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["model.tflite"]
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_onnx_files_are_written_without_a_word(model, tmp_path, capfd, caplog):
+    pytest.importorskip("tf2onnx")
+    paths = other_runtimes.write_onnx(signatures.served_model(model), tmp_path / "onnx")
+    assert [path.name for path in paths] == ["encode.onnx", "decode.onnx", "reconstruct.onnx"]
+    assert "deprecated" not in caplog.text + capfd.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_layers_of_whole_numbers_are_refused_by_litert_in_a_sentence(tmp_path):
+    model = wae_tf.WaeMmd((4,), zdim=2, encoder_layers=1, decoder_layers=1)
+    model.encoder.quantize("int8")
+    said = r"the converter refused: 'tfl\.fully_connected' op operand #0 must be .*; without litert"
+    with pytest.raises(wae_tf.RunError, match=said):
+        other_runtimes.write_litert(signatures.served_model(model), tmp_path / "litert")
+
+
 @keras.saving.register_keras_serializable("tests")
 class Betainc(keras.layers.Layer):
     """An operation that neither converter has."""
@@ -56,8 +73,10 @@ def test_operations_that_a_converter_does_not_have_are_a_sentence(name, tmp_path
     encoder = keras.Sequential([keras.Input((4,)), Betainc(), keras.layers.Dense(2)])
     decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)])
     model = wae_tf.WaeMmd(encoder=encoder, decoder=decoder)
+    said = {"litert": "'tf.Betainc' op is neither a custom op nor a flex op", "onnx": ".*Betainc.*"}
     with pytest.raises(
-        wae_tf.RunError, match=f"nothing was exported, as --export_formats={name}: "
+        wae_tf.RunError,
+        match=f"nothing was exported, as --export_formats={name}: the converter refused: {said[name]}; ",
     ):
         export.export(model, tmp_path / "served", formats=["savedmodel", name])
     assert not [path for path in (tmp_path / "served").iterdir() if path.is_dir()]

@@ -81,7 +81,7 @@ def read(paths: Sequence[str], progress: Callable[[str], None]) -> list[Compared
 def _read(path: str, name: str, progress: Callable[[str], None]) -> ComparedRun:
     run = RunFolder(of_user(path))
     if not run.flags.is_file():
-        there = [p.parent.name for p in run.folder.parent.glob("*/flags.flags")]
+        there = [p.parent.name for p in run.folder.parent.glob("*/flags.flags") if p.is_file()]
         raise RunError(
             f"--runs: {path} holds no run: it has no {run.flags.name}"
             + did_you_mean(run.folder.name, there)

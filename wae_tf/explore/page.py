@@ -31,14 +31,18 @@ def _told(sentence: str) -> gr.Error:
 class _Blocks(gr.Blocks):
     """Blocks whose parts refuse what a visitor gives them without a traceback in the terminal."""
 
-    async def preprocess_data(self, *given: Any, **named: Any) -> Any:
+    async def preprocess_data(self, block_fn: Any, *given: Any, **named: Any) -> Any:
+        quiet = {"visible": False, "print_exception": False}
         try:
-            return await super().preprocess_data(*given, **named)
+            values = await super().preprocess_data(block_fn, *given, **named)
         except gr.Error as error:  # a number beyond its ends
             raise _told(str(error.message)) from error
         except Exception as error:  # a number's box that is empty while a number is typed into it
-            quiet = {"visible": False, "print_exception": False}
             raise gr.Error("a number is missing.", **quiet) from error
+        for part, value in zip(block_fn.inputs, values, strict=True):
+            if value is None and not isinstance(part, gr.Number | gr.Image):  # no browser's
+                raise gr.Error("a value is missing.", **quiet)
+        return values
 
 
 def _path_of(dropped: Any) -> str | None:

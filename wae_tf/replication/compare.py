@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 from wae_tf.errors import DataError, FlagError
-from wae_tf.official.parity import recording, table
+from wae_tf.official.parity import cases as official
+from wae_tf.official.parity import compare, recording, table
 from wae_tf.replication import cases
 
 
@@ -49,6 +50,35 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         UserError: a flag, file or interpreter that cannot be used, as a sentence.
     """
+    _check_together(arguments)
+    wanted = recording.asked_for(arguments.cases, list(cases.by_name()))
+    with tempfile.TemporaryDirectory() as temporary:
+        if arguments.records:
+            paths = recording.kept(Path(arguments.records), arguments.cases, wanted)
+        else:
+            folder = Path(arguments.record or temporary)
+            folder.mkdir(parents=True, exist_ok=True)
+            paths = _record(arguments, wanted, folder)
+        rows = replayed(paths)
+    return table.show(rows, "the report's code", arguments.json)
+
+
+def asked(arguments: argparse.Namespace) -> bool:
+    """Whether a command line is about the report's code: its clone, or a folder of its records."""
+    if arguments.replication_dir or arguments.replication_python:
+        return True
+    if not arguments.records:
+        return False
+    there = {path.stem for path in Path(arguments.records).glob("*.npz")}
+    return bool(there & cases.by_name().keys()) and not there & official.by_name().keys()
+
+
+def _check_together(arguments: argparse.Namespace) -> None:
+    if arguments.precision != "float32":
+        raise FlagError("--precision is of the official code; the report's is compared in both.")
+    if not (arguments.replication_dir or arguments.replication_python):
+        compare.check_together(arguments)
+        return
     if not (arguments.replication_dir and arguments.replication_python):
         raise FlagError(
             "--replication_dir goes with --replication_python, a Python with PyTorch 1.0.0 or "
@@ -57,15 +87,6 @@ def run(arguments: argparse.Namespace) -> int:
     for name in ("official_dir", "official_python", "opts", "records"):
         if getattr(arguments, name):
             raise FlagError(f"--{name} does not go with --replication_dir.")
-    if arguments.precision != "float32":
-        raise FlagError("--precision does not go with --replication_dir, which compares in both.")
-    wanted = recording.asked_for(arguments.cases, list(cases.by_name()))
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(arguments.record or temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = _record(arguments, wanted, folder)
-        rows = replayed(paths)
-    return table.show(rows, "the report's code", arguments.json)
 
 
 def replayed(paths: list[Path]) -> list:

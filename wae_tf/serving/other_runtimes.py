@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -76,9 +78,12 @@ def write_litert(model: Wae, folder: Path) -> Path:
 
 
 def _refused(name: str, error: Exception) -> RunError:
+    # LiteRT's converter tells first, at length, where the operation is in the graph.
+    operation = re.search(r"error: loc\(.*\): ('.*)", str(error))
+    what = operation[1] if operation else first_line(error)
     return RunError(
-        f"nothing was exported, as --export_formats={name}: the converter refused: "
-        f"{first_line(error)}; without {name} the others are written."
+        f"nothing was exported, as --export_formats={name}: the converter refused: {what}; without "
+        f"{name} the others are written."
     )
 
 
@@ -91,20 +96,29 @@ def _of_onnx(graph: Any, name: str, inputs: Sequence[str], outputs: Sequence[str
     import onnx
     import tf2onnx
 
-    # It logs what it does not know, with tracebacks, and writes the operations down as they are.
-    log = logging.getLogger("tf2onnx")
+    # It logs what it does not know, with tracebacks, and writes the operations down as they are;
+    # TensorFlow logs that what it calls is deprecated.
+    with _silent("tf2onnx"), _silent("tensorflow"):
+        try:
+            proto, _ = tf2onnx.convert.from_graph_def(
+                graph, name=name, input_names=[*inputs], output_names=[*outputs], opset=18
+            )
+            onnx.checker.check_model(proto)
+        except Exception as error:  # of tf2onnx's own, and whatever its rules run into
+            raise _refused("onnx", error) from error
+    return proto
+
+
+@contextlib.contextmanager
+def _silent(name: str) -> Iterator[None]:
+    """Within, a logger says nothing."""
+    log = logging.getLogger(name)
     before = log.level
     log.setLevel(logging.CRITICAL + 1)
     try:
-        proto, _ = tf2onnx.convert.from_graph_def(
-            graph, name=name, input_names=[*inputs], output_names=[*outputs], opset=18
-        )
-        onnx.checker.check_model(proto)
-    except Exception as error:  # of tf2onnx's own, and whatever its rules run into
-        raise _refused("onnx", error) from error
+        yield
     finally:
         log.setLevel(before)
-    return proto
 
 
 def write_onnx(model: Wae, folder: Path) -> list[Path]:

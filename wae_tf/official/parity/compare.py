@@ -48,7 +48,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--replication_python", help="its Python, with PyTorch 1.0.0 or today's")
     found.add_argument("--cases", help="names separated by commas (default: all)")
     found.add_argument("--opts", help="a JSON file of official opts: one case of your own")
-    found.add_argument("--records", help="replay the records in this folder; run nothing official")
+    found.add_argument(
+        "--records", help="replay the records in this folder, of either code; run neither"
+    )
     found.add_argument("--record", help="write compact records into this folder, as tests/goldens")
     found.add_argument(
         "--precision",
@@ -134,25 +136,15 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         UserError: a flag, file or interpreter that cannot be used, as a sentence.
     """
-    _check_together(arguments)
+    check_together(arguments)
     # Of --opts, records have names of their own.
-    kept = Path(arguments.records).glob("*.npz") if arguments.records else ()
-    own = [path.stem for path in kept]
+    there = Path(arguments.records).glob("*.npz") if arguments.records else ()
+    own = [path.stem for path in there]
     wanted = recording.asked_for(arguments.cases, [*cases.by_name(), *EXTRAS], own)
     whose = "the official code"
     with tempfile.TemporaryDirectory() as temporary:
         if arguments.records:
-            folder = Path(arguments.records)
-            paths = [folder / f"{name}.npz" for name in wanted]
-            if arguments.cases is None:
-                paths = [path for path in paths if path.exists()]
-            missing = [path.name for path in paths if not path.exists()]
-            if not paths or missing:
-                lacks = f"it has no {missing[0]}" if missing else "it has no record of a case"
-                raise DataError(
-                    f"--records={folder} does not hold the records asked for: {lacks}; a folder that "
-                    "--record has written, as tests/goldens, is expected."
-                )
+            paths = recording.kept(Path(arguments.records), arguments.cases, wanted)
         else:
             folder = Path(arguments.record or temporary)
             folder.mkdir(parents=True, exist_ok=True)
@@ -161,7 +153,7 @@ def run(arguments: argparse.Namespace) -> int:
     return table.show(rows, whose, arguments.json)
 
 
-def _check_together(arguments: argparse.Namespace) -> None:
+def check_together(arguments: argparse.Namespace) -> None:
     """Which flags go together.
 
     Raises:

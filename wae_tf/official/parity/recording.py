@@ -36,6 +36,30 @@ def asked_for(names: str | None, known: Sequence[str], own: Sequence[str] = ()) 
     return wanted
 
 
+def kept(folder: Path, cases: str | None, wanted: Sequence[str]) -> list[Path]:
+    """The records of a folder.
+
+    Args:
+        folder: of --records.
+        cases: of --cases; None: those that are there.
+        wanted: the names of the cases, from `asked_for`.
+
+    Raises:
+        DataError: it lacks one that was asked for, or has none.
+    """
+    paths = [folder / f"{name}.npz" for name in wanted]
+    if cases is None:
+        paths = [path for path in paths if path.exists()]
+    missing = [path.name for path in paths if not path.exists()]
+    if not paths or missing:
+        lacks = f"it has no {missing[0]}" if missing else "it has no record of a case"
+        raise DataError(
+            f"--records={folder} does not hold the records asked for: {lacks}; a folder that "
+            "--record has written, as tests/goldens, is expected."
+        )
+    return paths
+
+
 def run(
     command: Sequence[str],
     listed: Iterable[dict[str, Any]],
@@ -66,19 +90,28 @@ def run(
         DataError: the interpreter cannot be run, or is of another kind.
         RunError: the recorder failed.
     """
+    records = [out / f"{name}.npz" for name in names]
+    before = {path: _written(path) for path in records}
     with tempfile.TemporaryDirectory() as temporary:  # not in a user's folder
         file = Path(temporary) / "cases.json"
         file.write_text(json.dumps(list(listed)))
         whole = [] if record else ["--full"]
         _run([*command, f"--cases={file}", f"--out={out}", *whole], code, flag, expected)
-    records = [out / f"{name}.npz" for name in names]
     for path in records:
-        if not path.is_file():
+        if _written(path) in (None, before[path]):  # one of an earlier time is no answer
             raise DataError(
                 f"{code} was not recorded: --{flag}={command[0]} ended without {path.name}; {expected} is "
                 "expected."
             )
     return records
+
+
+def _written(path: Path) -> tuple[int, int] | None:
+    """What tells a file from the one that was there before; None: none is there."""
+    if not path.is_file():
+        return None
+    facts = path.stat()
+    return facts.st_ino, facts.st_mtime_ns
 
 
 def _run(command: Sequence[str], code: str, flag: str, expected: str) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from wae_tf.errors import DataError, UserError
+from wae_tf.errors import DataError, UserError, first_line
 from wae_tf.files import write_atomically
 
 #: What NumPy raises on damaged archives besides.
@@ -32,15 +34,29 @@ def replayed(paths: Iterable[Path], rows_of: Callable[[Path], list], whose: str)
     rows = []
     for path in paths:
         started = time.perf_counter()
-        try:
+        with reading(path, whose):
             rows += rows_of(path)
-        except UserError:  # what is wrong is not the file
-            raise
-        except (*_DAMAGES, ValueError, KeyError, OSError) as error:
-            raise DataError(f"{path} is not a record of {whose}: {error}.") from error
         seconds = time.perf_counter() - started
         print(f"replayed {path.stem} in {seconds:.1f} s", file=sys.stderr, flush=True)
     return rows
+
+
+@contextlib.contextmanager
+def reading(path: Path, whose: str) -> Iterator[None]:
+    """Within, what a file raises that is no record is a sentence.
+
+    Raises:
+        DataError: it is none.
+    """
+    try:
+        yield
+    except UserError:  # what is wrong is not the file
+        raise
+    except (*_DAMAGES, ValueError, KeyError, OSError) as error:
+        lacks = "it lacks " * (isinstance(error, KeyError) and " " not in str(error))
+        raise DataError(
+            f"{path} is not a record of {whose}: {lacks}{first_line(error)}."
+        ) from error
 
 
 def text(rows: Sequence) -> str:
@@ -90,5 +106,5 @@ def show(rows: Sequence, whose: str, json_file: str | None) -> int:
 
 
 def _plain(value: Any) -> Any:
-    # JSON knows no infinity: no tolerance is null.
-    return None if value == float("inf") else value
+    # JSON knows neither infinity nor NaN: no tolerance is null.
+    return None if isinstance(value, float) and not math.isfinite(value) else value
