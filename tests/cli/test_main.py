@@ -340,7 +340,9 @@ def test_float32_proper_is_told_to_tensorflow(tmp_path, capsys):
         assert "--tf32 does nothing here: there is no GPU" in capsys.readouterr().out
         assert not enabled()
         tf.config.experimental.enable_tensor_float_32_execution(True)
-        assert main.main([f"--work_dir={tmp_path}/run", "--mode=sample", "--num_samples=2"]) == 0
+        # Of fewer images than a batch of the training has, which no batch is made of here.
+        again = ["--mode=sample", "--num_samples=2", "--sampler=gmm", "--train_size=20"]
+        assert main.main([f"--work_dir={tmp_path}/run", *again]) == 0
         assert not enabled()
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(True)
@@ -360,8 +362,13 @@ def test_usual_steps_of_an_execution(monkeypatch):
     assert usual() == 7
     assert usual(batch_size=1000) == 1
     # A GPU: steps of a quarter of a second, at 35% of a product's speed and 0.3 ms besides.
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [kind])
     monkeypatch.setattr(pace, "operations_a_second", lambda: operations / 0.35 / 0.0092)
     assert usual() == 26
     monkeypatch.setattr(pace, "operations_a_second", lambda: 1e18)
     assert usual() == 100
+    # Batches of 128 x 128 pictures in colour, 20 MB as floats, that the device does not hold.
+    model = by_name.from_config(Config(encoder_arch="mlp", decoder_arch="mlp"), (128, 128, 3), 1000)
+    assert programs.usual_steps_per_call(model, 100) == 100
+    assert programs.usual_steps_per_call(model, 100, held=False) == 13
+    assert programs.usual_steps_per_call(model, 1400, held=False) == 1

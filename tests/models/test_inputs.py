@@ -464,3 +464,12 @@ def test_a_function_is_traced_once(images):
     assert Counted.traces == 1
     model.fit(images, np.arange(8), batch_size=3, verbose=0)
     model.fit(images, images, batch_size=3, verbose=0)  # of y of any rank it would be neither
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+def test_a_data_set_of_single_images_with_labels_is_told_to_be_batched(method, rng):
+    model = tiny_model()
+    images = rng.random((4, 6, 6, 1)).astype("float32")
+    rows = tf.data.Dataset.from_tensor_slices((images, np.arange(4)))
+    with pytest.raises(ValueError, match=r"that is one image, not a batch; .*\.batch\("):
+        getattr(model, method)(rows, verbose=0)

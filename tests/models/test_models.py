@@ -465,7 +465,7 @@ def test_executions_in_one_program_are_the_steps_one_by_one(monkeypatch):
             if most:
                 with monkeypatch.context() as patched:
                     if gpu:
-                        patched.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+                        patched.setattr(tf.config, "get_visible_devices", lambda kind: [kind])
                     make_one_program(model, together, most)
             several = {"steps": together} if most else {}
             if held:

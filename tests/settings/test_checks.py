@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import fractions
+import inspect
 import math
 import pickle
 import re
@@ -13,7 +14,7 @@ import pytest
 
 from wae_tf import Config, FlagError, main
 from wae_tf.models import by_name
-from wae_tf.settings import memory
+from wae_tf.settings import Settings, memory
 from wae_tf.training import setup
 
 DIGITS = "9" * 400
@@ -170,4 +171,26 @@ def test_a_keyword_that_is_no_setting_is_named():
     for made in (lambda: Config(zdimm=3), lambda: dataclasses.replace(Config(), zdimm=3)):
         with pytest.raises(TypeError, match=r"^Config has no argument zdimm; did you mean zdim\?$"):
             made()
+    with pytest.raises(TypeError, match=r"^Settings has no argument lrr; did you mean lr\?$"):
+        Settings(lrr=1, zdimm=3)  # the first of them
     assert copy.deepcopy(Config(zdim=3)) == pickle.loads(pickle.dumps(Config(zdim=3)))
+    assert {"zdim", "lr"} <= inspect.signature(Settings).parameters.keys()
+
+
+def test_settings_of_ones_own_take_keywords_of_their_own():
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Doubling(Config):
+        codes: dataclasses.InitVar[int] = 2
+
+        def __post_init__(self, codes):
+            object.__setattr__(self, "zdim", 2 * codes)
+            super().__post_init__()
+
+    class Named(Settings):
+        def __init__(self, size, **others):
+            super().__init__(zdim=size, **others)
+
+    assert Doubling(codes=3).zdim == 6
+    assert Named(size=3, lr=0.1) == Named(3, lr=0.1)
+    with pytest.raises(TypeError, match=r"^Doubling has no argument coods; did you mean codes"):
+        Doubling(coods=3)

@@ -565,7 +565,7 @@ def test_a_signal_while_going_on_says_what_is_saved(tmp_path, monkeypatch, capsy
         patch.setattr(fitting, "fit", lambda *a: (os.kill(os.getpid(), signal.SIGTERM), real(*a)))
         assert run(folder, *MODELS["wae_mmd"]) == 143
     assert "SIGTERM: step 2 is saved; the same command" in capsys.readouterr().err
-    monkeypatch.setattr(reading, "load_images", lambda _: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(reading, "load_images", lambda _, **__: os.kill(os.getpid(), signal.SIGINT))
     assert run(folder, *MODELS["wae_mmd"]) == 130
     assert "training had not begun; the same command begins or" in capsys.readouterr().err
     assert checkpoints.steps(folder / "checkpoints") == [2, 0]

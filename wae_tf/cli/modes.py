@@ -316,11 +316,12 @@ def _check_export(config: Config, values: flags.FlagValues) -> None:
         )
 
 
-def _read_images(config: Config, of_model: bool) -> None:
+def _read_images(config: Config, mode: str) -> None:
     """Says what is wrong with the images before TensorFlow is imported, which takes seconds."""
     from wae_tf.training import reading
 
-    reading.ahead(config, of_model=of_model)
+    of_model = registry.fact("mode", mode, "of_model", True)
+    reading.ahead(config, of_model=of_model, trains=mode == "train")
 
 
 def run(config: Config, values: flags.FlagValues) -> None:
@@ -336,7 +337,7 @@ def run(config: Config, values: flags.FlagValues) -> None:
     if values.mode == "sample":
         images = mode_flags.samples_need_images(config, values)
     if adopts or images:
-        _read_images(config, registry.fact("mode", values.mode, "of_model", True))
+        _read_images(config, values.mode)
         if config.jit and values.mode == "train":
             compiled.start(config.cache_dir)
         lean.import_keras()

@@ -76,7 +76,7 @@ def _versions() -> str:
             continue
     devices = [
         str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name))
-        for gpu in tf.config.list_physical_devices("GPU")
+        for gpu in tf.config.get_visible_devices("GPU")
     ] or [f"CPU ({platform.machine()})"]
     found.append(("evaluated on", ", ".join(devices)))
     return page_parts.definitions(found)

@@ -91,7 +91,7 @@ class CompiledAutoencoder(Autoencoder):
             )
         jit = settings.jit
         kwargs.setdefault(
-            "jit_compile", bool(tf.config.list_physical_devices("GPU")) if jit is None else jit
+            "jit_compile", bool(tf.config.get_visible_devices("GPU")) if jit is None else jit
         )
         kwargs["steps_per_execution"] = steps
         with self.distribute_strategy.scope():  # the model's, wherever this is called

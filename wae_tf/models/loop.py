@@ -143,7 +143,7 @@ class Loop(CompiledAutoencoder):
                     f"weights of the {name} are {half}{because}: updates are rounded away, and training "
                     f"stands still or is not finite; layers of dtype='mixed_{half}' keep theirs in float32."
                 )
-        if tf.config.list_physical_devices("GPU"):
+        if tf.config.get_visible_devices("GPU"):
             return
         if told := processor.against_half(self.settings.precision):
             console.warn(f"{told}.")

@@ -34,9 +34,9 @@ def compiled(
 
     Traced once a model, and anew where its weights are others, as Keras's `quantize` makes them.
     """
-    weights = [id(weight) for weight in model.weights]
-    of, functions = model.__dict__.get("_evaluation_functions", (None, {}))
-    if of != weights:
+    weights = model.weights
+    of, functions = model.__dict__.get("_evaluation_functions", ([], {}))
+    if [*map(id, of)] != [*map(id, weights)]:  # of objects that are kept: no id is another's since
         functions = {}
         model.__dict__["_evaluation_functions"] = (weights, functions)
     name = (function.__name__, rows.shape[1:], str(rows.dtype))

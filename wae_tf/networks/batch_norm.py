@@ -81,7 +81,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             or self.axis not in (-1, 3)
             or self.variable_dtype != "float32"
             or inputs.dtype == "float64"
-            or bool(tf.config.list_physical_devices("GPU"))
+            or bool(tf.config.get_visible_devices("GPU"))
         )
         if derived:
             return super().call(inputs, training=training, mask=mask)

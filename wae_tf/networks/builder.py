@@ -37,7 +37,9 @@ class Builder:
         self.policy = settings.precision
         # Heads and the decoder's last layer stay full under mixed precision.
         self.full_dtype = settings.full_precision
-        self.convolutions = layers if settings.jit and not patches.on_gpu() else convolution
+        # Several replicas compute without XLA, whatever `jit` says.
+        by_xla_on_cpu = settings.jit and not (synchronized or patches.on_gpu())
+        self.convolutions = layers if by_xla_on_cpu else convolution
         self.dense = dense if settings.jit else layers
         self._drawn = itertools.count()
 

@@ -29,7 +29,9 @@ FOLDED_FROM, FOLDED_TO = 8, (256, 16)
 #: and computed as convolutions (0.7 of the time), from more by TensorFlow's own kernel (0.4 to 0.55).
 AS_CONVOLUTION_TO = 32
 
-_HALF = ("bfloat16", "float16")
+#: On a GPU a layer is no product whose patches hold more than so many times the numbers of its two images,
+#: for the memory that those take: any filter up to 5x5 holds fewer.
+MOST_OF_PATCHES = 25
 
 
 def by_onednn() -> bool:
@@ -60,7 +62,7 @@ class _Plan:
             and tuple(layer.dilation_rate) == (1, 1)
             and getattr(layer, "groups", 1) == 1
             and layer.activation is keras.activations.linear
-            and layer.compute_dtype in ("float32", *(_HALF if on_gpu else ()))
+            and layer.compute_dtype in ("float32", "bfloat16", *(["float16"] if on_gpu else []))
             and None not in sides
         )
         self.forth = self.back = self.filters = self.back_alone = False
@@ -80,6 +82,11 @@ class _Plan:
         self, layer: Any, kernel: tuple[int, ...], sides: tuple[Any, ...], places: list[int]
     ) -> None:
         stride = layer.strides[0]
+        if layer.compute_dtype == "bfloat16":
+            # Where a row is shorter than the stride oneDNN writes some of the filters' gradient and leaves
+            # in the rest what was in the memory.
+            self.filters = sides[1] < stride
+            return
         large = 4 * math.prod(kernel) >= LARGE_FILTERS
         self.forth = self.back = large and math.prod(places) <= FEW_PLACES
         self.filters = large and math.prod(places) <= FEW_PLACES_OF_GRADIENT
@@ -91,6 +98,10 @@ class _Plan:
             self.folding = None
 
     def _on_gpu(self, kernel: tuple[int, ...], sides: tuple[Any, ...], places: list[int]) -> None:
+        of_patches = math.prod(places) * math.prod(kernel[:3])
+        of_images = math.prod(sides) * kernel[2] + math.prod(places) * kernel[3]
+        if of_patches > MOST_OF_PATCHES * of_images:
+            return
         # XLA swaps a convolution's operands where the filter has more places than the image, ...
         self.forth = math.prod(kernel[:2]) > math.prod(sides)
         self.back = math.prod(kernel[:2]) > math.prod(places) or kernel[2] <= FEW_CHANNELS
@@ -146,9 +157,11 @@ class Conv2D(keras.layers.Conv2D):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """[n, H, W, C] to [n, h, w, D]."""
+        if not training:
+            return super().call(inputs)
         stride = self.strides[0]
         plan = _Plan(self, tuple(inputs.shape[1:3]))
-        if not (training and plan.anything):
+        if not plan.anything:
             return super().call(inputs)
 
         @tf.custom_gradient
@@ -169,11 +182,13 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """[n, h, w, D] to [n, h * stride, w * stride, C], `valid` by size - stride more."""
+        if not training or self.output_padding is not None:
+            return super().call(inputs)
         stride = self.strides[0]
         beyond = max(self.kernel_size[0] - stride, 0) if self.padding == "valid" else 0
         sides = tuple(places and stride * places + beyond for places in inputs.shape[1:3])
         plan = _Plan(self, sides)
-        if not (training and plan.anything) or self.output_padding is not None:
+        if not plan.anything:
             return super().call(inputs)
 
         @tf.custom_gradient

@@ -9,8 +9,8 @@ EVEN = 4
 
 
 def on_gpu() -> bool:
-    """Whether TensorFlow has a GPU here."""
-    return bool(tf.config.list_physical_devices("GPU"))
+    """Whether TensorFlow has a GPU here that `tf.config.set_visible_devices` has not taken from it."""
+    return bool(tf.config.get_visible_devices("GPU"))
 
 
 def padding_of(side: int, size: int, stride: int, padding: str = "same") -> tuple[int, int, int]:

@@ -59,7 +59,7 @@ def check(net: Builder, walk: Callable[[Builder], Any]) -> None:
     Raises:
         FlagError: its weights, their gradients and Adam's moments are more than is free.
     """
-    if tf.config.list_physical_devices("GPU"):
+    if tf.config.get_visible_devices("GPU"):
         return
     sizes = Sizes(net.settings, net.scope)
     walk(sizes)

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import inspect
+from typing import Any, Self
 
 from wae_tf import registry
-from wae_tf.errors import FlagError
-from wae_tf.errors.suggestions import did_you_mean
+from wae_tf.errors import FlagError, UnknownKeywordError
+from wae_tf.errors.suggestions import FLAGS, did_you_mean
 from wae_tf.settings.checks import check_number, check_text, shown
+
+
+class KnownKeywords:
+    """A base of dataclasses of settings: a keyword that is none gets a sentence, not Python's words."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Makes it, once its keywords are known."""
+        _, *taken = inspect.signature(cls.__init__).parameters.values()
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken):
+            known = [parameter.name for parameter in taken]
+            for name in kwargs:
+                if name not in known:
+                    instead = did_you_mean(name, known, FLAGS)
+                    raise UnknownKeywordError(
+                        f"{cls.__name__} has no argument {shown(name)}{instead}"
+                    )
+        return super().__new__(cls)
 
 
 def field(

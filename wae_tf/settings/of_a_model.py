@@ -6,15 +6,14 @@ import dataclasses
 from typing import Any
 
 from wae_tf import registry
-from wae_tf.errors import FlagError, UnknownKeywordError, suggestions
+from wae_tf.errors import FlagError
 from wae_tf.settings.checks import (
     check_divisions_by_scale,
     check_number,
     check_report_options,
     plain,
-    shown,
 )
-from wae_tf.settings.fields import check_field, field
+from wae_tf.settings.fields import KnownKeywords, check_field, field
 from wae_tf.settings.lr_schedules import schedule_speed
 
 PRIORS = ("normal", "sphere", "uniform")
@@ -30,21 +29,13 @@ MOST_CLASSES = 100_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(KnownKeywords):
     """The settings of one model. Field names are the flags' names.
 
     Raises:
         FlagError: a value is not accepted, or two values contradict each other.
         UnknownKeywordError: a keyword is no setting.
     """
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Settings:
-        """Makes it, once its keywords are known."""
-        known = [setting.name for setting in dataclasses.fields(cls)]
-        for name in kwargs.keys() - set(known):
-            instead = suggestions.did_you_mean(name, known, suggestions.FLAGS)
-            raise UnknownKeywordError(f"{cls.__name__} has no argument {shown(name)}{instead}")
-        return super().__new__(cls)
 
     # Where no preset says otherwise, numbers are the official mnist's (official configs.py:58-106), but for
     # the widths of encoder and decoder; Adam's second decay and epsilon are TensorFlow 1's.

@@ -46,7 +46,7 @@ def lines(model: Wae, config: Config, length: Length, start: int) -> list[str]:
     seconds = steps * step
     end = time.localtime(time.time() + seconds)
     epochs = "1 epoch" if length.epochs == 1 else f"{length.epochs} epochs"
-    gpu = bool(tf.config.list_physical_devices("GPU"))
+    gpu = bool(tf.config.get_visible_devices("GPU"))
     half = None if gpu else processor.on_half(config.precision)
     found = [
         f"{epochs} of {length.steps_per_epoch} steps, {steps:,} to go: about "

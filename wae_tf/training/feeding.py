@@ -23,14 +23,14 @@ def device_can_hold(images: np.ndarray, one_program: bool) -> bool:
     On GPUs; and on CPUs where all steps of a call are one program, into which floats would be
     copied. On a CPU without XLA, hold nothing: the input threads gather batches.
     """
-    if tf.config.list_physical_devices("GPU"):
+    if tf.config.get_visible_devices("GPU"):
         return images.nbytes <= MOST_ON_GPU
     return one_program and batches.fits_in_memory(images)
 
 
 def on_many_devices(model: Wae) -> bool:
     """Whether there is another device than one CPU, whose memory is not the process's."""
-    gpu = bool(tf.config.list_physical_devices("GPU"))
+    gpu = bool(tf.config.get_visible_devices("GPU"))
     return gpu or model.distribute_strategy.num_replicas_in_sync > 1
 
 
@@ -58,7 +58,7 @@ def keep_on_device(model: Wae, images_uint8: np.ndarray, labels: np.ndarray | No
         image_tensor = tf.Variable(held, trainable=False, name="images")
     pixel_range = model.settings.pixel_range_of_data
     # The same bits; a table is read byte by byte on a CPU, and float64 is slow on GPUs.
-    floats = to_float_by_table if tf.config.list_physical_devices("GPU") else to_float
+    floats = to_float_by_table if tf.config.get_visible_devices("GPU") else to_float
 
     def gather(batch: tf.Tensor) -> tf.Tensor:
         if batch.shape.rank != 1 or batch.dtype != tf.int64:

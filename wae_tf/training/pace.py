@@ -16,10 +16,15 @@ _OF_PEAK = ((1e10, 0.35), (1e11, 0.9))
 _BESIDES, _BESIDES_ON_GPU = 1e-3, 3e-4
 
 
-@functools.cache
 def operations_a_second() -> float:
-    """Of a matrix product in float32 here, the best of a few; measured once a process."""
-    side = 4096 if tf.config.list_physical_devices("GPU") else 768
+    """Of a matrix product in float32 here, in TF32 where TensorFlow is to; measured once a process."""
+    return _measured(tf.config.experimental.tensor_float_32_execution_enabled())
+
+
+@functools.cache
+def _measured(tf32: bool) -> float:
+    """The best of a few."""
+    side = 4096 if tf.config.get_visible_devices("GPU") else 768
     matrix = tf.random.stateless_uniform((side, side), (0, 0))
     best = math.inf
     for _ in range(4):
@@ -34,5 +39,5 @@ def seconds_a_step(step_operations: float) -> float:
     (small, low), (large, high) = _OF_PEAK
     place = math.log(max(step_operations, 1.0) / small) / math.log(large / small)
     part = low + (high - low) * min(max(place, 0.0), 1.0)
-    besides = _BESIDES_ON_GPU if tf.config.list_physical_devices("GPU") else _BESIDES
+    besides = _BESIDES_ON_GPU if tf.config.get_visible_devices("GPU") else _BESIDES
     return step_operations / (part * operations_a_second()) + besides

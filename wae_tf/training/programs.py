@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from wae_tf import streams
@@ -15,7 +16,7 @@ from wae_tf.config import Config
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import compiled
-from wae_tf.training import pace
+from wae_tf.training import feeding, pace
 
 #: Floating-point operations of the steps that one call makes on a CPU, where --steps_per_execution does not
 #: say: a quarter of a second of two cores. More than 20 steps a call bring no more there.
@@ -23,6 +24,8 @@ CALL_ON_CPU, MOST_STEPS_ON_CPU = 5e10, 20
 #: On a GPU, by how long a step should take. Between two calls it waits for some milliseconds, as long as it
 #: needs for some ten steps of a small network.
 SECONDS_OF_CALL, MOST_STEPS_ON_GPU = 0.25, 100
+#: Bytes of a call's batches as floats, where the images are too many for the device to hold.
+MOST_FED = 256 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,27 +82,45 @@ def largest_divisor(number: int, at_most: int) -> int:
     return max(d for d in range(1, min(number, at_most) + 1) if number % d == 0)
 
 
-def usual_steps_per_call(model: Wae, batch_size: int) -> int:
-    """Steps that are over in about a quarter of a second: a signal and the screen wait no longer."""
+def usual_steps_per_call(model: Wae, batch_size: int, held: bool = True) -> int:
+    """Steps that are over in about a quarter of a second: a signal and the screen wait no longer.
+
+    Args:
+        model: built.
+        batch_size: images a step.
+        held: whether the device holds the images; else a call's batches are fed to it.
+    """
     if model.distribute_strategy.num_replicas_in_sync > 1:  # there each step is a call anyway
         return 1
     count = operations.operations(model, batch_size)
-    if tf.config.list_physical_devices("GPU"):
+    if tf.config.get_visible_devices("GPU"):
         steps, most = int(SECONDS_OF_CALL / pace.seconds_a_step(count)), MOST_STEPS_ON_GPU
     else:
         steps, most = int(CALL_ON_CPU / count), MOST_STEPS_ON_CPU
+    if not held:
+        most = min(most, MOST_FED // (4 * batch_size * math.prod(model.image_shape)))
     return max(1, min(steps, most))
 
 
-def steps_per_call(model: Wae, config: Config, length: Length, start: int) -> tuple[int, int]:
+def steps_per_call(
+    model: Wae, config: Config, length: Length, start: int, images: np.ndarray
+) -> tuple[int, int]:
     """How many steps a call makes, and how many it would make if all that is left were divisible.
 
     Keras runs whole calls only: one that does not divide what is left would overrun it.
+
+    Args:
+        model: built.
+        config: of the run.
+        length: of the run.
+        start: steps that are done.
+        images: uint8 [N, H, W, C], to train on.
     """
     lengths = [steps for *_, steps in length.spans(start)] or [1]
     most = config.steps_per_execution
     if most is None:
-        most = usual_steps_per_call(model, config.batch_size)
+        held = feeding.device_can_hold(images, one_program=True)
+        most = usual_steps_per_call(model, config.batch_size, held)
         lengths.append(config.save_every_steps or 0)  # no save comes late
     return largest_divisor(math.gcd(*lengths), most), most
 
@@ -117,7 +138,7 @@ def make_one_program(model: Wae, each: int, most: int) -> None:
         each: the steps of an element.
         most: the most steps that an element may have.
     """
-    fixed = bool(tf.config.list_physical_devices("GPU"))
+    fixed = bool(tf.config.get_visible_devices("GPU"))
     length = each if fixed else most
     names = list(model.running_means.means)
 

@@ -24,26 +24,27 @@ from wae_tf.settings.checks import OF_PAIRS
 _read: list[tuple[Any, ImageSet]] = []
 
 
-def load_images(config: Config, *, of_model: bool = True) -> ImageSet:
+def load_images(config: Config, *, of_model: bool = True, trains: bool = False) -> ImageSet:
     """The config's images, with a line on where they come from.
 
     Args:
         config: of a run, or of a mode without one.
-        of_model: they must fit the config's networks and batches.
+        of_model: they must fit the config's networks.
+        trains: and its batches.
 
     Raises:
         DataError: they cannot be had, or fewer than two are for testing.
         FlagError: fewer training images than a batch takes.
     """
-    asked = _asked(config, of_model)
+    asked = _asked(config, of_model, trains)
     while _read:
         of, images = _read.pop()
         if of == asked:
             return images
-    return _load(config, of_model)
+    return _load(config, of_model, trains)
 
 
-def ahead(config: Config, *, of_model: bool = True) -> None:
+def ahead(config: Config, *, of_model: bool = True, trains: bool = False) -> None:
     """Reads what the next `load_images` of the same will return, if that needs no TensorFlow.
 
     Where it does, what can be told from paths and first bytes is checked alone.
@@ -51,6 +52,7 @@ def ahead(config: Config, *, of_model: bool = True) -> None:
     Args:
         config: of `load_images`.
         of_model: of `load_images`.
+        trains: of `load_images`.
 
     Raises:
         DataError: of `load_images`.
@@ -58,12 +60,12 @@ def ahead(config: Config, *, of_model: bool = True) -> None:
     """
     load.check(config.dataset, **config.of_data)
     if _needs_no_tensorflow(config):
-        _read[:] = [(_asked(config, of_model), _load(config, of_model))]
+        _read[:] = [(_asked(config, of_model, trains), _load(config, of_model, trains))]
 
 
-def _asked(config: Config, of_model: bool) -> Any:
-    of_model_too = (config.settings, config.batch_size) if of_model else None
-    return config.dataset, config.of_data, config.cache_dir, of_model_too
+def _asked(config: Config, of_model: bool, trains: bool) -> Any:
+    fit = (config.settings if of_model else None, config.batch_size if trains else None)
+    return config.dataset, config.of_data, config.cache_dir, fit
 
 
 def _needs_no_tensorflow(config: Config) -> bool:
@@ -77,7 +79,7 @@ def _needs_no_tensorflow(config: Config) -> bool:
     return not tfds.may_be_in(config.dataset, of_user(config.data_dir))
 
 
-def _load(config: Config, of_model: bool) -> ImageSet:
+def _load(config: Config, of_model: bool, trains: bool) -> ImageSet:
     images = load.load(
         config.dataset,
         **config.of_data,
@@ -86,7 +88,7 @@ def _load(config: Config, of_model: bool) -> ImageSet:
     )
     if of_model:
         _check_shape(config, images.image_shape)
-    _check_count(config, images, of_model)
+    _check_count(config, images, of_model, trains)
     shape = "x".join(map(str, images.image_shape))
     kind = shapes.kind_of(images.image_shape)
     progress(
@@ -94,13 +96,15 @@ def _load(config: Config, of_model: bool) -> ImageSet:
         f"; {images.split}; from {images.source}"
     )
     if images.skipped:
-        progress(f"skipped {len(images.skipped)} unreadable images, the first {images.skipped[0]}")
+        count = len(images.skipped)
+        several = f"s, the first {images.skipped[0]}" if count > 1 else f", {images.skipped[0]}"
+        progress(f"skipped {count} unreadable image{several}")
     if images.left_out:
         progress(f"left out {images.left_out}")
     return images
 
 
-def _check_count(config: Config, images: ImageSet, of_model: bool) -> None:
+def _check_count(config: Config, images: ImageSet, of_model: bool, trains: bool) -> None:
     """Refuses fewer images than are needed; names the flags that can help, where any can.
 
     Raises:
@@ -117,7 +121,7 @@ def _check_count(config: Config, images: ImageSet, of_model: bool) -> None:
             f"{images.source} leave {test} test image: at least 2 are needed, for the penalty and the "
             f"figures; give more images{other}."
         )
-    if not of_model or train >= config.batch_size:
+    if train >= (config.batch_size if trains else needed):
         return
     many = f"{train} training image{'s' * (train != 1)}"
     if train >= needed:

@@ -62,7 +62,7 @@ def build(config: Config, images: ImageSet) -> Wae:
     """
     model = by_name.from_config(config, images.image_shape, len(images.train))
     model.schedules.length_given = True  # the run's, in whatever parts it is fitted
-    if not tf.config.list_physical_devices("GPU"):
+    if not tf.config.get_visible_devices("GPU"):
         _check_memory(config, model, len(images.train))
     return model
 

@@ -117,7 +117,7 @@ def _train(
 ) -> dict[str, float | None]:
     chief = distribution.is_chief(strategy)
     began = console.began()
-    images = reading.load_images(config)
+    images = reading.load_images(config, trains=True)
     config = setup.with_classes(config, images)
     stop.check()
     length = Length.of(config, len(images.train))
@@ -144,7 +144,9 @@ def _train(
     if chief and start < 0:
         drawing.draw_data(model, config, run, images.train)
 
-    steps_per_call, most = programs.steps_per_call(model, config, length, max(start, 0))
+    steps_per_call, most = programs.steps_per_call(
+        model, config, length, max(start, 0), images.train
+    )
     with strategy.scope():  # not around the rest: what the chief makes alone is its own
         model.compile(steps_per_execution=steps_per_call)
     if start >= 0:
@@ -186,7 +188,7 @@ def _introduce(model: Wae, config: Config, strategy: tf.distribute.Strategy) -> 
     progress(
         f"{config.model}: {operations.parameter_count(model):,} parameters in encoder and decoder"
     )
-    if config.tf32 is not None and not tf.config.list_physical_devices("GPU"):
+    if config.tf32 is not None and not tf.config.get_visible_devices("GPU"):
         progress("--tf32 does nothing here: there is no GPU")
     if (replicas := strategy.num_replicas_in_sync) > 1:
         progress(f"{replicas} replicas, {config.batch_size // replicas} images of a batch on each")

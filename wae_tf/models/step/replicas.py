@@ -162,7 +162,8 @@ def parts(strategy: tf.distribute.Strategy, batch: Any) -> list[Any]:
 
 def rows(batch: Any) -> int:
     """How many rows a batch, or a part of one, has."""
-    return max((leaf.shape[0] for leaf in tf.nest.flatten(batch) if _is_array(leaf)), default=0)
+    leaves = [leaf for leaf in tf.nest.flatten(batch) if _is_array(leaf) and len(leaf.shape)]
+    return max((leaf.shape[0] for leaf in leaves), default=0)
 
 
 def shared(strategy: tf.distribute.Strategy, batch: Any) -> tuple[Any, bool]:
