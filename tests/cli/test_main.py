@@ -18,6 +18,7 @@ from wae_tf.cli.arguments import parse
 from wae_tf.config import Config
 from wae_tf.models import by_name
 from wae_tf.models import operations as operations_module
+from wae_tf.settings import devices
 from wae_tf.training import callbacks, pace, programs
 from wae_tf.training.callbacks import Speed
 
@@ -362,7 +363,7 @@ def test_usual_steps_of_an_execution(monkeypatch):
     assert usual() == 7
     assert usual(batch_size=1000) == 1
     # A GPU: steps of a quarter of a second, at 35% of a product's speed and 0.3 ms besides.
-    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [kind])
+    monkeypatch.setattr(devices, "has_gpu", lambda: True)
     monkeypatch.setattr(pace, "operations_a_second", lambda: operations / 0.35 / 0.0092)
     assert usual() == 26
     monkeypatch.setattr(pace, "operations_a_second", lambda: 1e18)

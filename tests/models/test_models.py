@@ -18,6 +18,7 @@ from wae_tf.models.operations import parameter_count
 from wae_tf.models.step.adam import FusedAdam
 from wae_tf.networks.official import build_adversary, build_decoder, build_encoder
 from wae_tf.objective import penalties
+from wae_tf.settings import devices
 from wae_tf.training.feeding import keep_on_device
 from wae_tf.training.programs import make_one_program
 
@@ -465,7 +466,7 @@ def test_executions_in_one_program_are_the_steps_one_by_one(monkeypatch):
             if most:
                 with monkeypatch.context() as patched:
                     if gpu:
-                        patched.setattr(tf.config, "get_visible_devices", lambda kind: [kind])
+                        patched.setattr(devices, "has_gpu", lambda: True)
                     make_one_program(model, together, most)
             several = {"steps": together} if most else {}
             if held:

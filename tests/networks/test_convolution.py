@@ -14,7 +14,7 @@ from wae_tf.networks import convolution, patches
 from wae_tf.networks.convolution import Conv2D, Conv2DTranspose
 from wae_tf.networks.folding import Folding
 from wae_tf.networks.official import build_decoder, build_encoder
-from wae_tf.settings import Settings
+from wae_tf.settings import Settings, devices
 
 # (H, W, channels, depth, filter, stride): even and odd filters, sides that do not divide, and a
 # stride beyond the filter, where some pixels meet no place.
@@ -51,7 +51,7 @@ def test_products_are_the_convolutions(height, width, channels, depth, size, str
         padding="SAME",
     )
     close(patches.filters_gradient(large, small, size, stride), gradient)
-    monkeypatch.setattr(patches, "on_gpu", lambda: True)
+    monkeypatch.setattr(devices, "has_gpu", lambda: True)
     close(patches.convolved(large, filters, stride), expected)
     close(patches.convolved_back(small, filters, stride, (height, width)), back)
     close(patches.filters_gradient(large, small, size, stride), gradient)
@@ -142,7 +142,7 @@ def test_what_a_gpu_has_by_products_is_keras_own_too(
     """Few channels, fewer places than the filter has, and more than those; by XLA and without."""
     import keras
 
-    monkeypatch.setattr(patches, "on_gpu", lambda: True)
+    monkeypatch.setattr(devices, "has_gpu", lambda: True)
     if padding == "valid" and name == "Conv2D":
         side += 4
     images = normal([3, side, side, channels], 3)
@@ -197,7 +197,7 @@ def test_a_row_shorter_than_the_stride_trains_in_bfloat16(height, width, stride)
     "size, channels, products", [(5, 3, True), (5, 16, True), (16, 3, False), (16, 16, False)]
 )
 def test_patches_on_a_gpu_stay_within_what_the_images_take(size, channels, products, monkeypatch):
-    monkeypatch.setattr(patches, "on_gpu", lambda: True)
+    monkeypatch.setattr(devices, "has_gpu", lambda: True)
     layer = convolution.Conv2D(8, size, strides=1, padding="same")
     layer.build([2, 4, 4, channels])
     assert convolution._Plan(layer, (4, 4)).anything == products
@@ -206,7 +206,7 @@ def test_patches_on_a_gpu_stay_within_what_the_images_take(size, channels, produ
 def test_a_gpu_that_is_hidden_from_tensorflow_is_none(monkeypatch):
     gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [gpu])
-    assert not patches.on_gpu()
+    assert not devices.has_gpu()
     model = wae_tf.WaeMmd((8, 8, 1), zdim=2, encoder_layers=1, decoder_layers=1)
     model.compile()
     assert not model.jit_compile
@@ -220,7 +220,7 @@ def test_networks_train_alike_with_and_without_what_a_gpu_has(side, arch, layers
     images = tf.abs(tf.tanh(normal([4, side, side, 1], 6)))
     found = []
     for on_gpu in (False, True):
-        monkeypatch.setattr(patches, "on_gpu", lambda on_gpu=on_gpu: on_gpu)
+        monkeypatch.setattr(devices, "has_gpu", lambda on_gpu=on_gpu: on_gpu)
         model = wae_tf.WaeMmd(
             (side, side, 1), zdim=2, encoder_filters=16, decoder_filters=16, init_std=0.1,
             encoder_arch=arch.removesuffix("_mod"), decoder_arch=arch, decoder_layers=layers,
@@ -259,7 +259,7 @@ def test_a_gpu_gets_no_convolution_that_xla_takes_for_another(
     """XLA's own conditions: SwapConvOperands; LooksLikeForwardConvolution, of filters' gradients."""
 
     def taken_for_others(on_gpu):
-        monkeypatch.setattr(patches, "on_gpu", lambda: on_gpu)
+        monkeypatch.setattr(devices, "has_gpu", lambda: on_gpu)
         model = wae_tf.WaeMmd(
             (side, side, channels), zdim=2, encoder_filters=16, decoder_filters=16, filter_size=size,
             encoder_arch=arch.removesuffix("_mod"), decoder_arch=arch, decoder_layers=layers,
@@ -333,7 +333,7 @@ def test_the_papers_networks_take_products_where_they_were_measured_faster(monke
         "h0_deconv": "filters", "h1_deconv": "", "h2_deconv": "", "hfinal_deconv": "folding",
     }  # fmt: skip
     # On a GPU: where XLA takes the gradients for other convolutions than they are. Filters of 4x4 and 5x5.
-    monkeypatch.setattr(patches, "on_gpu", lambda: True)
+    monkeypatch.setattr(devices, "has_gpu", lambda: True)
     assert plans(**mnist) == {
         "h0_conv": "back", "h1_conv": "", "h2_conv": "filters", "h3_conv": "back filters",
         "h0_deconv": "", "h1_deconv": "", "hfinal_deconv": "back",

@@ -7,7 +7,7 @@ import pytest
 
 from tests.factory import TINY, tiny_model
 from wae_tf.config import Config
-from wae_tf.settings import processor
+from wae_tf.settings import devices, processor
 from wae_tf.training import expectation, pace
 from wae_tf.training.programs import Length
 
@@ -74,7 +74,7 @@ def test_a_processor_that_is_not_known_is_not_judged(tmp_path, monkeypatch, cont
 
 @pytest.fixture
 def cpus(monkeypatch):
-    monkeypatch.setattr(expectation.tf.config, "get_visible_devices", lambda *kind: [])
+    monkeypatch.setattr(devices, "has_gpu", lambda: False)
     monkeypatch.setattr(pace, "operations_a_second", lambda: 1e11)
 
 

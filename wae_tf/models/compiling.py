@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from wae_tf.models import arguments, inputs
 from wae_tf.models.autoencoder import Autoencoder
 from wae_tf.models.step import rates, updates
 from wae_tf.models.step.schedules import Schedules
+from wae_tf.settings import devices
 
 
 class CompiledAutoencoder(Autoencoder):
@@ -90,9 +90,7 @@ class CompiledAutoencoder(Autoencoder):
                 "only: others set the learning rate themselves."
             )
         jit = settings.jit
-        kwargs.setdefault(
-            "jit_compile", bool(tf.config.get_visible_devices("GPU")) if jit is None else jit
-        )
+        kwargs.setdefault("jit_compile", devices.has_gpu() if jit is None else jit)
         kwargs["steps_per_execution"] = steps
         with self.distribute_strategy.scope():  # the model's, wherever this is called
             self._set_optimizers(optimizer, adversary_optimizer, kwargs)

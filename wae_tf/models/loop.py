@@ -16,7 +16,7 @@ from wae_tf.models import calls, inputs, labels
 from wae_tf.models.compiling import CompiledAutoencoder
 from wae_tf.models.step import rates, replicas
 from wae_tf.models.step.running_means import RunningMeans
-from wae_tf.settings import processor
+from wae_tf.settings import devices, processor
 
 #: Types too coarse for weights that are trained; the mixed policies compute in them alone.
 HALF = {"float16", "bfloat16"}
@@ -143,7 +143,7 @@ class Loop(CompiledAutoencoder):
                     f"weights of the {name} are {half}{because}: updates are rounded away, and training "
                     f"stands still or is not finite; layers of dtype='mixed_{half}' keep theirs in float32."
                 )
-        if tf.config.get_visible_devices("GPU"):
+        if devices.has_gpu():
             return
         if told := processor.against_half(self.settings.precision):
             console.warn(f"{told}.")

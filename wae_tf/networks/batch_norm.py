@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from wae_tf.settings import devices
+
 
 @keras.saving.register_keras_serializable("wae_tf")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
@@ -81,7 +83,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             or self.axis not in (-1, 3)
             or self.variable_dtype != "float32"
             or inputs.dtype == "float64"
-            or bool(tf.config.get_visible_devices("GPU"))
+            or devices.has_gpu()
         )
         if derived:
             return super().call(inputs, training=training, mask=mask)

@@ -11,9 +11,9 @@ import keras
 from keras import layers
 
 from wae_tf import streams
-from wae_tf.networks import convolution, dense, patches
+from wae_tf.networks import convolution, dense
 from wae_tf.networks.batch_norm import FusedBatchNormalization
-from wae_tf.settings import Settings
+from wae_tf.settings import Settings, devices
 
 
 @contextlib.contextmanager
@@ -38,7 +38,7 @@ class Builder:
         # Heads and the decoder's last layer stay full under mixed precision.
         self.full_dtype = settings.full_precision
         # Several replicas compute without XLA, whatever `jit` says.
-        by_xla_on_cpu = settings.jit and not (synchronized or patches.on_gpu())
+        by_xla_on_cpu = settings.jit and not (synchronized or devices.has_gpu())
         self.convolutions = layers if by_xla_on_cpu else convolution
         self.dense = dense if settings.jit else layers
         self._drawn = itertools.count()

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from wae_tf.networks import patches
 from wae_tf.networks.folding import FOLD, Folding
+from wae_tf.settings import devices
 
 #: oneDNN's kernels go through the whole filter bank for every image. From the bank's size on (bytes;
 #: more than a last-level cache gives) and up to so many places of the smaller side they wait for
@@ -53,7 +54,7 @@ class _Plan:
     def __init__(self, layer: Any, sides: tuple[Any, ...]):
         kernel, stride = tuple(layer.kernel.shape), layer.strides[0]
         self.padding = layer.padding
-        on_gpu = patches.on_gpu()
+        on_gpu = devices.has_gpu()
         plain = (
             kernel[0] == kernel[1]
             and layer.strides[0] == layer.strides[1]

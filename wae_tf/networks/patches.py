@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from wae_tf.settings import devices
+
 #: On a GPU rows have a multiple of so many numbers: 16 bytes in float32.
 EVEN = 4
-
-
-def on_gpu() -> bool:
-    """Whether TensorFlow has a GPU here that `tf.config.set_visible_devices` has not taken from it."""
-    return bool(tf.config.get_visible_devices("GPU"))
 
 
 def padding_of(side: int, size: int, stride: int, padding: str = "same") -> tuple[int, int, int]:
@@ -24,7 +21,7 @@ def padding_of(side: int, size: int, stride: int, padding: str = "same") -> tupl
 
 def _patches(large: tf.Tensor, size: int, stride: int, padding: str) -> tf.Tensor:
     """The patches [n * h * w, size * size * C] under each place of a convolution."""
-    if on_gpu():
+    if devices.has_gpu():
         found = _slices(large, size, stride, padding)
     else:
         found = tf.image.extract_patches(
@@ -92,7 +89,7 @@ def convolved_back(
     rows = tf.reshape(filters, [-1, depth])
     # Rows that do not come out even keep products from a GPU's units for them.
     columns = size * size * channels
-    odd = -columns % EVEN if on_gpu() else 0
+    odd = -columns % EVEN if devices.has_gpu() else 0
     if odd:
         rows = tf.pad(rows, [[0, odd], [0, 0]])
     product = tf.matmul(tf.reshape(small, [-1, depth]), rows, transpose_b=True)

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from wae_tf.networks.builder import Builder
-from wae_tf.settings import memory
+from wae_tf.settings import devices, memory
 
 
 class Sizes(Builder):
@@ -59,7 +58,7 @@ def check(net: Builder, walk: Callable[[Builder], Any]) -> None:
     Raises:
         FlagError: its weights, their gradients and Adam's moments are more than is free.
     """
-    if tf.config.get_visible_devices("GPU"):
+    if devices.has_gpu():
         return
     sizes = Sizes(net.settings, net.scope)
     walk(sizes)

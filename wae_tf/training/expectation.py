@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 import time
 
-import tensorflow as tf
-
 from wae_tf.config import Config
 from wae_tf.console import duration
 from wae_tf.models import by_name, operations
 from wae_tf.models.wae import Wae
-from wae_tf.settings import memory, processor
+from wae_tf.settings import devices, memory, processor
 from wae_tf.training import pace
 from wae_tf.training.programs import Length
 
@@ -46,7 +44,7 @@ def lines(model: Wae, config: Config, length: Length, start: int) -> list[str]:
     seconds = steps * step
     end = time.localtime(time.time() + seconds)
     epochs = "1 epoch" if length.epochs == 1 else f"{length.epochs} epochs"
-    gpu = bool(tf.config.get_visible_devices("GPU"))
+    gpu = devices.has_gpu()
     half = None if gpu else processor.on_half(config.precision)
     found = [
         f"{epochs} of {length.steps_per_epoch} steps, {steps:,} to go: about "

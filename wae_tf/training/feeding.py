@@ -11,6 +11,7 @@ from wae_tf.config import Config
 from wae_tf.data import batches
 from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_float, to_float_by_table
+from wae_tf.settings import devices
 from wae_tf.training import distribution
 
 #: Bytes of images that a GPU keeps: all of CelebA at 64x64 (2.2 GB), and little beside its memory.
@@ -23,14 +24,14 @@ def device_can_hold(images: np.ndarray, one_program: bool) -> bool:
     On GPUs; and on CPUs where all steps of a call are one program, into which floats would be
     copied. On a CPU without XLA, hold nothing: the input threads gather batches.
     """
-    if tf.config.get_visible_devices("GPU"):
+    if devices.has_gpu():
         return images.nbytes <= MOST_ON_GPU
     return one_program and batches.fits_in_memory(images)
 
 
 def on_many_devices(model: Wae) -> bool:
     """Whether there is another device than one CPU, whose memory is not the process's."""
-    gpu = bool(tf.config.get_visible_devices("GPU"))
+    gpu = devices.has_gpu()
     return gpu or model.distribute_strategy.num_replicas_in_sync > 1
 
 
@@ -58,7 +59,7 @@ def keep_on_device(model: Wae, images_uint8: np.ndarray, labels: np.ndarray | No
         image_tensor = tf.Variable(held, trainable=False, name="images")
     pixel_range = model.settings.pixel_range_of_data
     # The same bits; a table is read byte by byte on a CPU, and float64 is slow on GPUs.
-    floats = to_float_by_table if tf.config.get_visible_devices("GPU") else to_float
+    floats = to_float_by_table if devices.has_gpu() else to_float
 
     def gather(batch: tf.Tensor) -> tf.Tensor:
         if batch.shape.rank != 1 or batch.dtype != tf.int64:

@@ -8,6 +8,8 @@ import time
 
 import tensorflow as tf
 
+from wae_tf.settings import devices
+
 #: The part of a large matrix product's speed that a step's products have, of small steps and of large
 #: ones, by their operations: 90% to 95% were measured of the wide networks (docs/performance.md), a
 #: third to a half of narrow ones.
@@ -24,7 +26,7 @@ def operations_a_second() -> float:
 @functools.cache
 def _measured(tf32: bool) -> float:
     """The best of a few."""
-    side = 4096 if tf.config.get_visible_devices("GPU") else 768
+    side = 4096 if devices.has_gpu() else 768
     matrix = tf.random.stateless_uniform((side, side), (0, 0))
     best = math.inf
     for _ in range(4):
@@ -39,5 +41,5 @@ def seconds_a_step(step_operations: float) -> float:
     (small, low), (large, high) = _OF_PEAK
     place = math.log(max(step_operations, 1.0) / small) / math.log(large / small)
     part = low + (high - low) * min(max(place, 0.0), 1.0)
-    besides = _BESIDES_ON_GPU if tf.config.get_visible_devices("GPU") else _BESIDES
+    besides = _BESIDES_ON_GPU if devices.has_gpu() else _BESIDES
     return step_operations / (part * operations_a_second()) + besides

@@ -16,6 +16,7 @@ from wae_tf.config import Config
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import compiled
+from wae_tf.settings import devices
 from wae_tf.training import feeding, pace
 
 #: Floating-point operations of the steps that one call makes on a CPU, where --steps_per_execution does not
@@ -93,7 +94,7 @@ def usual_steps_per_call(model: Wae, batch_size: int, held: bool = True) -> int:
     if model.distribute_strategy.num_replicas_in_sync > 1:  # there each step is a call anyway
         return 1
     count = operations.operations(model, batch_size)
-    if tf.config.get_visible_devices("GPU"):
+    if devices.has_gpu():
         steps, most = int(SECONDS_OF_CALL / pace.seconds_a_step(count)), MOST_STEPS_ON_GPU
     else:
         steps, most = int(CALL_ON_CPU / count), MOST_STEPS_ON_CPU
@@ -138,7 +139,7 @@ def make_one_program(model: Wae, each: int, most: int) -> None:
         each: the steps of an element.
         most: the most steps that an element may have.
     """
-    fixed = bool(tf.config.get_visible_devices("GPU"))
+    fixed = devices.has_gpu()
     length = each if fixed else most
     names = list(model.running_means.means)
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from wae_tf.config import Config
 from wae_tf.console import progress
@@ -20,7 +19,7 @@ from wae_tf.models.wae import Wae
 from wae_tf.official import weights
 from wae_tf.runs import checkpoints, integrity, measures
 from wae_tf.runs.folder import RunFolder
-from wae_tf.settings import memory, shapes
+from wae_tf.settings import devices, memory, shapes
 from wae_tf.training import reading
 
 #: Bytes of images up to which all are summed: some tenths of a second.
@@ -62,7 +61,7 @@ def build(config: Config, images: ImageSet) -> Wae:
     """
     model = by_name.from_config(config, images.image_shape, len(images.train))
     model.schedules.length_given = True  # the run's, in whatever parts it is fitted
-    if not tf.config.get_visible_devices("GPU"):
+    if not devices.has_gpu():
         _check_memory(config, model, len(images.train))
     return model
 

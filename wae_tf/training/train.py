@@ -22,7 +22,7 @@ from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
-from wae_tf.settings import shapes
+from wae_tf.settings import devices, shapes
 from wae_tf.settings.checks import OF_PAIRS
 from wae_tf.training import (
     distribution,
@@ -188,7 +188,7 @@ def _introduce(model: Wae, config: Config, strategy: tf.distribute.Strategy) -> 
     progress(
         f"{config.model}: {operations.parameter_count(model):,} parameters in encoder and decoder"
     )
-    if config.tf32 is not None and not tf.config.get_visible_devices("GPU"):
+    if config.tf32 is not None and not devices.has_gpu():
         progress("--tf32 does nothing here: there is no GPU")
     if (replicas := strategy.num_replicas_in_sync) > 1:
         progress(f"{replicas} replicas, {config.batch_size // replicas} images of a batch on each")
