@@ -125,6 +125,9 @@ def test_flags_of_another_models_parts_are_told(capsys):
         "--jit does nothing beside --distribute=mirrored"
     ]
     assert not of_model(capsys, "--distribute=mirrored", "--nojit")
+    assert of_model(capsys, "--precision=float64", "--tf32") == [
+        "--tf32 does nothing beside --precision=float64"
+    ]
     arches = ["--encoder_arch=mlp", "--decoder_arch=mlp"]
     assert of_model(capsys, *arches, "--filter_size=3", "--encoder_layers=2") == [
         "--filter_size does nothing beside --encoder_arch=mlp and --decoder_arch=mlp"

@@ -51,6 +51,8 @@ def _beside(config: Config) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield f"for --model={config.model}", ("pretrain", *of)
     if not (config.keep_best or config.early_stopping_patience):
         yield "without --keep_best or --early_stopping_patience", ("best_by",)
+    if config.precision == "float64":
+        yield "beside --precision=float64", ("tf32",)
     if (
         config.jit and config.distribute != "none"
     ):  # replicas' messages are no part of an XLA program
