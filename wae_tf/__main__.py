@@ -5,7 +5,7 @@ import sys
 from wae_tf.console import interruption
 
 if __name__ == "__main__":
-    interruption.leave_at_once("wae_tf", "nothing was begun; the same command begins.")
+    interruption.leave_at_once("wae_tf")
 
 from wae_tf.main import program
 

@@ -182,14 +182,9 @@ class Config(Settings):
                     "be one, and in a program wae_tf.remote.local(address) gives a folder for it."
                 )
         if self.split not in ("official", *registry.fact("dataset", self.dataset, "splits", ())):
-            those = [
-                name
-                for name in registry.names("dataset")
-                if self.split in registry.fact("dataset", name, "splits", ())
-            ]
+            those = " or ".join(registry.having("dataset", "splits", self.split))
             raise FlagError(
-                f"--split={self.split} goes with --dataset={' or '.join(those)} only, not "
-                f"{self.dataset}."
+                f"--split={self.split} goes with --dataset={those} only, not {self.dataset}."
             )
         if self.batch_order == "in_order" and self.distribute != "none":
             raise FlagError(

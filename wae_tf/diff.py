@@ -20,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from wae_tf.console import interruption, quiet
 
 if __name__ == "__main__":
-    interruption.leave_at_once("wae_tf.diff", "nothing was begun; the same command begins.")
+    interruption.leave_at_once("wae_tf.diff")
 
 from wae_tf.errors import UserError, sentence_of_a_file
 from wae_tf.official.parity import compare

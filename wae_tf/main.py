@@ -2,9 +2,9 @@
 
 With no flags it trains WAE-MMD on handwritten digits that need no download. The settings come from
 the preset of data set and model (flags/D_M.flags), then from any --flagfile, then from the command
-line, which always wins. --mode=evaluate, sample, interpolate and export work on a finished run: they
-take its settings from its --work_dir. --mode=classifier trains a classifier of a labelled data set, which
---mode=evaluate measures distances by.
+line, which always wins. Modes such as evaluate, sample and export work on a run that is there: they take
+its settings from its --work_dir. --mode=classifier trains a classifier of a labelled data set, which
+--mode=evaluate measures distances by; --mode=compare sets runs side by side.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from wae_tf.console import interruption
 
 if __name__ == "__main__":
-    interruption.leave_at_once("wae_tf", "nothing was begun; the same command begins.")
+    interruption.leave_at_once("wae_tf")
 
 from wae_tf import console
 from wae_tf.cli import arguments as cli_arguments

@@ -115,6 +115,11 @@ def fact(kind: str, name: str, fact: str, default: Any = None) -> Any:
     return entry(kind, name).facts.get(fact, default)
 
 
+def having(kind: str, fact: str, value: Any) -> list[str]:
+    """The names of a kind's entries one of whose facts, several values, has this one."""
+    return [name for name in names(kind) if value in entry(kind, name).facts.get(fact, ())]
+
+
 def load(kind: str, name: str) -> Entry:
     """The entry with its implementation and all its facts; imports its module.
 

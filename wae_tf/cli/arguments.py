@@ -15,7 +15,7 @@ from absl import flags
 from wae_tf import registry
 from wae_tf.cli import completion, flagfiles, help, mistakes, mode_flags, number_flags, presets
 from wae_tf.config import Config
-from wae_tf.console import quiet
+from wae_tf.console import progress, quiet
 from wae_tf.errors import FlagError, UserError
 from wae_tf.evaluation.options import Options
 from wae_tf.settings.checks import check_number, check_text
@@ -279,7 +279,6 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
         folder = os.path.expanduser(values.work_dir or usual)
         run_flags = Path(folder) / "flags.flags"
         if run_flags.is_file():
-            from wae_tf.console import progress
             from wae_tf.runs import integrity
             from wae_tf.runs.folder import RunFolder
 

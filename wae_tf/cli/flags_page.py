@@ -28,7 +28,7 @@ def markdown() -> str:
         "| `--mode` | what it does | what it uses |",
         "| --- | --- | --- |",
     ]
-    for mode in sorted(registry.names("mode"), key=lambda mode: mode != "train"):
+    for mode in help.modes_in_order():
         parts.append(f"| `{mode}` | {registry.entry('mode', mode).help} | {_used(mode, values)} |")
     for title, names in help.groups(values):
         parts += [f"\n## {title}\n", "| flag | default | |", "| --- | --- | --- |"]

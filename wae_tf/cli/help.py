@@ -17,6 +17,8 @@ from wae_tf.errors import FlagError, suggestions
 
 #: What `--help` asks for: a summary, one mode, or everything.
 SUMMARY, EVERYTHING = "", "full"
+#: How a command line asks for it.
+_ASKS, _ASKS_FOR_EVERYTHING = ("help", "h", "helpshort"), ("helpfull", "help-full", "help_full")
 
 #: The purposes of settings, in the order that they are shown in. Each begins at a field of Config and
 #: ends where the next one begins there.
@@ -55,9 +57,9 @@ def asked(arguments: Sequence[str]) -> str | None:
     """
     for argument in arguments:
         name, _, topic = argument.lstrip("-").partition("=")
-        if argument.startswith("-") and name in ("helpfull", "help-full", "help_full"):
+        if argument.startswith("-") and name in _ASKS_FOR_EVERYTHING:
             return EVERYTHING
-        if argument.startswith("-") and name in ("help", "h", "helpshort"):
+        if argument.startswith("-") and name in _ASKS:
             topic = topic.strip()
             if topic in (SUMMARY, EVERYTHING, *registry.names("mode")):
                 return topic
@@ -73,7 +75,7 @@ def asked(arguments: Sequence[str]) -> str | None:
 
 def without(arguments: Sequence[str]) -> list[str]:
     """The arguments but for those that ask for help."""
-    names = ("help", "h", "helpshort", "helpfull", "help-full", "help_full")
+    names = (*_ASKS, *_ASKS_FOR_EVERYTHING)
     return [
         argument
         for argument in arguments
@@ -90,18 +92,19 @@ def text(topic: str, values: flags.FlagValues, of: str) -> str:
         of: what these are the values of.
     """
     width = min(shutil.get_terminal_size((80, 24)).columns, 100) if sys.stdout.isatty() else 80
-    lines = [f"{_USAGE}", "", *textwrap.wrap(_ABOUT, width), ""]
+    lines = [_USAGE, "", *textwrap.wrap(_ABOUT, width), ""]
     if topic in (SUMMARY, EVERYTHING):
         lines += ["Modes (--help=MODE lists the flags of one):"]
-        for mode in sorted(registry.names("mode"), key=lambda mode: mode != "train"):
-            entry = registry.entry("mode", mode)
-            lines += _entry(f"--mode={mode}", entry.help, width)
+        for mode in modes_in_order():
+            lines += _entry(f"--mode={mode}", registry.entry("mode", mode).help, width)
         lines += [""]
     else:
         lines = [f"--mode={topic}: {registry.entry('mode', topic).help}", ""]
     lines += [*textwrap.wrap(f"Values are those of {of}.", width), ""]
     for title, names in groups(values):
-        used = [name for name in names if _belongs(topic, name)]
+        used = names
+        if topic not in (SUMMARY, EVERYTHING):
+            used = [name for name in names if mode_flags.uses(topic, name)]
         if not used:
             continue
         lines.append(title)
@@ -122,6 +125,11 @@ def text(topic: str, values: flags.FlagValues, of: str) -> str:
     return "\n".join(lines).rstrip()
 
 
+def modes_in_order() -> list[str]:
+    """The names of the modes, train first."""
+    return sorted(registry.names("mode"), key=lambda mode: mode != "train")
+
+
 def groups(values: flags.FlagValues) -> Iterator[tuple[str, list[str]]]:
     """The purposes, and the flags of each."""
     begins = {first: title for title, first in _BEGINS.items()}
@@ -137,14 +145,6 @@ def groups(values: flags.FlagValues) -> Iterator[tuple[str, list[str]]]:
             own.setdefault(mode_flags.modes_of(name), []).append(name)
     for modes, names in sorted(own.items(), key=lambda item: item[0]):
         yield " and ".join(f"--mode={mode}" for mode in modes) or "Every mode", names
-
-
-def _belongs(topic: str, name: str) -> bool:
-    if topic == EVERYTHING:
-        return True
-    if topic != SUMMARY:
-        return mode_flags.uses(topic, name)
-    return True
 
 
 def _in_short(name: str, values: flags.FlagValues) -> str:

@@ -13,7 +13,8 @@ from wae_tf import registry
 from wae_tf.cli import mode_flags
 from wae_tf.config import Config
 from wae_tf.console import lean, progress
-from wae_tf.errors import FlagError, RunError
+from wae_tf.errors import DataError, FlagError, RunError
+from wae_tf.files import replacing
 from wae_tf.registry import register
 from wae_tf.runs import compiled, integrity, measures
 from wae_tf.runs.folder import RunFolder
@@ -105,7 +106,6 @@ def _sample(config: Config, values: flags.FlagValues) -> None:
 
     from wae_tf.evaluation import samplers
     from wae_tf.figures import of_model
-    from wae_tf.files import replacing
     from wae_tf.models import passes
     from wae_tf.pixels import to_unit
     from wae_tf.training import resuming
@@ -189,7 +189,6 @@ def _interpolate(config: Config, values: flags.FlagValues) -> None:
     },
 )
 def _explore(config: Config, values: flags.FlagValues) -> None:
-    from wae_tf.errors import DataError
     from wae_tf.explore import opening
 
     opening.check(values.port, values.explore_rows)

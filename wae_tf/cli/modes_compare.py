@@ -7,6 +7,7 @@ from pathlib import Path
 from absl import flags
 
 from wae_tf.config import Config
+from wae_tf.console import progress
 from wae_tf.errors import RunError
 from wae_tf.registry import register
 
@@ -28,17 +29,22 @@ def compare(config: Config, values: flags.FlagValues) -> None:
     Raises:
         UserError: runs that cannot be compared, or a folder that cannot be written to.
     """
-    from wae_tf.console import progress
-    from wae_tf.evaluation import comparison, comparison_limits, comparison_page, comparison_rows
+    from wae_tf.evaluation import (
+        comparison,
+        comparison_limits,
+        comparison_page,
+        comparison_rows,
+        tables,
+    )
 
     runs = comparison.read(values.runs, progress)
     told, _ = comparison_rows.rows(runs)
     head = ["", *(run.name for run in runs)]
     numbers = [[row.name, *row.cells, row.better] for row in told]
-    print(comparison_rows.text_table([*head, "better"], numbers))
+    print("\n".join(tables.aligned([*head, "better"], numbers)))
     if differing := comparison.differing_flags(runs):
         lines = [[f"--{name}", *row] for name, row in differing.items()]
-        print(f"\n{comparison_rows.text_table(head, lines)}")
+        print("\n".join(["", *tables.aligned(head, lines)]))
     for sentence in comparison_limits.sentences(runs):
         print(f"\n{sentence}", end="")
     folder = Path(config.folder if values.work_dir else FOLDER)

@@ -176,13 +176,13 @@ def listening(advice: str) -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def leave_at_once(name: str, advice: str) -> None:
+def leave_at_once(name: str) -> None:
     """Ends this process at a signal, until `listening`: for its imports, in which nothing can be lost.
 
     Args:
         name: of the command, before the sentence.
-        advice: see `Interrupted`.
     """
+    advice = "nothing was begun; the same command begins."
 
     def leave(number: int, frame: Any) -> None:
         with contextlib.suppress(OSError):

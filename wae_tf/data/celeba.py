@@ -13,7 +13,7 @@ import numpy as np
 from wae_tf.data import archives, cache, decoding, headers, image_set, picture_files, splits
 from wae_tf.data import tfds as tfds_source
 from wae_tf.data.archives import Files
-from wae_tf.data.image_set import ImageSet, layout
+from wae_tf.data.image_set import ImageSet
 from wae_tf.data.writer import Accept, Writer
 from wae_tf.errors import DataError
 from wae_tf.registry import register
@@ -117,7 +117,7 @@ def celeba(
     key: dict[str, Any] = {"crop": crop, **({} if side == 64 else {"side": side})}
     how = crop if side == 64 else f"{crop} at {side}x{side}"
     if data_dir is None:
-        builder = tfds_source.prepare("celeba", layout("celeba"))
+        builder = tfds_source.prepare("celeba")
         return _celeba_from_tfds(builder, cache_dir, decode, key, how, skip_bad_images, accept)
     if found is None:
         builder = tfds_source.prepared_in("celeba", data_dir) if data_dir.is_dir() else None

@@ -10,7 +10,7 @@ import numpy as np
 from wae_tf.data import archives, cache, image_set, splits
 from wae_tf.data import tfds as tfds_source
 from wae_tf.data.arrays import NpzMember
-from wae_tf.data.image_set import _NUMPY_123, ImageSet, layout
+from wae_tf.data.image_set import NUMPY_123, ImageSet
 from wae_tf.data.writer import Writer
 from wae_tf.errors import DataError
 from wae_tf.registry import register
@@ -69,7 +69,7 @@ def dsprites(data_dir: Path | None, cache_dir: str | None) -> ImageSet:
     path: Path | None = None
     builder: Any = None
     if data_dir is None:
-        builder = tfds_source.prepare("dsprites", layout("dsprites"))
+        builder = tfds_source.prepare("dsprites")
     else:
         path = _find(data_dir)
         builder = None if path else tfds_source.prepared_in("dsprites", data_dir)
@@ -89,9 +89,7 @@ def dsprites(data_dir: Path | None, cache_dir: str | None) -> ImageSet:
         writer.start(count, (64, 64, 1))
         place_of_row = np.argsort(splits.numpy_order(count))
         done, most = 0, 0
-        pieces = (
-            member.pieces(_PIECE) if path else tfds_source.image_pieces(builder, "train", _PIECE)
-        )
+        pieces = member.pieces(_PIECE) if path else tfds_source.image_pieces(builder, _PIECE)
         for piece in pieces:
             piece = piece.view(np.uint8).reshape(-1, 64, 64, 1)
             most = max(most, int(piece.max(initial=0)))
@@ -108,7 +106,7 @@ def dsprites(data_dir: Path | None, cache_dir: str | None) -> ImageSet:
 
     images, _ = cache.open_or_build(cache_dir, "dsprites", key, fill)
     train, words = splits.cut(count, 10_000)
-    label = _NUMPY_123 if path else "TFDS has only a train split: NumPy shuffle with seed 123"
+    label = NUMPY_123 if path else "TFDS has only a train split: NumPy shuffle with seed 123"
     return ImageSet(
         "dsprites", images[:train], images[train:], None, None, f"{label}, {words}", where,
         zero_and_one=True,

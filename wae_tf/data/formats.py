@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import pickle
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +30,12 @@ def read_idx(path: Path) -> np.ndarray:
     Raises:
         DataError: the file is not idx, or shorter or longer than its header says.
     """
-    try:
-        with headers.open_unpacked(path) as file:
-            shape = _idx_header(path, file)
-            expected = math.prod(shape)
-            if expected > _LARGEST:
-                raise DataError(f"{path} announces {expected:,} bytes: more than any idx data set.")
-            data = file.read(expected + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read ({first_line(error)}).") from error
+    with _unpacked(path) as file:
+        shape = _idx_header(path, file)
+        expected = math.prod(shape)
+        if expected > _LARGEST:
+            raise DataError(f"{path} announces {expected:,} bytes: more than any idx data set.")
+        data = file.read(expected + 1)
     if len(data) != expected:
         found = f"{len(data):,}" if len(data) < expected else "more"
         raise DataError(
@@ -47,9 +46,16 @@ def read_idx(path: Path) -> np.ndarray:
 
 def idx_shape(path: Path) -> tuple[int, ...]:
     """The shape that an idx file's header announces; DataError as `read_idx`."""
+    with _unpacked(path) as file:
+        return _idx_header(path, file)
+
+
+@contextlib.contextmanager
+def _unpacked(path: Path) -> Iterator[Any]:
+    """A file open for reading, unpacked on the way; what goes wrong within is a DataError."""
     try:
         with headers.open_unpacked(path) as file:
-            return _idx_header(path, file)
+            yield file
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read ({first_line(error)}).") from error
 
@@ -79,13 +85,10 @@ def read_cifar_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
         DataError: the file is no CIFAR-10 batch. A pickle is read without running any code of it:
             one that names anything but arrays and plain values is refused.
     """
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise DataError(f"{path} has {path.stat().st_size:,} bytes: no CIFAR-10 batch.")
-        with headers.open_unpacked(path) as file:
-            raw = file.read(_LARGEST)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read ({first_line(error)}).") from error
+    with _unpacked(path) as file:
+        if (size := path.stat().st_size) > _LARGEST:
+            raise DataError(f"{path} has {size:,} bytes: no CIFAR-10 batch.")
+        raw = file.read(_LARGEST)
     _check_cifar_head(path, raw[:4096])
     if ".bin" in path.suffixes:
         if not raw or len(raw) % 3073:
@@ -115,11 +118,8 @@ def of_ten_classes(path: Path, labels: np.ndarray) -> np.ndarray:
 
 def check_cifar_batch(path: Path) -> None:
     """Refuses a file that is something else by its first bytes."""
-    try:
-        with headers.open_unpacked(path) as file:
-            head = file.read(4096)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read ({first_line(error)}).") from error
+    with _unpacked(path) as file:
+        head = file.read(4096)
     _check_cifar_head(path, head)
 
 

@@ -15,12 +15,14 @@ from wae_tf.data import arrays, headers, keras_files, splits
 from wae_tf.data import tfds as tfds_source
 from wae_tf.errors import DataError
 
-_NUMPY_123 = "official: NumPy shuffle with seed 123"
+NUMPY_123 = "official: NumPy shuffle with seed 123"
+#: How far below --data_dir a data set is looked for.
+_LEVELS, _MOST = 3, 200
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageSet:
-    """Images of one data set, split into train and test, as bytes.
+    """Images of one data set, split into train and test, as bytes; or other rows, as float32 [N, ...].
 
     Attributes:
         name: what --dataset calls it.
@@ -71,7 +73,7 @@ def pooled(
     labels: np.ndarray,
     test: int,
     source: str,
-    label: str = _NUMPY_123,
+    label: str = NUMPY_123,
 ) -> ImageSet:
     """Shuffles NumPy's way with seed 123 and cuts the last `test` images off."""
     order = splits.numpy_order(len(images))
@@ -137,7 +139,7 @@ def fetched(name: str, read: Callable[[Path], Parts]) -> ImageSet:
         builder = None
     if builder is None and kept is None:
         try:
-            builder = tfds_source.prepare(name, layout(name))
+            builder = tfds_source.prepare(name)
         except tfds_source.DownloadFailed:
             if (kept := keras_files.download(name)) is None:
                 raise
@@ -181,14 +183,14 @@ def first_file(folder: Path, names: Sequence[str], gzip: bool = True) -> Path | 
     return None
 
 
-def folders_below(folder: Path, levels: int = 3, most: int = 200) -> list[str]:
-    """The folders inside a folder, some levels deep, as paths relative to it."""
+def _folders_below(folder: Path) -> list[str]:
+    """The folders inside a folder, _LEVELS deep and _MOST at the most, as paths relative to it."""
     found: list[str] = []
     for place, folders, _ in os.walk(folder):
         below = Path(place).relative_to(folder)
-        if len(found) >= most:
+        if len(found) >= _MOST:
             break
-        if len(below.parts) < levels:
+        if len(below.parts) < _LEVELS:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
         else:
             folders[:] = []
@@ -217,7 +219,7 @@ def most_whole(
     best = max((parts_in(folder / below) for below in usual), key=len)
     if len(best) == count:
         return best
-    deeper = [parts_in(folder / below) for below in folders_below(folder) if may_be(below)]
+    deeper = [parts_in(folder / below) for below in _folders_below(folder) if may_be(below)]
     whole = [found for found in deeper if len(found) == count]
     return whole[0] if len(whole) == 1 else best
 

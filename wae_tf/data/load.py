@@ -52,10 +52,11 @@ def load(
         test_size: keep the first so many test images; for digits and folder, where no test images are
             told apart, the number of test images.
         skip_bad_images: leave out files that cannot be decoded, and list them in `skipped`.
-        accept: raises on a shape (H, W, C) that is of no use, before pictures are decoded.
+        accept: raises on a shape, (H, W, C) of pictures, that is of no use, before they are decoded.
 
     Returns:
-        The images, uint8 0 to 255, shuffled and split as `split` says.
+        The images, uint8 0 to 255, or the rows of data that are no pictures, float32, shuffled and split
+        as `split` says.
 
     Raises:
         DataError: the files are missing, damaged, of another layout, or fewer than asked for.
@@ -103,7 +104,7 @@ def check(
     look = registry.load("dataset", dataset).facts.get("check")
     if path is None:
         if registry.fact("dataset", dataset, "tfds") and keras_files.kept(dataset) is None:
-            tfds.check_home(dataset, layout(dataset))
+            tfds.check_home(dataset)
         return
     if look is None:
         return
@@ -149,14 +150,8 @@ def _checked(
     asked["crop"] = None if crop == CROPS[0] else crop
     for flag, value in asked.items():
         if value is not None and flag not in facts.get("flags", ()):
-            those = [
-                name
-                for name in registry.names("dataset")
-                if flag in registry.fact("dataset", name, "flags", ())
-            ]
-            raise FlagError(
-                f"--{flag} goes with --dataset={' or '.join(those)} only, not {dataset}."
-            )
+            those = " or ".join(registry.having("dataset", "flags", flag))
+            raise FlagError(f"--{flag} goes with --dataset={those} only, not {dataset}.")
     if channels not in (None, 1, 3):
         raise FlagError(f"--channels={channels} is not 1 or 3.")
     for flag, value in {

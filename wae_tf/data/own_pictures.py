@@ -133,7 +133,7 @@ def _shuffled(parts: Sequence[Sequence[str]], good: Any) -> list[str]:
 def _zeros_and_ones(files: Files, names: Sequence[str]) -> bool:
     """Whether the pixels are 0 and 1: as some masks are stored, and nearly black as bytes."""
     found = decoding.look_at_some(files, names, picture_files.largest, skip_bad=True)
-    return max((most for most, _ in found), default=0) == 1
+    return max(found, default=0) == 1
 
 
 def _check_light(writer: Writer, where: object) -> None:

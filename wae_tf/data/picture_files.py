@@ -202,17 +202,16 @@ def centre_square(image: Image.Image, side: int) -> Image.Image:
     return image.resize((side, side), Image.Resampling.LANCZOS)
 
 
-def largest(data: bytes) -> tuple[int, int]:
-    """The largest pixel of a picture, and the largest that its type has: 255 or 65535.
+def largest(data: bytes) -> int:
+    """The largest pixel of a picture.
 
     Raises:
         BadPicture: it cannot be decoded.
     """
     image = open_picture(data)
     _load(image)
-    if image.mode.startswith("I"):
-        return int(np.asarray(image).max(initial=0)), 65535
-    return int(np.asarray(image.convert("RGB")).max(initial=0)), 255
+    pixels = np.asarray(image if image.mode.startswith("I") else image.convert("RGB"))
+    return int(pixels.max(initial=0))
 
 
 def _stretched(image: Image.Image) -> Image.Image:

@@ -54,7 +54,7 @@ def may_be_in(dataset: str, root: Path) -> bool:
     return any(any(below.glob(f"{depth}dataset_info.json")) for depth in ("*/", "*/*/"))
 
 
-def check_home(dataset: str, layout: str) -> None:
+def check_home(dataset: str) -> None:
     """Refuses a data set that is not in TFDS's own folder and cannot be downloaded; does not ask TFDS.
 
     Raises:
@@ -67,28 +67,24 @@ def check_home(dataset: str, layout: str) -> None:
     if elsewhere or importlib.util.find_spec("tensorflow_datasets") is None:
         return  # TFDS itself is asked later
     if not _reachable(url):
-        raise _unreachable(dataset, home, layout)
+        raise _unreachable(dataset, home)
 
 
-def _unreachable(dataset: str, home: Any, layout: str) -> DataError:
+def _unreachable(dataset: str, home: Any) -> DataError:
     url = registry.fact("dataset", dataset, "tfds_file")
     return DataError(
         f"{dataset} is not in {home} and {url} cannot be reached to download it: "
-        f"{_instead(dataset, layout)}."
+        f"{_instead(dataset)}."
     )
 
 
-def _instead(dataset: str, layout: str) -> str:
-    name = registry.fact("dataset", dataset, "tfds")
+def _instead(dataset: str) -> str:
+    name, layout = (registry.fact("dataset", dataset, fact) for fact in ("tfds", "layout"))
     return f"give --data_dir with {layout}, or a folder where TFDS has prepared {name}"
 
 
-def prepare(dataset: str, layout: str) -> Any:
+def prepare(dataset: str) -> Any:
     """The builder of a prepared data set in TFDS's own folder, downloaded first if need be.
-
-    Args:
-        dataset: our name of the data set.
-        layout: what --data_dir would have to hold, for messages.
 
     Raises:
         DataError: it is not there and the download cannot start.
@@ -100,12 +96,12 @@ def prepare(dataset: str, layout: str) -> Any:
         return builder
     # Asked first: without a network TFDS itself tries for minutes.
     if not _reachable(url):
-        raise _unreachable(dataset, builder.data_dir_root, layout)
+        raise _unreachable(dataset, builder.data_dir_root)
     try:
         builder.download_and_prepare()
     except Exception as error:  # every source fails in its own way
         raise DownloadFailed(
-            f"TFDS could not prepare {name} ({first_line(error)}): {_instead(dataset, layout)}."
+            f"TFDS could not prepare {name} ({first_line(error)}): {_instead(dataset)}."
         ) from error
     return builder
 
@@ -129,13 +125,13 @@ def encoded_images(builder: Any, split: str) -> Iterator[bytes]:
             yield row["image"].numpy()
 
 
-def image_pieces(builder: Any, split: str, rows: int) -> Iterator[np.ndarray]:
-    """A split's images in order, uint8 [at most `rows`, H, W, C] at a time."""
+def image_pieces(builder: Any, rows: int) -> Iterator[np.ndarray]:
+    """The training images in order, uint8 [at most `rows`, H, W, C] at a time."""
     import tensorflow_datasets as tfds
 
     decoders = tfds.decode.PartialDecoding({"image": True})
     with _one_sentence(builder):
-        images = builder.as_dataset(split=split, shuffle_files=False, decoders=decoders)
+        images = builder.as_dataset(split="train", shuffle_files=False, decoders=decoders)
         for piece in images.batch(rows).prefetch(2):
             yield piece["image"].numpy()
 

@@ -17,8 +17,8 @@ from wae_tf.console import interruption
 from wae_tf.errors import DataError
 from wae_tf.files import read_text
 
-#: Raises a FlagError on a shape (H, W, C) that the run's networks cannot have.
-Accept = Callable[[tuple[int, int, int]], None] | None
+#: Raises a FlagError on a shape, (H, W, C) of pictures, that the run's networks cannot have.
+Accept = Callable[[tuple[int, ...]], None] | None
 
 #: Seconds of decoding that a kill may cost.
 _NOTED_EVERY = 5.0

@@ -16,10 +16,13 @@ from wae_tf.models.wae import Wae
 from wae_tf.objective import costs
 from wae_tf.settings import shapes
 
+#: Samples, and at most as many data and reconstructions, whose sharpness is measured.
+SHARPNESS_OF = 1000
 
-def sharpness(images: np.ndarray, batch_size: int = 500) -> np.ndarray:
+
+def sharpness(images: np.ndarray) -> np.ndarray:
     """`costs.sharpness` of each image, float32 [n]; images float, in the model's pixel range."""
-    return passes.in_batches(costs.sharpness, images, batch_size)
+    return passes.in_batches(costs.sharpness, images, 500)
 
 
 def test_terms(
@@ -100,16 +103,14 @@ def sharpnesses(
     test: np.ndarray,
     *,
     batch_size: int = 100,
-    sample_count: int = 1000,
     labels: np.ndarray | None = None,
 ) -> dict[str, float]:
     """`sharpness_of` samples, drawn with the run's seed, of reconstructions and of data.
 
     Args:
         model: the model.
-        test: uint8 [n, H, W, C]; of at most the first `sample_count`.
+        test: uint8 [n, H, W, C]; of at most the first SHARPNESS_OF.
         batch_size: images a call.
-        sample_count: samples.
         labels: int64 [n], which a model with classes needs.
 
     Returns:
@@ -117,14 +118,11 @@ def sharpnesses(
     """
     if not model.of_pictures:
         return {}
-    some = np.asarray(test[:sample_count])
-    samples = passes.samples(model, sample_count, batch_size, seed=model.settings.seed)
+    some, own = np.asarray(test[:SHARPNESS_OF]), passes.first(labels, SHARPNESS_OF)
+    samples = passes.samples(model, SHARPNESS_OF, batch_size, seed=model.settings.seed)
     return {
         **sharpness_of(samples, "samples"),
-        **sharpness_of(
-            passes.reconstructions(model, some, batch_size, passes.first(labels, sample_count)),
-            "reconstructions",
-        ),
+        **sharpness_of(passes.reconstructions(model, some, batch_size, own), "reconstructions"),
         **sharpness_of(passes.in_batches(model.as_pixels, some, batch_size), "data"),
     }
 
@@ -167,7 +165,6 @@ def evaluate(
     test: np.ndarray,
     *,
     batch_size: int = 100,
-    sample_count: int = 1000,
     test_codes: np.ndarray | None = None,
     labels: np.ndarray | None = None,
     progress: Callable[[str], None] = lambda line: None,
@@ -178,7 +175,6 @@ def evaluate(
         model: the model.
         test: uint8 [n, H, W, C], all test images.
         batch_size: images a call.
-        sample_count: samples (and at most as many data and reconstructions) for sharpness.
         test_codes: `passes.codes` of all test images, where they are known already.
         labels: int64 [n], which a model with classes needs.
         progress: is called with a line before each part.
@@ -190,10 +186,8 @@ def evaluate(
     progress(f"reconstructing {len(test)} test {shapes.kind_of(model.image_shape).many}")
     terms = test_terms(model, test, batch_size, labels)
     if model.of_pictures:
-        progress(f"sharpness of {sample_count} samples")
-    sharp = sharpnesses(
-        model, test, batch_size=batch_size, sample_count=sample_count, labels=labels
-    )
+        progress(f"sharpness of {SHARPNESS_OF} samples")
+    sharp = sharpnesses(model, test, batch_size=batch_size, labels=labels)
     if test_codes is None:
         test_codes = passes.codes(model, test, batch_size)
     moments = codes.moments(test_codes, passes.prior_std(model))

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from wae_tf.evaluation.distances import FeatureNetwork, Progress
 from wae_tf.files import of_user, read_text, sync, write_atomically
 from wae_tf.networks.builder import channels_last
 from wae_tf.pixels import to_float
+from wae_tf.runs.numbers import checksum
 
 FEATURES = 64
 BATCH, RATE, STEPS = 100, 1e-3, 3000
@@ -156,7 +156,7 @@ def _save(folder: Path, model: keras.Model, facts: Facts) -> None:
         sync(part)
         os.replace(part, folder / facts.network)
         known = json.loads(json.dumps(dataclasses.asdict(facts)))
-        text = json.dumps({**known, "sum": _sum(known)}, indent=2)
+        text = json.dumps({**known, "sum": checksum(known)}, indent=2)
         write_atomically(folder / FACTS_FILE, text + "\n")
         for path in (*folder.glob("classifier*.keras"), *folder.glob(".new-classifier*.keras")):
             if path.name != facts.network:
@@ -168,10 +168,6 @@ def _save(folder: Path, model: keras.Model, facts: Facts) -> None:
 def _outputs(model: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     made = model(to_float(np.asarray(images), "unit"), training=False)
     return made["features"].numpy(), made["logits"].numpy()
-
-
-def _sum(known: dict[str, Any]) -> int:
-    return zlib.crc32(json.dumps(known, sort_keys=True).encode())
 
 
 def _identity(model: keras.Model, scale: float) -> str:
@@ -206,7 +202,7 @@ def load(folder: str | Path, config: Config, image_shape: tuple[int, ...]) -> Fe
         raise DataError(f"--classifier={folder} holds no classifier. {how(config.dataset)}")
     try:
         known: dict[str, Any] = json.loads(read_text(path / FACTS_FILE))
-        whole = known.pop("sum", _sum(known)) == _sum(known)
+        whole = known.pop("sum", checksum(known)) == checksum(known)
         facts = Facts(**{**known, "image_shape": tuple(known["image_shape"])})
         model = keras.models.load_model(path / Path(facts.network).name)
     except PermissionError as error:

@@ -86,14 +86,14 @@ def moments(codes: np.ndarray, prior_std: float) -> dict[str, float]:
     }
 
 
-def statistics(model: Wae, codes: np.ndarray, *, most: int = MMD_CODES) -> dict[str, float]:
+def statistics(model: Wae, codes: np.ndarray) -> dict[str, float]:
     """Numbers of codes [n, z], a sample of Q_Z, against the prior.
 
     Returns:
-        What `moments` gives; code_correlation_max: largest
-        absolute correlation of two coordinates; code_kurtosis_min and _max: of a coordinate, 3 for
-        a normal one; mmd_test, its null's standard deviation mmd_test_null_std, mmd_test_sigmas (the
-        first over the second) and mmd_test_codes, how many codes it is of.
+        What `moments` gives; code_correlation_max: largest absolute correlation of two coordinates;
+        code_kurtosis_min and _max: of a coordinate, 3 for a normal one; mmd_test, its null's standard
+        deviation mmd_test_null_std, mmd_test_sigmas (the first over the second) and mmd_test_codes, how
+        many codes it is of.
     """
     settings = model.settings
     scaled = np.asarray(codes, np.float64) / passes.prior_std(model)
@@ -101,7 +101,7 @@ def statistics(model: Wae, codes: np.ndarray, *, most: int = MMD_CODES) -> dict[
     centred = (scaled - mean) / np.maximum(std, 1e-12)
     correlation = centred.T @ centred / len(scaled) - np.diag((centred**2).mean(axis=0))
     kurtosis = (centred**4).mean(axis=0)
-    some = codes[:most]
+    some = codes[:MMD_CODES]
     prior_sample = model.sample_prior(len(some), streams.key(settings.seed, "mmd/prior", 0)).numpy()
     width = priors.kernel_width(settings.prior, settings.zdim, priors.unit(settings.prior_scale))
     value, deviation = mmd(some, prior_sample, width), null_std(model, len(some))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 
 import numpy as np
 
@@ -63,9 +62,7 @@ def curves(runs: Sequence[ComparedRun]) -> bytes | None:
         ncols=min(len(lines), 4),
         frameon=False,
     )
-    buffer = BytesIO()
-    drawing.write_png(buffer, figure)
-    return buffer.getvalue()
+    return drawing.png(figure)
 
 
 def _has(run: ComparedRun, column: str) -> bool:

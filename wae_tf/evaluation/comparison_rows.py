@@ -120,17 +120,3 @@ def _best(
     (first, width, index), *others = sorted(known)
     apart = all(value - other > first + width for value, other, _ in others)
     return index if apart else None
-
-
-def text_table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table for a terminal: the first column to the left, the others to the right."""
-    table = [list(head), *map(list, lines)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(head))]
-    table.insert(1, ["-" * width for width in widths])
-    return "\n".join(
-        "  ".join(
-            [row[0].ljust(widths[0])]
-            + [text.rjust(width) for text, width in zip(row[1:], widths[1:], strict=True)]
-        ).rstrip()
-        for row in table
-    )

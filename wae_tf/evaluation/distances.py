@@ -13,7 +13,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,9 @@ from wae_tf.evaluation import tfgan
 from wae_tf.files import cache_folder, open_regular
 
 Progress = Callable[[str], None]
+
+#: Of `count_bias`: pictures at least, and numbers of them at most.
+_LEAST, _POINTS = 64, 5
 
 
 def _silent(line: str) -> None:
@@ -181,16 +184,14 @@ def frechet_of_rows(a: np.ndarray, b: np.ndarray) -> float:
     return frechet_of_moments(*moments(a), *moments(b))
 
 
-def count_bias(
-    made: np.ndarray, real: np.ndarray, least: int = 64, most: int = 5
-) -> list[tuple[int, float]]:
+def count_bias(made: np.ndarray, real: np.ndarray) -> list[tuple[int, float]]:
     """(n, Frechet distance of the first n of `made` to all of `real`), n doubling up to all.
 
     A Frechet distance falls as n grows though nothing gets better: only equal counts compare.
     """
     counts: list[int] = []
     n = len(made)
-    while n >= least and len(counts) < most:
+    while n >= _LEAST and len(counts) < _POINTS:
         counts.append(n)
         n //= 2
     reference = moments(real)
@@ -266,8 +267,3 @@ def nearest(
         order = np.argsort(squares, kind="stable")
         best[row], where[row] = squares[order], where[row][order]
     return where, np.sqrt(best) / unit
-
-
-def bias_text(points: Sequence[tuple[int, float]]) -> str:
-    """The points of `count_bias` in words."""
-    return ", ".join(f"{value:.4g} at {n:,}" for n, value in points)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from wae_tf.config import Config
 from wae_tf.data.image_set import ImageSet
-from wae_tf.evaluation import bootstrap, kernels, manifolds, picture_measures, tfgan
+from wae_tf.evaluation import bootstrap, brief, kernels, manifolds, picture_measures, tfgan
 from wae_tf.evaluation.distances import FeatureNetwork
 from wae_tf.evaluation.lpips import Lpips
 from wae_tf.evaluation.network_measures import PAIRED
@@ -61,8 +61,8 @@ def of_pictures(
         ),
         (
             "sharpness",
-            f"of at most 1,000 pictures in each column, on the pixel range as trained; samples drawn "
-            f"with seed {config.seed}",
+            f"of at most {brief.SHARPNESS_OF:,} pictures in each column, on the pixel range as trained; "
+            f"samples drawn with seed {config.seed}",
         ),
     ]
     for network, _ in networks:

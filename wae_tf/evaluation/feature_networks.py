@@ -57,19 +57,17 @@ def _resize_tail(options: Options) -> str:
 def metric_names(network: FeatureNetwork, options: Options) -> dict[str, str]:
     """The keys in metrics.json of what is measured by a network, by kind (frechet, ..., score)."""
     names = {kind: f"{kind}_{network.name}" for kind in KINDS}
-    if network.name == "inception":
-        names = {kind: name + _resize_tail(options) for kind, name in names.items()}
-        own = OF_INCEPTION.items()
-        names |= {kind: name + _resize_tail(options) for kind, name in own}
-    return names
+    if network.name != "inception":
+        return names
+    return {kind: name + _resize_tail(options) for kind, name in (names | OF_INCEPTION).items()}
 
 
 def titles(network: FeatureNetwork, options: Options) -> dict[str, str]:
     """The same as a table calls them."""
+    named = {kind: f"{title}, {network.title}" for kind, title in KINDS.items()}
     if network.name != "inception":
-        return {kind: f"{title}, {network.title}" for kind, title in KINDS.items()}
+        return named
     tail = _resize_tail(options).replace("_", " (", 1)
     tail += ")" if tail else ""
     own = {"frechet": "FID", "kernel": "KID", "score": "Inception Score"}
-    others = {kind: f"{title}, {network.title}" for kind, title in KINDS.items()}
-    return {kind: f"{title}{tail}" for kind, title in (others | own).items()}
+    return {kind: f"{title}{tail}" for kind, title in (named | own).items()}

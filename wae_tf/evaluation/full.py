@@ -71,7 +71,7 @@ def evaluate(
     numbers, test_codes, sample_codes = any_data.measured(model, config, images, options, progress)
     tail = options.tail
     if tail:
-        some = passes.decoded(model, sample_codes[:1000])
+        some = passes.decoded(model, sample_codes[: brief.SHARPNESS_OF])
         numbers |= brief.sharpness_of(some, f"samples{tail}")
     seen = functools.partial(reconstruction_quality.originals, model)
     pictures = Pictures(
@@ -119,13 +119,13 @@ def evaluate(
         resampling,
     )
     made += rows.quality_rows(numbers, len(images.test))
-    sharp = [min(1000, len(part)) for part in (pictures.samples, images.test)]
-    made += rows.sharpness_rows(numbers, tail, *(sharp if tail else (1000, sharp[1])))
+    sharp = [min(brief.SHARPNESS_OF, len(part)) for part in (pictures.samples, images.test)]
+    made += rows.sharpness_rows(numbers, tail, sharp[0] if tail else brief.SHARPNESS_OF, sharp[1])
     progress(f"nearest of {len(images.train):,} training images")
     where, apart = picture_measures.nearest_training_images(pictures, images.train, seen)
     numbers |= picture_measures.nearest_numbers(apart, pictures, images.train, seen)
-    searched = [min(SEARCHED, len(part)) for part in (pictures.samples, images.test)]
-    made.append(rows.nearest_row(numbers, tail, (searched[0], searched[1])))
+    searched = (min(SEARCHED, len(pictures.samples)), min(SEARCHED, len(images.test)))
+    made.append(rows.nearest_row(numbers, tail, searched))
     numbers |= {**pictures.counts(), **noted}
 
     _draw(model, config, images, sample_codes, run, tail, progress)
@@ -171,12 +171,8 @@ def _draw(
     of_model.draw_samples(
         model, folder / f"samples{tail}.png", decoded, config.pictures, config.picture_columns
     )
-    of_model.draw_samples(
-        model,
-        folder / "data.png",
-        passes.in_batches(model.as_pixels, images.test[: config.pictures]),
-        config.pictures,
-        config.picture_columns,
+    of_model.draw_data(
+        model, folder / "data.png", images.test, config.pictures, config.picture_columns
     )
     of_model.draw_reconstructions(
         model, folder / "reconstructions.png", images.test, config.seed, labels

@@ -38,24 +38,27 @@ _POOLS = ("pool_3:0", "pool_3/Identity:0", "Inception/pool_3:0")
 _LOGITS = ("logits:0", "softmax/logits:0", "Inception/logits:0")
 
 
-def resized(images: Any, method: str = "tf1_bilinear", size: int = SIZE) -> tf.Tensor:
-    """Images of 0 to 255 [n, H, W, C] as floats [n, size, size, 3] for the network.
+def resized(images: Any, method: str = "tf1_bilinear") -> tf.Tensor:
+    """Images of 0 to 255 [n, H, W, C] as floats [n, SIZE, SIZE, 3] for the network.
 
     Args:
         images: uint8 or float; one channel is made three, of more than three the first are taken.
         method: tf1_bilinear, as the reference graph; bilinear, at half-pixel centres without
             antialias; bicubic, with antialias, clipped to 0 and 255.
-        size: the side.
 
     Returns:
         float32 in [-1, 1]: (x - 128) / 128.
     """
-    if method not in RESIZES:
-        raise FlagError(
-            f"--inception_resize={method} is not known; accepted: {', '.join(RESIZES)}."
-        )
+    _check_resize(method)
     colour = prepared.with_channels(tf.cast(images, tf.float32), 3)
-    return (prepared.resized(colour, (size, size), method, to_bytes=False) - 128.0) / 128.0
+    return (prepared.resized(colour, (SIZE, SIZE), method, to_bytes=False) - 128.0) / 128.0
+
+
+def _check_resize(resize: str) -> None:
+    if resize not in RESIZES:
+        raise FlagError(
+            f"--inception_resize={resize} is not known; accepted: {', '.join(RESIZES)}."
+        )
 
 
 def load(source: str, resize: str = "tf1_bilinear") -> FeatureNetwork:
@@ -70,10 +73,7 @@ def load(source: str, resize: str = "tf1_bilinear") -> FeatureNetwork:
         DataError: no such file, or a network of another kind.
         FlagError: an unknown resize.
     """
-    if resize not in RESIZES:
-        raise FlagError(
-            f"--inception_resize={resize} is not known; accepted: {', '.join(RESIZES)}."
-        )
+    _check_resize(resize)
     path = of_user(source)
     if network_files.is_handle(source):
         path = network_files.download(source, "inception")

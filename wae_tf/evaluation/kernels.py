@@ -12,6 +12,7 @@ import tensorflow as tf
 
 #: CMMD (2401.09603, its code's distance.py): the kernel's width, and what the distance is multiplied by.
 SIGMA, SCALE = 10.0, 1000.0
+_BLOCK = 1000  # rows whose kernel is held at once
 
 Kernel = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -32,16 +33,14 @@ def squared_distances(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     return tf.maximum(norms - 2 * tf.matmul(x, y, transpose_b=True), 0.0)
 
 
-def _sums(
-    kernel: Kernel, x: np.ndarray, y: np.ndarray, u: np.ndarray, v: np.ndarray, block: int = 1000
-) -> np.ndarray:
+def _sums(kernel: Kernel, x: np.ndarray, y: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """sum_ij u_ri v_rj k(x_i, y_j) for each r, block by block of x."""
     total = np.zeros(len(u))
     columns, right = tf.constant(y, tf.float64), tf.constant(v.T, tf.float64)
-    for start in range(0, len(x), block):
-        rows = tf.constant(x[start : start + block], tf.float64)
+    for start in range(0, len(x), _BLOCK):
+        rows = tf.constant(x[start : start + _BLOCK], tf.float64)
         weighted = tf.matmul(kernel(rows, columns), right)  # [block, r]
-        total += (weighted.numpy() * u[:, start : start + block].T).sum(axis=0)
+        total += (weighted.numpy() * u[:, start : start + _BLOCK].T).sum(axis=0)
     return total
 
 

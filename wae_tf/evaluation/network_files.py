@@ -20,11 +20,8 @@ def is_handle(source: str) -> bool:
 
 def hash_file(path: Path) -> str:
     """sha256 of a file's bytes."""
-    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hash_files(files: Iterable[Path]) -> str:

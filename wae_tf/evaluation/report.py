@@ -15,7 +15,7 @@ import wae_tf
 from wae_tf.config import Config
 from wae_tf.evaluation import off_prior, page_parts, report_figures
 from wae_tf.evaluation.options import tail_of
-from wae_tf.evaluation.tables import Assessment, number
+from wae_tf.evaluation.tables import HEAD, Assessment, number
 from wae_tf.files import write_atomically
 from wae_tf.runs.folder import RunFolder
 
@@ -162,7 +162,7 @@ def _measured(assessment: Assessment) -> str:
     pictures = page_parts.card(
         "Pictures, measured",
         page_parts.table(
-            ["quantity", "samples", "reconstructions", "data", "better", "pictures"],
+            HEAD,
             [dataclasses.astuple(row) for row in assessment.rows],
             (1, 2, 3),
         ),

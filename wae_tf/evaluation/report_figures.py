@@ -4,21 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from io import BytesIO
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wae_tf.figures import drawing
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = BytesIO()
-    drawing.write_png(buffer, figure)
-    return buffer.getvalue()
 
 
 def codes_figure(codes: tuple[Sequence[float], Sequence[float]]) -> bytes:
@@ -44,7 +33,7 @@ def codes_figure(codes: tuple[Sequence[float], Sequence[float]]) -> bytes:
     if math.isfinite(bound):
         ax.set_ylim(-bound, bound * 1.25)
     ax.legend(loc="upper right", ncols=2, fontsize=9, frameon=False)
-    return _png(figure)
+    return drawing.png(figure)
 
 
 def bias_figure(bias: Sequence[tuple[str, Sequence[tuple[int, float]]]]) -> bytes:
@@ -69,4 +58,4 @@ def bias_figure(bias: Sequence[tuple[str, Sequence[tuple[int, float]]]]) -> byte
     ax.set_ylabel("Frechet distance")
     ax.grid(color="#dddddd")
     ax.legend(fontsize=8, frameon=False, loc="upper right")
-    return _png(figure)
+    return drawing.png(figure)

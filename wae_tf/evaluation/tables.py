@@ -1,4 +1,4 @@
-"""Tables of an evaluation: their rows, and both as text for a terminal."""
+"""Tables of an evaluation: their rows, and both as text for a terminal; no TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from wae_tf.evaluation import distances
+#: Of the columns of `Row`.
+HEAD = ("quantity", "samples", "reconstructions", "data", "better", "pictures")
 
 
 @dataclasses.dataclass
@@ -60,15 +61,12 @@ def number(value: float | None, digits: int = 4) -> str:
 
 def text_table(assessment: Assessment) -> str:
     """Both tables, what they are of, and what was left out, for a terminal."""
-    lines = _aligned(
-        ["quantity", "samples", "reconstructions", "data", "better", "pictures"],
-        [list(dataclasses.astuple(row)) for row in assessment.rows],
-    )
-    lines += ["", *_aligned(["codes and objective", "measured", "ideal"], assessment.model_rows)]
+    lines = aligned(HEAD, [dataclasses.astuple(row) for row in assessment.rows])
+    lines += ["", *aligned(["codes and objective", "measured", "ideal"], assessment.model_rows)]
     lines.append("")
     lines += [f"{what}: {text}" for what, text in assessment.facts]
     lines += [
-        f"bias of {title} with the count: {distances.bias_text(points)}"
+        f"bias of {title} with the count: {', '.join(f'{value:.4g} at {n:,}' for n, value in points)}"
         for title, points in assessment.bias
         if points
     ]
@@ -76,7 +74,8 @@ def text_table(assessment: Assessment) -> str:
     return "\n".join(lines)
 
 
-def _aligned(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+def aligned(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """The lines of a table for a terminal: the first column to the left, the others to the right."""
     cells = [list(head), *([cell or "" for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
 

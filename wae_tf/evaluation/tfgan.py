@@ -25,8 +25,8 @@ from wae_tf.errors import RunError, first_line
 
 #: Images at most for the sliced Wasserstein distance: 64 patches of 7x7x3 floats an image are held.
 SLICED_IMAGES = 2048
-#: TF-GAN's defaults: patches of an image, their side, directions.
-PATCHES, PATCH, DIRECTIONS = 64, 7, 7 * 7 * 3
+#: TF-GAN's defaults: patches of an image, their side, directions, the least side of a pyramid's level.
+PATCHES, PATCH, DIRECTIONS, LEAST_SIDE = 64, 7, 7 * 7 * 3, 16
 
 
 def _stub(name: str, folder: Path) -> types.ModuleType:
@@ -133,18 +133,18 @@ def _seeded(seed: int) -> Iterator[None]:
         np.random.set_state(state)
 
 
-def _square(images: np.ndarray, minimum: int) -> np.ndarray:
-    # The pyramid halves the side while it is at least 2 * minimum, and wants even sides for that.
+def _square(images: np.ndarray) -> np.ndarray:
+    # The pyramid halves the side while it is at least 2 * LEAST_SIDE, and wants even sides for that.
     side = min(images.shape[1:3])
-    if side >= minimum:
-        levels = int(np.log2(side)) - int(np.log2(minimum))
+    if side >= LEAST_SIDE:
+        levels = int(np.log2(side)) - int(np.log2(LEAST_SIDE))
         side -= side % 2**levels
     top, left = (images.shape[1] - side) // 2, (images.shape[2] - side) // 2
     return images[:, top : top + side, left : left + side]
 
 
 def sliced_wasserstein(
-    real: np.ndarray, generated: np.ndarray, seed: int = 0, resolution_min: int = 16
+    real: np.ndarray, generated: np.ndarray, seed: int = 0
 ) -> list[tuple[float, float]]:
     """`sliced_wasserstein_distance` of uint8 images [n, H, W, C] and [m, H, W, C] (1710.10196).
 
@@ -159,20 +159,18 @@ def sliced_wasserstein(
     """
     with _seeded(seed), _quiet():
         scores = _eval().sliced_wasserstein_distance(
-            *_prepared(real, generated, seed, resolution_min), resolution_min=resolution_min
+            *_prepared(real, generated, seed), resolution_min=LEAST_SIDE
         )
     return [(float(among), float(apart)) for among, apart in scores]
 
 
-def _prepared(
-    real: np.ndarray, generated: np.ndarray, seed: int, resolution_min: int
-) -> tuple[tf.Tensor, tf.Tensor]:
+def _prepared(real: np.ndarray, generated: np.ndarray, seed: int) -> tuple[tf.Tensor, tf.Tensor]:
     """As many of both, square, three channels, noise of a grey level added, in [0, 1]."""
     count = min(len(real), len(generated), SLICED_IMAGES)
     rng = np.random.default_rng(seed % 2**64)
 
     def prepared(images: np.ndarray) -> tf.Tensor:
-        images = _square(np.asarray(images[:count]), resolution_min).astype(np.float32)
+        images = _square(np.asarray(images[:count])).astype(np.float32)
         images += rng.random(images.shape, np.float32)
         tensor = tf.convert_to_tensor(images / 256.0)
         if tensor.shape[-1] == 1:
@@ -187,7 +185,6 @@ def projected_patches(
     generated: np.ndarray,
     directions: int,
     seed: int = 0,
-    resolution_min: int = 16,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """What `sliced_wasserstein` sorts, along fewer directions, by TF-GAN's pyramid and patches.
 
@@ -196,7 +193,6 @@ def projected_patches(
         generated: as there.
         directions: random ones; TF-GAN takes DIRECTIONS.
         seed: of noise, patches and directions.
-        resolution_min: as there.
 
     Yields:
         of each level of the pyramid float32 [directions, images, patches of an image] of both.
@@ -205,9 +201,9 @@ def projected_patches(
     parts = importlib.import_module("tensorflow_gan.python.eval.sliced_wasserstein")
     rng = np.random.default_rng([seed % 2**63, directions])
     with _seeded(seed), _quiet():
-        sets = _prepared(real, generated, seed, resolution_min)
+        sets = _prepared(real, generated, seed)
         side = int(sets[0].shape[1])
-        levels = int(np.log2(side)) - int(np.log2(min(resolution_min, side))) + 1
+        levels = int(np.log2(side)) - int(np.log2(min(LEAST_SIDE, side))) + 1
         for pair in zip(*(parts.laplacian_pyramid(one, levels) for one in sets), strict=True):
             along = rng.standard_normal((PATCH * PATCH * 3, directions), np.float32)
             along /= np.sqrt(np.square(along).sum(axis=0))

@@ -100,9 +100,9 @@ class Explorer:
         """The code [z] to begin at: zero, which of a sphere is a point on it."""
         return self.supported(np.zeros((1, self.zdim)) + (self.model.settings.prior == "sphere"))[0]
 
-    def drawn(self, count: int, seed: int) -> np.ndarray:
-        """Codes [count, z] of the prior; the same seed draws the same."""
-        return self.model.sample_prior(count, streams.key(seed, "sample", 0)).numpy()
+    def drawn(self, seed: int) -> np.ndarray:
+        """A code [z] of the prior; the same seed draws the same."""
+        return self.model.sample_prior(1, streams.key(seed, "sample", 0)).numpy()[0]
 
     def moved(self, code: np.ndarray, coordinate: int, value: float) -> np.ndarray:
         """The code [z] with one coordinate at another value; on a sphere the others give way."""

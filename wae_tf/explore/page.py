@@ -80,7 +80,7 @@ class Page:
         self.codes = gr.State(begin[None])  # what a file to download holds
         with gr.Row():
             with gr.Column(scale=2, min_width=300):
-                self.picture = self._image("decoded from the code", "decoded", begin)
+                self.picture = self._image(begin)
                 with gr.Row():
                     self.draw = gr.Button("draw from the prior", elem_id="draw", size="sm")
                     self.reset = gr.Button("back to the middle", elem_id="reset", size="sm")
@@ -167,11 +167,11 @@ class Page:
         self.take = gr.Button("take that row", visible=len(rows) > 0, elem_id="take", size="sm")
         self.pair = self._gallery("as the model sees it, and its reconstruction", "pair", 2, 200)
 
-    def _image(self, label: str, name: str, code: np.ndarray) -> Any:
+    def _image(self, code: np.ndarray) -> Any:
         (picture,) = self._pictures(self.explorer.decode(code[None]), _LARGE)
-        gr.Markdown(label)
+        gr.Markdown("decoded from the code")
         return gr.Image(
-            picture, show_label=False, elem_id=name, format="png", interactive=False, height=_LARGE,
+            picture, show_label=False, elem_id="decoded", format="png", interactive=False, height=_LARGE,
             buttons=["download"],
         )  # fmt: skip
 
@@ -245,7 +245,7 @@ class Page:
 
     def _draw(self, leaf: int, label: int) -> list[Any]:
         seed = int(np.random.default_rng().integers(2**31))
-        return self._show(self.explorer.drawn(1, seed)[0], leaf, label)
+        return self._show(self.explorer.drawn(seed), leaf, label)
 
     def _reset(self, leaf: int, label: int) -> list[Any]:
         return self._show(self.explorer.middle(), leaf, label)

@@ -9,7 +9,6 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,19 +86,13 @@ class SameOrigin:
         await send({"type": "http.response.body", "body": b"this page answers itself alone.\n"})
 
 
-def serve(
-    explorer: Explorer,
-    title: str,
-    listening: socket.socket,
-    ready: Callable[[str], None] = progress,
-) -> None:
+def serve(explorer: Explorer, title: str, listening: socket.socket) -> None:
     """Serves the page until a signal; what was written to be downloaded goes with it.
 
     Args:
         explorer: the model and the data's codes.
         title: of the page.
         listening: of `listen`; closed at the end.
-        ready: gets the line that says where the page is.
 
     Raises:
         Interrupted: a signal ended it.
@@ -127,7 +120,7 @@ def serve(
                 time.sleep(0.05)
             if thread.is_alive():
                 port = listening.getsockname()[1]
-                ready(f"{title}: open http://{HOST}:{port} in a browser; Ctrl-C ends it")
+                progress(f"{title}: open http://{HOST}:{port} in a browser; Ctrl-C ends it")
             while thread.is_alive():
                 interruption.check()
                 time.sleep(0.1)

@@ -34,7 +34,7 @@ def as_row(model: Wae, data: bytes, zero_and_one: bool = False) -> np.ndarray:
         BadPicture: it is no picture.
     """
     height, width, channels = model.image_shape
-    stretch = zero_and_one and picture_files.largest(data)[0] <= 1
+    stretch = zero_and_one and picture_files.largest(data) <= 1
     pixels = picture_files.decode_picture(data, grey=channels == 1, stretch=stretch)
     if pixels.shape[:2] == (height, width):
         return pixels
@@ -91,9 +91,8 @@ def _lines(rows: np.ndarray, side: int) -> list[np.ndarray]:
         axes.plot(channels, linewidth=1, marker="" if len(channels) > 1 else "o")
         axes.set_ylim(low - room, high + room)
         axes.tick_params(labelsize=6)
-        file = io.BytesIO()
-        drawing.write_png(file, figure)
-        drawn.append(np.asarray(Image.open(file).convert("RGB")))
+        picture = Image.open(io.BytesIO(drawing.png(figure)))
+        drawn.append(np.asarray(picture.convert("RGB")))
     return drawn
 
 

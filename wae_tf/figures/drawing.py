@@ -6,11 +6,12 @@ Matplotlib is imported by what draws axes: a run that has drawn none yet does wi
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -214,18 +215,20 @@ def new_figure(width: float, height: float, **options: Any) -> Figure:
     return figure
 
 
-def write_png(file: BinaryIO, figure: Figure) -> None:
-    """Writes a figure into an open file."""
+def png(figure: Figure) -> bytes:
+    """A figure as the bytes of a PNG file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    file = io.BytesIO()
     FigureCanvasAgg(figure).print_png(file)
+    return file.getvalue()
 
 
 def write_figure(path: str | os.PathLike, figure: Figure) -> None:
     """Writes a figure as PNG, whole or not at all."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, durable=False) as file:
-        write_png(file, figure)
+        file.write(png(figure))
 
 
 def write_pixels(path: str | os.PathLike, picture: np.ndarray) -> None:

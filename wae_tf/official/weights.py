@@ -18,7 +18,7 @@ from wae_tf.files import of_user
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints
 
-#: Our variables by their Keras names, as models.py and ops.py call them.
+#: Our variables by their Keras names, as official models.py and ops.py call them.
 _SUFFIXES = {
     "Dense": {"kernel": "W", "bias": "b"},
     "Conv2D": {"kernel": "filter", "bias": "b"},

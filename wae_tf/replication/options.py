@@ -88,10 +88,7 @@ def config_of(
         "pixel_range": "stretched" if dataset == "celeb" else "unit",
         "filter_size": 5 if dataset == "celeb" else 4,
     }
-    if settings["RECON"] == "BCELoss":
-        fields |= {"cost": "bce_probabilities"}
-    else:
-        fields |= {"cost": "l2sq"}
+    fields["cost"] = "bce_probabilities" if settings["RECON"] == "BCELoss" else "l2sq"
     if loss == "vae":
         # Its KL is to N(0, 1) whatever SIGMA says, and is a sum over the batch (:307-313); SCALE is
         # not applied (:441-443).

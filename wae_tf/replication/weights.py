@@ -10,11 +10,14 @@ import numpy as np
 
 from wae_tf.models.wae import Wae
 
-_NORM = {
-    "weight": "gamma",
-    "bias": "beta",
-    "running_mean": "moving_mean",
-    "running_var": "moving_variance",
+#: What PyTorch calls the variables of Keras's layers.
+_TORCH = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
 }
 
 
@@ -29,10 +32,7 @@ def variables(model: Wae) -> dict[str, tuple[keras.Variable, tuple[int, ...]]]:
 
     def take(name: str, layer: keras.layers.Layer, flattens: tuple[int, ...] = ()) -> None:
         for variable in layer.weights:
-            kind = _NORM.get(variable.name, variable.name)
-            torch = {"kernel": "weight", "bias": "bias"}
-            torch |= {ours: theirs for theirs, ours in _NORM.items()}
-            found[f"{name}.{torch[kind]}"] = (variable, flattens)
+            found[f"{name}.{_TORCH[variable.name]}"] = (variable, flattens)
 
     for i in range(4):
         take(f"vae/e{i + 1}.0", model.encoder.get_layer(f"h{i}_conv"))

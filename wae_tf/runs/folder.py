@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import io
 import math
 import os
 import shutil
@@ -22,7 +21,7 @@ from wae_tf.files import open_regular, read_text, sweep, write_atomically
 from wae_tf.runs import measures
 from wae_tf.runs.flags_file import apart, flags_by_name, flags_text
 from wae_tf.runs.metrics_file import MetricsFile
-from wae_tf.runs.numbers import cell
+from wae_tf.runs.numbers import as_csv, cell, no_table, read_rows
 
 #: What may differ between a run and its continuation: where things are, how long it takes, what it
 #: shows. Numbers follow from none of them (--distribute, and --steps_per_execution with --jit: up to
@@ -291,13 +290,11 @@ class RunFolder:
         """
         if not self.history.exists():
             return
-        head, *rows = self._history_rows() or [list(HISTORY_COLUMNS)]
+        head, *rows = read_rows(self.history) or [list(HISTORY_COLUMNS)]
         whole = [r for r in rows if len(r) == len(head) and r[1].isdecimal() and keep(int(r[1]))]
-        text = io.StringIO()
         cells = [measures.history_row(dict(zip(head, row, strict=True))) for row in whole]
         rows = [[row.get(name, "") for name in HISTORY_COLUMNS] for row in cells]
-        csv.writer(text).writerows([HISTORY_COLUMNS, *rows])
-        write_atomically(self.history, text.getvalue())
+        write_atomically(self.history, as_csv([HISTORY_COLUMNS, *rows]))
 
     def read_history(self) -> dict[str, list[float]]:
         """The columns of history.csv; an empty cell is NaN.
@@ -306,25 +303,16 @@ class RunFolder:
             RunError: it is no table of numbers.
         """
         columns: dict[str, list[float]] = {name: [] for name in HISTORY_COLUMNS}
-        head, *rows = (self._history_rows() if self.history.exists() else []) or [[]]
+        head, *rows = (read_rows(self.history) if self.history.exists() else []) or [[]]
         try:
             for row in filter(None, rows):
                 cells = measures.history_row(dict(zip(head, row, strict=True)))
                 for name, column in columns.items():
-                    cell = cells.get(name, "")
-                    column.append(float(cell) if cell else math.nan)
+                    text = cells.get(name, "")
+                    column.append(float(text) if text else math.nan)
         except ValueError as error:
-            raise self._no_history() from error
+            raise no_table(self.history) from error
         return columns
-
-    def _history_rows(self) -> list[list[str]]:
-        try:
-            return list(csv.reader(io.StringIO(read_text(self.history), newline="")))
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise self._no_history() from error
-
-    def _no_history(self) -> RunError:
-        return RunError(f"{self.history} cannot be read as a table of numbers; remove it to go on.")
 
     def changing_metrics(self) -> contextlib.AbstractContextManager[None]:
         """Within, no other process changes metrics.json; see `MetricsFile.changing`."""

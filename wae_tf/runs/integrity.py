@@ -22,6 +22,7 @@ from wae_tf.files import read_text, write_atomically
 from wae_tf.runs import test_line
 from wae_tf.runs.flags_file import flags_by_name, flags_text
 from wae_tf.runs.folder import HISTORY_COLUMNS, MAY_CHANGE, RunFolder, steps_in
+from wae_tf.runs.numbers import as_csv
 
 
 def kept(run: RunFolder, config: Config) -> dict[str, Any]:
@@ -74,9 +75,7 @@ def _mend_table(
     # one the width is another.
     begin = len(rows) - sum(len(row) != len(rows[0]) for row in there[: len(rows)])
     after = [row for row in there[begin:] if len(row) == len(rows[0]) and later(row, rows[-1])]
-    text = io.StringIO()
-    csv.writer(text).writerows([*rows, *after])
-    _replace(path, text.getvalue())
+    _replace(path, as_csv([*rows, *after]))
     return True
 
 
@@ -93,7 +92,7 @@ def require_checkpoint(run: RunFolder, checkpoint: str) -> None:
     Raises:
         RunError: it has no checkpoint, none of that step, or has not kept its best one.
     """
-    there = _numbers(run.checkpoints)
+    there = _steps(run.checkpoints)
     if not there:
         raise without_checkpoint(run)
     if checkpoint == "best":
@@ -132,7 +131,7 @@ def best_of(run: RunFolder, state: dict[str, Any]) -> dict[str, Any]:
         RunError: that was not kept.
     """
     best = state.get("best", {})
-    if best.get("step") and best["step"] in map(int, _numbers(run.checkpoints)):
+    if best.get("step") and best["step"] in map(int, _steps(run.checkpoints)):
         return best
     raise RunError(
         f"--checkpoint=best: {run.folder} has not kept its best one; train with --keep_best."
@@ -141,7 +140,7 @@ def best_of(run: RunFolder, state: dict[str, Any]) -> dict[str, Any]:
 
 def require_step(run: RunFolder, step: int) -> None:
     """Raises RunError if a run has no checkpoint of this step; reads none of them."""
-    there = sorted(map(int, _numbers(run.checkpoints)))
+    there = sorted(map(int, _steps(run.checkpoints)))
     if step not in there:
         raise RunError(
             f"--checkpoint={step}: {run.folder} has no checkpoint of that step; it has those of "
@@ -149,14 +148,14 @@ def require_step(run: RunFolder, step: int) -> None:
         )
 
 
-def _numbers(folder: Path) -> list[str]:
+def _steps(folder: Path) -> list[str]:
     """The steps that checkpoints in a folder are named after, if it is there."""
     return steps_in(os.listdir(folder)) if folder.is_dir() else []
 
 
 def _newest_state(folder: Path) -> tuple[int, dict[str, Any]]:
     """The step and the state of the newest checkpoint whose state is whole."""
-    for number in sorted(_numbers(folder), key=int, reverse=True):
+    for number in sorted(_steps(folder), key=int, reverse=True):
         path = folder / f"step-{number}"
         try:
             text = read_text(path / "state.json")

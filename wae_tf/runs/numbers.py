@@ -1,17 +1,23 @@
-"""Numbers as the files of a run hold them."""
+"""Numbers and tables as the files of a run hold them."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from wae_tf.errors import RunError
+from wae_tf.files import read_text
 
-def checksum(metrics: Mapping[str, Any]) -> int:
-    """Of what metrics.json says, without the sum itself."""
-    return zlib.crc32(json.dumps(metrics, sort_keys=True).encode())
+
+def checksum(known: Mapping[str, Any]) -> int:
+    """Of what a JSON file says, without the sum itself."""
+    return zlib.crc32(json.dumps(known, sort_keys=True).encode())
 
 
 def is_number(value: Any) -> bool:
@@ -32,3 +38,27 @@ def cell(value: Any) -> str:
     if value is None or not math.isfinite(value):
         return ""
     return str(value) if isinstance(value, int) else f"{float(value):.9g}"
+
+
+def as_csv(rows: Iterable[Sequence[str]]) -> str:
+    """The rows of a table as text."""
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+def read_rows(path: Path) -> list[list[str]]:
+    """The rows of a table that is there.
+
+    Raises:
+        RunError: it is no table.
+    """
+    try:
+        return list(csv.reader(io.StringIO(read_text(path), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise no_table(path) from error
+
+
+def no_table(path: Path) -> RunError:
+    """The sentence on a file that should be a table."""
+    return RunError(f"{path} cannot be read as a table of numbers; remove it to go on.")

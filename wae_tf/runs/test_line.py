@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from wae_tf.errors import RunError
-from wae_tf.files import read_text, write_atomically
-from wae_tf.runs.numbers import cell
+from wae_tf.files import write_atomically
+from wae_tf.runs.numbers import as_csv, cell, read_rows
 
 COLUMNS = ("epoch", "loss", "blur")
 
@@ -27,9 +24,7 @@ def append(path: Path, epoch: int, line: Mapping[str, float]) -> None:
     """
     rows = [row for row in _rows(path) if epoch_of(row) < epoch]
     rows.append([str(epoch), *(cell(line[name]) for name in COLUMNS[1:])])
-    text = io.StringIO()
-    csv.writer(text).writerows([COLUMNS, *rows])
-    write_atomically(path, text.getvalue())
+    write_atomically(path, as_csv([COLUMNS, *rows]))
 
 
 def epoch_of(row: list[str]) -> int:
@@ -39,12 +34,4 @@ def epoch_of(row: list[str]) -> int:
 
 
 def _rows(path: Path) -> list[list[str]]:
-    if not path.exists():
-        return []
-    try:
-        rows = list(csv.reader(io.StringIO(read_text(path), newline="")))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise RunError(
-            f"{path} cannot be read as a table of numbers; remove it to go on."
-        ) from error
-    return [row for row in rows if epoch_of(row)]
+    return [row for row in read_rows(path) if epoch_of(row)] if path.exists() else []

@@ -1,7 +1,7 @@
-"""Pillow's and Python's work as TensorFlow ops, for models that are served without either.
+"""Pillow's work as TensorFlow ops, for models that are served without it.
 
-Pictures are decoded, cropped and scaled as in training (`data.picture_files`), and a seed's key is that of
-`streams`: SavedModels hold these ops, so a server needs no code of this project.
+Pictures are decoded, cropped and scaled as in training (`data.picture_files`). SavedModels hold these ops,
+so a server needs no code of this project.
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ _CELEBA = (218, 178)  # height, width of an aligned CelebA image
 # bytes 16 to 24 were not the size.
 _PNG = tuple(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
 _JPEG = (0xFF, 0xD8, 0xFF)
-
-
-# Pictures.
 
 
 def bounded(image_bytes: tf.Tensor) -> tf.Tensor:

@@ -18,12 +18,10 @@ from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints
 from wae_tf.serving.graphs import Graphs
 
-# Other runtimes.
-
 
 def _plain_functions(model: Wae) -> Iterator[tuple[str, tf.types.experimental.PolymorphicFunction]]:
     """encode, decode and reconstruct without checks, which converters do not know."""
-    graphs = Graphs(model, None, jit_compile=False)
+    graphs = Graphs(model, None)
     images = tf.TensorSpec([None, *model.image_shape], tf.float32, name="images")
     codes = tf.TensorSpec([None, model.settings.zdim], tf.float32, name="codes")
     yield (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -180,9 +180,8 @@ def _of_int32(signature: Signature) -> Signature:
 
 def widened(signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
     """The signature's function, of int32 as of int64."""
-    named = cast(Any, signature.function).python_function
 
-    @functools.wraps(named)  # for the names of its arguments
+    @functools.wraps(signature.function.python_function)  # for the names of its arguments
     def call(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         # Without classes the function's own default for labels comes along.
         pairs = zip(tensors[: len(signature.inputs)], signature.inputs, strict=True)

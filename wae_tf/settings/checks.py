@@ -209,7 +209,7 @@ def _is_of_others(name: str, model: str) -> bool:
     own = registry.fact("model", model, "options")
     if own is None or name in own:
         return False
-    return any(name in registry.fact("model", m, "options", ()) for m in registry.names("model"))
+    return bool(registry.having("model", "options", name))
 
 
 def unread(names: Iterable[str], model: str) -> list[str]:

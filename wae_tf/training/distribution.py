@@ -101,7 +101,7 @@ def from_chief(strategy: tf.distribute.Strategy, number: int) -> int:
 
 def barrier(strategy: tf.distribute.Strategy) -> None:
     """Waits until every worker is here: a worker that leaves early would look dead to the others."""
-    if strategy.cluster_resolver is None or strategy.cluster_resolver.task_type is None:
+    if is_single_process(strategy):
         return
 
     @tf.function(autograph=False)

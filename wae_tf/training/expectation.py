@@ -57,9 +57,7 @@ def lines(model: Wae, config: Config, length: Length, start: int) -> list[str]:
         found.append(half)
     widths = (config.encoder_filters, config.decoder_filters)
     if seconds > _LONG and min(widths) > _NARROW and not gpu and start == 0:
-        narrow = dataclasses.replace(
-            config, encoder_filters=_NARROW, decoder_filters=_NARROW, work_dir=config.work_dir
-        )
+        narrow = dataclasses.replace(config, encoder_filters=_NARROW, decoder_filters=_NARROW)
         small = by_name.from_config(narrow, model.image_shape, model.data_size or 1)
         less = steps * pace.seconds_a_step(operations.operations(small, config.batch_size))
         found.append(

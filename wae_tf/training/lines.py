@@ -92,6 +92,7 @@ class Bar(keras.callbacks.Callback):
         self._compiling = contextlib.ExitStack()
         self._compiled = False
         self._shown = 0.0
+        self._first = 0  # calls of the epoch that compiled
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """The first call of the first `fit` compiles."""
@@ -120,9 +121,8 @@ class Bar(keras.callbacks.Callback):
             return
         self._shown = now
         steps = min(self.length.steps_per_epoch, self.length.total)
-        first = getattr(self, "_first", 0)
-        done = batch + 1 + self._offset - first
-        pace = (now - self._start) / max(batch + 1 - first, 1)
+        done = batch + 1 + self._offset - self._first
+        pace = (now - self._start) / max(batch + 1 - self._first, 1)
         filled = min(_BAR, _BAR * done // max(steps, 1))
         loss = "" if not logs else f"  loss {number(float(logs.get('loss', math.nan)))}"
         console.under_way(

@@ -77,10 +77,10 @@ class OwnCallbacks(keras.callbacks.Callback):
             self._begun = True
             self._pass_on("on_train_begin", logs)
 
-    def end(self, logs: dict | None = None) -> None:
+    def end(self) -> None:
         """The run's end, which only its caller knows."""
         if self._begun:
-            self._pass_on("on_train_end", logs)
+            self._pass_on("on_train_end", None)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """As Keras."""

@@ -118,12 +118,13 @@ def roll_back(model: Wae, config: Config, run: RunFolder, bad: BadStep) -> dict[
 
 
 def restore(config: Config, images: ImageSet | None = None) -> tuple[Wae, ImageSet]:
-    """The model of a finished or stopped run from its newest checkpoint, with its images.
+    """The model of a finished or stopped run from the checkpoint that --checkpoint names, with its images.
 
     Other images than the run's are taken, with a line that says so.
 
     Raises:
-        RunError: no run or no checkpoint in the folder.
+        DataError: the images are of another shape than the run's, or of more classes.
+        RunError: no run or no such checkpoint in the folder.
     """
     model, images, _ = restore_with_facts(config, images)
     return model, images

@@ -15,6 +15,7 @@ from typing import Any
 
 from wae_tf.errors import DataError, UserError, first_line
 from wae_tf.files import write_atomically
+from wae_tf.official.parity.differences import FLOOR_FACTOR
 
 #: What NumPy raises on damaged archives besides.
 _DAMAGES = (EOFError, zipfile.BadZipFile, zlib.error)
@@ -76,8 +77,6 @@ def text(rows: Sequence) -> str:
 
 def summary(rows: Sequence, whose: str) -> str:
     """How many comparisons with somebody's code came out how."""
-    from wae_tf.official.parity.differences import FLOOR_FACTOR
-
     verdicts = ("ok", "floor", "fork", "FAIL")
     counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in verdicts}
     return (

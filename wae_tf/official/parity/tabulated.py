@@ -18,13 +18,13 @@ def schedule_rows(path: str) -> list[Row]:
     """Learning-rate decay and lambda in every iteration of every schedule."""
     meta, arrays = record.load(path)
     rows = []
-    for name, setting in meta["schedules"].items():
+    for name, opts in meta["schedules"].items():
         case = f"schedule {name}"
-        prefix, opts = f"schedule/{name}/", setting
+        prefix = f"schedule/{name}/"
         losses, reconstruction, penalty = (
             arrays[prefix + part] for part in ("losses", "reconstruction", "penalty")
         )
-        batches = setting["batches_num"]
+        batches = opts["batches_num"]
         decays, weights_ = [], []
         table = schedules.decay_table(str(opts["lr_schedule"]), opts["epoch_num"])
         plateau = None
