@@ -4,6 +4,7 @@ import math
 import operator
 import re
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -176,21 +177,61 @@ def test_what_a_gpu_has_by_products_is_keras_own_too(
             assert off <= (2**-19 if dtype == "float32" else 2**-7) * biggest
 
 
-@pytest.mark.parametrize("height, width, stride", [(1, 1, 2), (8, 1, 2), (2, 2, 3)])
-def test_a_row_shorter_than_the_stride_trains_in_bfloat16(height, width, stride):
-    """oneDNN leaves most of the filters' gradient unset there, on processors with half precision."""
-    images = normal([3, height, width, 8], 0)
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "height, width, size, stride, padding",
+    [
+        (1, 1, 4, 2, "same"),
+        (8, 1, 4, 2, "same"),
+        (2, 2, 4, 3, "same"),
+        (16, 2, 4, 2, "same"),
+        (14, 4, 4, 2, "valid"),
+        (32, 1, (7, 1), 1, "valid"),
+        (16, 16, 4, (2, 4), "valid"),
+    ],
+)
+@pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose"])
+def test_no_layer_is_wrong_in_half_where_onednn_is(
+    name, height, width, size, stride, padding, dtype
+):
+    """It leaves outputs and gradients unset there, on processors with half precision."""
+    small = keras.layers.Conv2D(1, size, strides=stride, padding=padding)
+    _, rows, columns, _ = small.compute_output_shape((3, height, width, 1))
+    shape = (3, height, width, 8) if name == "Conv2D" else (3, rows, columns, 8)
+    images = normal(shape, 0)
     found = []
-    for dtype in ("float32", "mixed_bfloat16"):
-        layer = convolution.Conv2D(16, 4, strides=stride, padding="same", dtype=dtype)
+    for policy in ("float32", dtype):
+        kind = keras.layers if policy == "float32" else convolution
+        layer = getattr(kind, name)(
+            16, size, strides=stride, padding=padding, activation="tanh", dtype=policy
+        )
         layer.build(images.shape)
-        layer.kernel.assign(normal(layer.kernel.shape, 1))
+        layer.kernel.assign(0.1 * normal(layer.kernel.shape, 1))
+        called = {"training": True} if policy == dtype else {}
         with tf.GradientTape() as tape:
-            outputs = tf.cast(layer(images, training=True), tf.float32)
-            value = tf.reduce_sum(outputs * normal(outputs.shape, 2))
-        found.append(tape.gradient(value, layer.trainable_variables[0]).numpy())
-    off = np.abs(found[1] - found[0]).max()
-    assert off <= 2**-7 * np.abs(found[0]).max()
+            tape.watch(images)
+            outputs = layer(images, **called)
+            assert outputs.dtype == layer.compute_dtype
+            value = tf.cast(outputs, tf.float32)
+            value = tf.reduce_sum(value * normal(value.shape, 2))
+        gradients = tape.gradient(value, [images, layer.kernel])
+        found.append([outputs, layer(images), *gradients])
+    for full, half in zip(*found, strict=True):
+        off = np.abs(tf.cast(half, tf.float32) - full).max()
+        assert off <= 2**-5 * np.abs(full).max()
+
+
+@pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose"])
+def test_wide_rows_stay_in_half(name):
+    layer = getattr(convolution, name)(4, 4, strides=2, padding="same", dtype="mixed_bfloat16")
+
+    @tf.function
+    def pass_(images):
+        return layer(images, training=True)
+
+    graph = pass_.get_concrete_function(tf.TensorSpec([3, 8, 8, 8])).graph
+    of = {o.type: o.inputs[-1].dtype for o in graph.get_operations() if "Conv2D" in o.type}
+    assert list(of.values()) == [tf.bfloat16]
 
 
 @pytest.mark.parametrize(
@@ -342,3 +383,36 @@ def test_the_papers_networks_take_products_where_they_were_measured_faster(monke
         "h0_conv": "back", "h1_conv": "", "h2_conv": "", "h3_conv": "back filters",
         "h0_deconv": "", "h1_deconv": "", "h2_deconv": "", "hfinal_deconv": "back",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_pictures_that_come_down_to_one_column_encode_in_half_as_in_full(jit):
+    """Without XLA, as `encode` runs, whatever trains."""
+    made = [
+        wae_tf.WaeMmd(
+            (32, 4, 1), zdim=2, encoder_layers=2, decoder_layers=2, encoder_filters=16,
+            decoder_filters=16, init_std=0.1, jit=jit, precision=precision, seed=1,
+        )
+        for precision in ("float32", "mixed_bfloat16", "mixed_float16")
+    ]  # fmt: skip
+    images = tf.abs(tf.tanh(normal([4, 32, 4, 1], 6)))
+    full, *halves = (model.encode(images) for model in made)
+    for half in halves:
+        assert np.abs(half - full).max() <= 2**-5 * np.abs(full).max()
+
+
+def test_fit_names_keras_own_layers_that_may_be_wrong_in_half(monkeypatch):
+    for onednn, module in ((True, keras.layers), (False, keras.layers), (True, convolution)):
+        monkeypatch.setattr(convolution, "by_onednn", lambda onednn=onednn: onednn)
+        images = keras.Input((16, 4, 1))
+        x = module.Conv2D(4, 4, strides=2, padding="same", dtype="mixed_bfloat16")(images)
+        x = module.Conv2D(4, 4, strides=2, padding="same", dtype="mixed_bfloat16", name="b")(x)
+        x = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2, dtype="float32")])(x)
+        encoder = keras.Model(images, x)
+        wrong = ["b"] if onednn and module is keras.layers else []
+        assert convolution.wrong_layers(encoder) == wrong
+        if wrong:
+            model = wae_tf.WaeMmd(encoder=encoder, decoder_arch="mlp", decoder_layers=1)
+            model.compile()
+            with pytest.warns(UserWarning, match="may compute b of the encoder wrong"):
+                model.fit(np.zeros([8, 16, 4, 1], "f"), batch_size=4, verbose=0)

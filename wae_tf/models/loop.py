@@ -16,6 +16,7 @@ from wae_tf.models import calls, inputs, labels
 from wae_tf.models.compiling import CompiledAutoencoder
 from wae_tf.models.step import rates, replicas
 from wae_tf.models.step.running_means import RunningMeans
+from wae_tf.networks import convolution
 from wae_tf.settings import devices, processor
 
 #: Types too coarse for weights that are trained; the mixed policies compute in them alone.
@@ -142,6 +143,12 @@ class Loop(CompiledAutoencoder):
                 console.warn(
                     f"weights of the {name} are {half}{because}: updates are rounded away, and training "
                     f"stands still or is not finite; layers of dtype='mixed_{half}' keep theirs in float32."
+                )
+            if wrong := convolution.wrong_layers(network):
+                console.warn(
+                    f"TensorFlow on a CPU may compute {', '.join(wrong)} of the {name} wrong in half "
+                    "precision (rows of one place, or strides that differ): give dtype='float32' to them, "
+                    "or use Conv2D and Conv2DTranspose of wae_tf.networks.convolution."
                 )
         if devices.has_gpu():
             return

@@ -38,8 +38,7 @@ class Builder:
         # Heads and the decoder's last layer stay full under mixed precision.
         self.full_dtype = settings.full_precision
         # Several replicas compute without XLA, whatever `jit` says.
-        by_xla_on_cpu = settings.jit and not (synchronized or devices.has_gpu())
-        self.convolutions = layers if by_xla_on_cpu else convolution
+        self.by_xla_on_cpu = settings.jit and not (synchronized or devices.has_gpu())
         self.dense = dense if settings.jit else layers
         self._drawn = itertools.count()
 
@@ -70,6 +69,10 @@ class Builder:
             )
         return {"kernel_initializer": kernel, "bias_initializer": bias}
 
+    def _convolutions(self, dtype: str) -> Any:
+        """Where Conv2D and Conv2DTranspose are; those of half precision serve what is not by XLA too."""
+        return layers if self.by_xla_on_cpu and dtype == self.full_dtype else convolution
+
     def linear(self, x, units: int, name: str, last: bool = False):
         """A linear layer on the flattened input; the last of a network stays float32."""
         if len(x.shape) > 2:
@@ -87,27 +90,29 @@ class Builder:
         kernel = keras.initializers.TruncatedNormal(
             stddev=self.settings.init_std, seed=self._seed()
         )
-        return self.convolutions.Conv2D(
+        dtype = self.full_dtype if last else self.policy
+        return self._convolutions(dtype).Conv2D(
             filters,
             size,
             strides=stride,
             padding=padding,
             **self._initial(size * size * x.shape[-1], kernel, self._bias()),
             name=name,
-            dtype=self.full_dtype if last else self.policy,
+            dtype=dtype,
         )(x)
 
     def deconv(self, x, filters: int, name: str, size=None, stride=2, padding="same", last=False):
         """A transposed convolution; its bias starts at 0 whatever init_bias says (official ops.py:142)."""
         size = size or self.settings.filter_size
-        return self.convolutions.Conv2DTranspose(
+        dtype = self.full_dtype if last else self.policy
+        return self._convolutions(dtype).Conv2DTranspose(
             filters,
             size,
             strides=stride,
             padding=padding,
             **self._initial(size * size * filters, self._normal(), "zeros"),
             name=name,
-            dtype=self.full_dtype if last else self.policy,
+            dtype=dtype,
         )(x)
 
     def norm(self, x, name: str, unbiased: bool = False, epsilon: float | None = None):

@@ -30,6 +30,9 @@ FOLDED_FROM, FOLDED_TO = 8, (256, 16)
 #: and computed as convolutions (0.7 of the time), from more by TensorFlow's own kernel (0.4 to 0.55).
 AS_CONVOLUTION_TO = 32
 
+#: Types of which oneDNN computes some convolutions wrong (`is_wrong`).
+HALF = ("bfloat16", "float16")
+
 #: On a GPU a layer is no product whose patches hold more than so many times the numbers of its two images,
 #: for the memory that those take: any filter up to 5x5 holds fewer.
 MOST_OF_PATCHES = 25
@@ -42,6 +45,21 @@ def by_onednn() -> bool:
     except ImportError:  # not public; releases may move it
         return True
     return bool(_pywrap_util_port.IsMklEnabled())
+
+
+def is_wrong(layer: Any, places: int | None) -> bool:
+    """Whether TensorFlow may compute a convolution or its gradients wrong: oneDNN's of half precision.
+
+    In bfloat16 it leaves parts of the filters' gradient unset where a row is shorter than the stride, and
+    with AMX parts of the convolution where a row has one place or the strides differ; in float16 both ways
+    where a row has one place and the filters are a column. What is unset is what was in the memory.
+
+    Args:
+        layer: with strides and compute_dtype.
+        places: of a row of the smaller side; None: unknown.
+    """
+    half = layer.compute_dtype in HALF and by_onednn() and not devices.has_gpu()
+    return half and (places == 1 or layer.strides[0] != layer.strides[1])
 
 
 class _Plan:
@@ -63,7 +81,7 @@ class _Plan:
             and tuple(layer.dilation_rate) == (1, 1)
             and getattr(layer, "groups", 1) == 1
             and layer.activation is keras.activations.linear
-            and layer.compute_dtype in ("float32", "bfloat16", *(["float16"] if on_gpu else []))
+            and layer.compute_dtype in ("float32", *(HALF if on_gpu else ()))
             and None not in sides
         )
         self.forth = self.back = self.filters = self.back_alone = False
@@ -83,11 +101,6 @@ class _Plan:
         self, layer: Any, kernel: tuple[int, ...], sides: tuple[Any, ...], places: list[int]
     ) -> None:
         stride = layer.strides[0]
-        if layer.compute_dtype == "bfloat16":
-            # Where a row is shorter than the stride oneDNN writes some of the filters' gradient and leaves
-            # in the rest what was in the memory.
-            self.filters = sides[1] < stride
-            return
         large = 4 * math.prod(kernel) >= LARGE_FILTERS
         self.forth = self.back = large and math.prod(places) <= FEW_PLACES
         self.filters = large and math.prod(places) <= FEW_PLACES_OF_GRADIENT
@@ -154,6 +167,7 @@ class Conv2D(keras.layers.Conv2D):
 
     Inference is Keras's own, so that exported models hold the operation that every server and
     converter knows. Not for XLA on a CPU, which makes a slow convolution of the patches.
+    Where half precision would be wrong (`is_wrong`) both are float32's, of the same rounded numbers.
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
@@ -176,6 +190,14 @@ class Conv2D(keras.layers.Conv2D):
         outputs = product(inputs, tf.convert_to_tensor(self.kernel))
         return outputs + self.bias if self.use_bias else outputs
 
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """Keras's convolution of the two."""
+        channels_first = self.data_format == "channels_first"
+        if not is_wrong(self, self.compute_output_shape(inputs.shape)[3 if channels_first else 2]):
+            return super().convolution_op(inputs, kernel)
+        full = super().convolution_op(tf.cast(inputs, tf.float32), tf.cast(kernel, tf.float32))
+        return tf.cast(full, self.compute_dtype)
+
 
 @keras.saving.register_keras_serializable("wae_tf")
 class Conv2DTranspose(keras.layers.Conv2DTranspose):
@@ -183,6 +205,8 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """[n, h, w, D] to [n, h * stride, w * stride, C], `valid` by size - stride more."""
+        if self.data_format == "channels_last" and is_wrong(self, inputs.shape[2]):
+            return self._in_full(inputs)
         if not training or self.output_padding is not None:
             return super().call(inputs)
         stride = self.strides[0]
@@ -202,3 +226,33 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 
         outputs = product(inputs, tf.convert_to_tensor(self.kernel))
         return outputs + self.bias if self.use_bias else outputs
+
+    def _in_full(self, inputs: tf.Tensor) -> tf.Tensor:
+        made = keras.ops.conv_transpose(
+            tf.cast(inputs, tf.float32),
+            tf.cast(tf.convert_to_tensor(self.kernel), tf.float32),
+            strides=list(self.strides),
+            padding=self.padding,
+            output_padding=self.output_padding,
+            dilation_rate=self.dilation_rate,
+            data_format=self.data_format,
+        )
+        outputs = tf.cast(made, self.compute_dtype)
+        return self.activation(outputs + self.bias if self.use_bias else outputs)
+
+
+def wrong_layers(network: Any) -> list[str]:
+    """Names of Keras's own convolutions in a network that TensorFlow may compute wrong (`is_wrong`)."""
+    found = []
+    for layer in getattr(network, "layers", ()):
+        found += wrong_layers(layer)
+        transposed = isinstance(layer, keras.layers.Conv2DTranspose)
+        own = isinstance(layer, Conv2D | Conv2DTranspose)
+        if own or not (transposed or isinstance(layer, keras.layers.Conv2D)):
+            continue
+        # Of layers that are called in code of one's own Keras knows no shapes.
+        shape = getattr(getattr(layer, "input" if transposed else "output", None), "shape", None)
+        axis = 3 if layer.data_format == "channels_first" else 2
+        if is_wrong(layer, shape and shape[axis]):
+            found.append(layer.name)
+    return found
