@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 from wae_tf.errors import DataError, FlagError
@@ -52,13 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     _check_together(arguments)
     wanted = recording.asked_for(arguments.cases, list(cases.by_name()))
-    with tempfile.TemporaryDirectory() as temporary:
-        if arguments.records:
-            paths = recording.kept(Path(arguments.records), arguments.cases, wanted)
-        else:
-            folder = Path(arguments.record or temporary)
-            folder.mkdir(parents=True, exist_ok=True)
-            paths = _record(arguments, wanted, folder)
+    with recording.at_hand(arguments, wanted, _record) as paths:
         rows = replayed(paths)
     return table.show(rows, "the report's code", arguments.json)
 

@@ -142,13 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
     own = [path.stem for path in there]
     wanted = recording.asked_for(arguments.cases, [*cases.by_name(), *EXTRAS], own)
     whose = "the official code"
-    with tempfile.TemporaryDirectory() as temporary:
-        if arguments.records:
-            paths = recording.kept(Path(arguments.records), arguments.cases, wanted)
-        else:
-            folder = Path(arguments.record or temporary)
-            folder.mkdir(parents=True, exist_ok=True)
-            paths = _run_recorder(arguments, wanted, folder)
+    with recording.at_hand(arguments, wanted, _run_recorder) as paths:
         rows = table.replayed(paths, lambda path: _rows(path, arguments.precision), whose)
     return table.show(rows, whose, arguments.json)
 

@@ -1,14 +1,15 @@
-"""Runs a recorder under another interpreter, and says which cases it may be asked for."""
+"""Records of cases: those of a folder, or made by a recorder under another interpreter."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,32 @@ def asked_for(names: str | None, known: Sequence[str], own: Sequence[str] = ()) 
     return wanted
 
 
-def kept(folder: Path, cases: str | None, wanted: Sequence[str]) -> list[Path]:
+@contextlib.contextmanager
+def at_hand(
+    given: argparse.Namespace,
+    wanted: list[str],
+    record: Callable[[argparse.Namespace, list[str], Path], list[Path]],
+) -> Iterator[list[Path]]:
+    """The records that a command line asks for: those of --records; else made now, kept with --record alone.
+
+    Args:
+        given: the command line.
+        wanted: the names of the cases, from `asked_for`.
+        record: makes those into a folder.
+
+    Raises:
+        UserError: of `_kept`, or of `record`.
+    """
+    if given.records:
+        yield _kept(Path(given.records), given.cases, wanted)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(given.record or temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        yield record(given, wanted, folder)
+
+
+def _kept(folder: Path, cases: str | None, wanted: Sequence[str]) -> list[Path]:
     """The records of a folder.
 
     Args:
