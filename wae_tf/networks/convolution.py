@@ -1,4 +1,4 @@
-"""Convolutions that are written otherwise where oneDNN's or XLA's own ways are slow: training."""
+"""Convolutions written otherwise where oneDNN's or XLA's own ways are slow, or wrong in half precision."""
 
 from __future__ import annotations
 
