@@ -286,6 +286,7 @@ def test_speed_leaves_the_first_call_out(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(callbacks.time, "perf_counter", lambda: clock[0])
     speed = Speed(batch_size=10)
+    speed.set_params({"steps": 15})
 
     def epoch(*calls):
         speed.on_epoch_begin(0)
@@ -300,6 +301,8 @@ def test_speed_leaves_the_first_call_out(monkeypatch):
     assert epoch((14, 3.0)) == {"images/s": 50.0}
     assert speed.images_per_second == 50.0
     assert epoch((4, 1.0), (9, 1.0)) == {"images/s": 50.0}
+    # Calls of ten steps, of which the second has five left.
+    assert epoch((9, 2.0), (19, 1.0)) == {"images/s": 50.0}
     assert speed.images_per_second == 50.0
 
 
@@ -344,6 +347,16 @@ def test_float32_proper_is_told_to_tensorflow(tmp_path, capsys):
         # Of fewer images than a batch of the training has, which no batch is made of here.
         again = ["--mode=sample", "--num_samples=2", "--sampler=gmm", "--train_size=20"]
         assert main.main([f"--work_dir={tmp_path}/run", *again]) == 0
+        assert not enabled()
+        # What the process had before, where a model says nothing of it; a user's own stays.
+        devices.take_tf32(None)
+        assert enabled()
+        devices.take_tf32(False)
+        devices.take_tf32(False)
+        devices.take_tf32(None)
+        assert enabled()
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+        devices.take_tf32(None)
         assert not enabled()
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(True)

@@ -10,6 +10,7 @@ import tensorflow as tf
 import wae_tf
 from tests.factory import tiny, tiny_model
 from wae_tf.config import Config
+from wae_tf.data import batches as batches_of
 from wae_tf.data.batches import image_batches, index_batches
 from wae_tf.errors import FlagError
 from wae_tf.models import by_name, operations
@@ -20,7 +21,7 @@ from wae_tf.networks.official import build_adversary, build_decoder, build_encod
 from wae_tf.objective import penalties
 from wae_tf.settings import devices
 from wae_tf.training.feeding import keep_on_device
-from wae_tf.training.programs import make_one_program
+from wae_tf.training.programs import Calls, make_one_program
 
 SMALL = tiny(layers=2, adversary_layers=2, init_std=0.2)
 CLASSES = [
@@ -467,14 +468,13 @@ def test_executions_in_one_program_are_the_steps_one_by_one(monkeypatch):
                 with monkeypatch.context() as patched:
                     if gpu:
                         patched.setattr(devices, "has_gpu", lambda: True)
-                    make_one_program(model, together, most)
-            several = {"steps": together} if most else {}
+                    make_one_program(model, Calls(together, most, True, even=steps % together == 0))
             if held:
                 keep_on_device(model, pixels)
-                batches = index_batches(40, start_step=start, **common, **several)
+                batches = index_batches(40, start_step=start, **common)
             else:
                 batches = image_batches(pixels, pixel_range="unit", start_step=start, **common)
-                batches = batches.batch(together) if most else batches
+            batches = batches_of.together(batches, together, steps) if most else batches
             history = model.fit(batches, steps_per_epoch=steps, verbose=0, shuffle=False)
             logs = {name: values[0] for name, values in history.history.items()}
             start += steps
@@ -482,14 +482,18 @@ def test_executions_in_one_program_are_the_steps_one_by_one(monkeypatch):
 
     logs, weights = trained(None, [(1, 6)])
     others = [{}, {"held": False}, {"gpu": True}]
-    for other in (trained(3, [(3, 6)], **how) for how in others):
+    made = [trained(3, [(3, 6)], **how) for how in others]
+    # The last call of an epoch has what is left.
+    made += [trained(4, [(4, 6)], **how) for how in others]
+    for other in made:
         assert other[0] == pytest.approx(logs, rel=1e-5)  # XLA fuses a loop's body its own way
         for one, two in zip(weights, other[1], strict=True):
             np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
     # The same program whatever the steps of an execution: equal bit by bit.
     whole = trained(4, [(4, 4), (2, 2)])
-    for one, two in zip(whole[1], trained(4, [(1, 6)])[1], strict=True):
-        np.testing.assert_array_equal(one, two)
+    for parts in ([(1, 6)], [(4, 6)]):
+        for one, two in zip(whole[1], trained(4, parts)[1], strict=True):
+            np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.parametrize("cls", [*CLASSES, wae_tf.WaeSwd])

@@ -89,14 +89,19 @@ def test_the_bar_counts_from_where_an_epoch_is_gone_on_with(shown, monkeypatch):
     model.step.assign(5)
     bar = lines.Bar(Length(10, 20))
     bar.set_model(model)
+    bar.set_params({"steps": 5})
     bar.on_train_begin()
     bar.on_epoch_begin(0)
     bar.on_train_batch_end(0)
     clock[0] += 2
     bar.on_train_batch_end(1, {"loss": 1.5})
-    bar.close()
     last = capsys.readouterr().out.split("\r")[-1]
     assert last == "epoch 1/2 [##############......] 7/10  2.00 s/step  loss 1.5000\x1b[K"
+    clock[0] += 6
+    bar.on_train_batch_end(6, {"loss": 1.5})  # a call of five, of which three were left
+    bar.close()
+    last = capsys.readouterr().out.split("\r")[-1]
+    assert last == "epoch 1/2 [####################] 10/10  2.00 s/step  loss 1.5000\x1b[K"
 
 
 def test_durations():

@@ -192,7 +192,6 @@ def index_batches(
     start_step: int = 0,
     rows: tuple[int, int] | None = None,
     order: str = "random",
-    steps: int | None = None,
 ) -> tf.data.Dataset:
     """The indices that `image_batches` takes, for a model that holds the images on its device.
 
@@ -203,10 +202,9 @@ def index_batches(
         start_step: the first step.
         rows: (first, last): only these rows of each batch.
         order: `random` or `in_order`, as there.
-        steps: so many batches in an element, which must be of one size (`comes_out_even`).
 
     Returns:
-        A data set of int64 [batch_size] or [last - first], with `steps` before it, prefetched.
+        A data set of int64 [batch_size] or [last - first], prefetched.
 
     Raises:
         DataError: the batch is larger than the data.
@@ -221,9 +219,37 @@ def index_batches(
     found = tf.data.Dataset.counter(start_step).map(
         indices, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
-    if steps is not None:
-        found = found.batch(steps)
     return found.prefetch(tf.data.AUTOTUNE)
+
+
+def together(found: tf.data.Dataset, steps: int, epoch: int) -> tf.data.Dataset:
+    """Batches of one size in elements of several, none of which is of two epochs.
+
+    Args:
+        found: endless, from the beginning of an epoch on.
+        steps: batches of an element.
+        epoch: batches of an epoch, of which the last element has what is left.
+
+    Returns:
+        A data set of the same with [k, ...] before each shape, k `steps` at most.
+    """
+    if epoch % steps == 0:
+        return found.batch(steps, drop_remainder=True)
+    elements = -(-epoch // steps)
+
+    def element(number: tf.Tensor, batch: Any) -> tf.Tensor:
+        return number // epoch * elements + number % epoch // steps
+
+    def size(element: tf.Tensor) -> tf.Tensor:
+        last = element % elements == elements - 1
+        return tf.where(last, tf.constant(epoch % steps, tf.int64), steps)
+
+    def several(element: tf.Tensor, numbered: tf.data.Dataset) -> tf.data.Dataset:
+        return numbered.map(lambda number, batch: batch).batch(steps)
+
+    do_not_convert = tf.autograph.experimental.do_not_convert  # which takes long
+    element, size, several = map(do_not_convert, (element, size, several))
+    return found.enumerate().group_by_window(element, several, window_size_func=size)
 
 
 def row_reader(images: np.ndarray) -> Any:

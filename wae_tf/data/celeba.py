@@ -73,7 +73,11 @@ def _not_found(data_dir: Path) -> DataError:
 
 
 def check(data_dir: Path, skip_bad_images: bool) -> None:
-    """Refuses what has no CelebA images, or others than the aligned ones, by their headers."""
+    """Refuses what has no CelebA images, or others than the aligned ones, by their headers.
+
+    Raises:
+        DataError: there are none.
+    """
     found = _find(data_dir)
     if found is not None:
         files, numbered = found
@@ -105,7 +109,11 @@ def celeba(
     accept: Accept = None,
     split: str = "official",
 ) -> ImageSet:
-    """CelebA (official datahandler.py:188-208, :587-613), 64x64 or `image_size`: its JPEGs, or TFDS."""
+    """CelebA (official datahandler.py:188-208, :587-613), 64x64 or `image_size`: its JPEGs, or TFDS.
+
+    Raises:
+        DataError: no such images, or some that cannot be read; --split=listing without its files.
+    """
     found = None if data_dir is None else _find(data_dir)
     if split == "listing" and found is None:
         raise DataError(

@@ -59,6 +59,9 @@ def decode(
     """Decodes pictures into the cache, in order; returns the names that came and that did not.
 
     Those that an interrupted process has decoded are there already.
+
+    Raises:
+        DataError: a picture cannot be read and `skip_bad` is not set, or fewer than two can.
     """
 
     def decoded(data: bytes) -> np.ndarray:
@@ -88,7 +91,11 @@ def decode(
 
 
 def check_skipped(facts: dict[str, Any], skip_bad: bool, where: object) -> None:
-    """A cache made with --skip_bad_images serves a run without it only if nothing was skipped."""
+    """A cache made with --skip_bad_images serves a run without it only if nothing was skipped.
+
+    Raises:
+        DataError: something was skipped, and `skip_bad` is not set.
+    """
     if facts["skipped"] and not skip_bad:
         bad = facts["skipped"]
         raise DataError(

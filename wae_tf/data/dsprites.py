@@ -47,7 +47,11 @@ def _open(path: Path) -> NpzMember:
 
 
 def check(data_dir: Path) -> None:
-    """Refuses files that cannot be dSprites, by their headers."""
+    """Refuses files that cannot be dSprites, by their headers.
+
+    Raises:
+        DataError: they cannot.
+    """
     path = _find(data_dir)
     if path is not None:
         _open(path)
@@ -65,7 +69,11 @@ def check(data_dir: Path) -> None:
     tfds_file="https://github.com/deepmind/dsprites-dataset",
 )
 def dsprites(data_dir: Path | None, cache_dir: str | None) -> ImageSet:
-    """dSprites, 64x64 with pixels 0 and 255 (official datahandler.py:376-398): its .npz, or TFDS."""
+    """dSprites, 64x64 with pixels 0 and 255 (official datahandler.py:376-398): its .npz, or TFDS.
+
+    Raises:
+        DataError: no such files, or other images in them.
+    """
     path: Path | None = None
     builder: Any = None
     if data_dir is None:

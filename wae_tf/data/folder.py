@@ -111,7 +111,11 @@ def folder(
     skip_bad_images: bool,
     accept: Accept = None,
 ) -> ImageSet:
-    """Anyone's pictures: a folder or zip of them, or an array (grassli, official datahandler.py:615)."""
+    """Anyone's pictures: a folder or zip of them, or an array (grassli, official datahandler.py:615).
+
+    Raises:
+        DataError: no `data_dir`, nothing in it that can be read, or options that its files have no use for.
+    """
     if data_dir is None:
         raise DataError(f"--dataset=folder needs --data_dir: a folder with {layout('folder')}.")
     if (of_vectors := vectors.file_in(data_dir)) is not None:

@@ -159,7 +159,11 @@ def from_tfds(name: str, builder: Any) -> ImageSet:
 
 
 def checked_test_size(test: int, count: int) -> int:
-    """The number of test images, if it leaves one for training."""
+    """The number of test images, if it leaves one for training.
+
+    Raises:
+        DataError: it leaves none.
+    """
     if not 0 < test < count:
         some = "1 is" if count == 2 else f"1 to {count - 1:,} are"
         raise DataError(

@@ -78,7 +78,11 @@ def decoded(
 
 
 def check_sizes(files: Files, names: Sequence[str], sizes: Sequence[tuple[int, int]]) -> None:
-    """Refuses pictures of several sizes, given as (width, height)."""
+    """Refuses pictures of several sizes, given as (width, height).
+
+    Raises:
+        DataError: there are several.
+    """
     width, height = sizes[0] if sizes else (0, 0)
     for name, size in zip(names, sizes, strict=True):
         if size != (width, height):

@@ -114,7 +114,11 @@ class Writer:
         self._noted = time.monotonic()
 
     def put(self, images: np.ndarray, place: int) -> None:
-        """Writes uint8 [k, *shape] images at `place`, in any order; each place once."""
+        """Writes uint8 [k, *shape] images at `place`, in any order; each place once.
+
+        Raises:
+            ValueError: images of another shape than announced, or more of them.
+        """
         interruption.check()
         images = np.ascontiguousarray(images, np.uint8)
         images = images[None] if images.ndim == len(self.shape) else images

@@ -54,6 +54,9 @@ def image_grid(
     `order` is "across" (row after row, as one reads) or "down" (column after column, as in the
     official figure). Cells without an image, and gaps, have the value `fill`. After every `group`
     rows the gap is three times as wide; 0: never.
+
+    Raises:
+        ValueError: no images, no columns, a negative gap, or another order.
     """
     images = checked_images(images, "images")
     if columns < 1 or gap < 0:
@@ -77,6 +80,9 @@ def pairs(images: np.ndarray, reconstructions: np.ndarray, count: int) -> np.nda
     """Returns `count` pictures: image 0, its reconstruction, image 1, its reconstruction, ...
 
     That is the first `count // 2` of both; an odd count loses one.
+
+    Raises:
+        ValueError: images and reconstructions of different shapes, or too few.
     """
     images = checked_images(images, "images")
     reconstructions = checked_images(reconstructions, "reconstructions")

@@ -33,7 +33,11 @@ def samples(path: str | os.PathLike, images: np.ndarray, columns: int) -> None:
 
 
 def side_by_side(path: str | os.PathLike, blocks: Sequence[np.ndarray]) -> None:
-    """Writes blocks of images [r, k, H, W, C], all of r rows, beside each other, set apart."""
+    """Writes blocks of images [r, k, H, W, C], all of r rows, beside each other, set apart.
+
+    Raises:
+        ValueError: blocks of different numbers of rows.
+    """
     blocks = [drawing.grid_of_images(block, "blocks") for block in blocks]
     if len({block.shape[0] for block in blocks}) != 1:
         raise ValueError(f"blocks must have one number of rows: {[len(b) for b in blocks]}.")
@@ -56,6 +60,9 @@ def interpolations(
 
     With `ends` [r, 2, H, W, C], the images that the two codes stand for, each row begins with the
     first and ends with the second, set apart by a wider gap.
+
+    Raises:
+        ValueError: ends that do not go with the rows.
     """
     rows = drawing.grid_of_images(rows, "rows")
     r, _, height, width, channels = rows.shape

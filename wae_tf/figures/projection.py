@@ -39,6 +39,9 @@ def least_gaussian_plane(
 
     The result is a pure function of the arguments. Two-dimensional codes have one plane, the
     identity; one-dimensional ones are put on the first axis, with a second column of zeros.
+
+    Raises:
+        ValueError: codes that are no finite matrix, no restarts, or fewer than 0 steps.
     """
     mean, covariance = _moments(codes)
     if restarts < 1 or max_steps < 0:

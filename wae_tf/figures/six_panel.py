@@ -146,7 +146,11 @@ def draw_codes(
 
 
 def draw_log_curves(ax: Axes, curves: Mapping[str, Sequence[float]]) -> None:
-    """Draws the logarithms of `SixPanels.curves` over the steps."""
+    """Draws the logarithms of `SixPanels.curves` over the steps.
+
+    Raises:
+        ValueError: a curve is missing, or has another length than its steps.
+    """
     from matplotlib.ticker import MaxNLocator
 
     for name in ("step", "reconstruction", "penalty"):

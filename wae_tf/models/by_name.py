@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
-
 from wae_tf import registry
 from wae_tf.config import Config, check_is_config
 from wae_tf.models.wae import Wae
+from wae_tf.settings import devices
 
 # All of them, so that Keras knows them when it opens a saved one.
 for _name in registry.names("model"):
@@ -17,7 +16,7 @@ def from_config(config: Config, image_shape: tuple[int, ...], data_size: int) ->
     """The model that the config names, for data of this shape.
 
     A learning rate that is not constant follows each `fit`'s epochs and batches. Where the config has a
-    `tf32`, TensorFlow is told: it has one such setting for the whole process.
+    `tf32`, TensorFlow is told: it has one such setting for the whole process, the last model's.
 
     Args:
         config: of a run.
@@ -29,8 +28,7 @@ def from_config(config: Config, image_shape: tuple[int, ...], data_size: int) ->
         FlagError: settings that do not fit the data.
     """
     check_is_config(config)
-    if config.tf32 is not None:
-        tf.config.experimental.enable_tensor_float_32_execution(config.tf32)
+    devices.take_tf32(config.tf32)
     model = registry.get("model", config.model)(image_shape, config, data_size=data_size)
     # Of a loop of one's own; `fit` follows its own epochs.
     model.schedules.set_length(config.steps_an_epoch(data_size), config.epochs, given=False)

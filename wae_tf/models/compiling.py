@@ -78,7 +78,6 @@ class CompiledAutoencoder(Autoencoder):
                 mixed_float16; for several replicas, one made outside of the strategy's scope, or
                 that updates in some steps only.
         """
-        settings = self.settings
         inputs.check_compile(self, adversary_optimizer, kwargs)
         steps = inputs.whole("steps_per_execution", kwargs.pop("steps_per_execution", 1), 1)
         _check_two(optimizer, adversary_optimizer)
@@ -89,11 +88,16 @@ class CompiledAutoencoder(Autoencoder):
                 "an optimizer of your own goes with lr_schedule='constant' and on_nonfinite='stop' "
                 "only: others set the learning rate themselves."
             )
-        jit = settings.jit
-        kwargs.setdefault("jit_compile", devices.has_gpu() if jit is None else jit)
+        kwargs.setdefault("jit_compile", self.usual_jit)
         kwargs["steps_per_execution"] = steps
         with self.distribute_strategy.scope():  # the model's, wherever this is called
             self._set_optimizers(optimizer, adversary_optimizer, kwargs)
+
+    @property
+    def usual_jit(self) -> bool:
+        """Whether `compile` takes XLA where it is not told: as --jit says, or on GPUs."""
+        jit = self.settings.jit
+        return devices.has_gpu() if jit is None else jit
 
     def _check_for_replicas(self, *optimizers: Any) -> None:
         """Refuses what several replicas cannot do: wait inside of a condition, or share foreign variables.

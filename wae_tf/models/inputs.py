@@ -188,7 +188,11 @@ def whole(name: str, value: Any, least: int | None) -> int:
 
 
 def check_finite(values: np.ndarray, name: str) -> None:
-    """Refuses floats [n, ...] of which some are not finite, naming the first such row."""
+    """Refuses floats [n, ...] of which some are not finite, naming the first such row.
+
+    Raises:
+        ValueError: there is one.
+    """
     bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
     if bad.any():
         raise ValueError(

@@ -14,7 +14,7 @@ import tensorflow as tf
 from wae_tf import console
 from wae_tf.models import calls, inputs, labels
 from wae_tf.models.compiling import CompiledAutoencoder
-from wae_tf.models.step import rates, replicas
+from wae_tf.models.step import rates, replicas, together
 from wae_tf.models.step.running_means import RunningMeans
 from wae_tf.networks import convolution
 from wae_tf.settings import devices, processor
@@ -182,11 +182,19 @@ class Loop(CompiledAutoencoder):
             train = name == "train_function"
             step = self.train_step if train else self.test_step
             return replicas.function(self, step, whole_too=not train)
+        if name == "train_function" and self._several_in_one:
+            return together.function(self, self.train_step)
         kept = getattr(self, name)
         getattr(super(), f"make_{name}")(force=True)
         found = getattr(self, name)
         setattr(self, name, kept)
         return found
+
+    @property
+    def _several_in_one(self) -> bool:
+        """Whether the steps of a call are one program: XLA's, and of a step whose logs are known."""
+        known = type(self).train_step.__module__.startswith("wae_tf.")
+        return known and self.steps_per_execution > 1 and self.jit_compile
 
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
         # Keras would take a first batch away, and of replicas the mean of its parts, which may differ

@@ -24,7 +24,11 @@ class WaeSwd(Wae):
     defaults = {"model": "wae_swd"}  # noqa: RUF012
 
     def penalty(self, encoding: Encoding, prior_sample: tf.Tensor, noise: Noise) -> tf.Tensor:
-        """See `sliced.sliced_wasserstein`."""
+        """See `sliced.sliced_wasserstein`.
+
+        Raises:
+            ValueError: noise without a key for the directions.
+        """
         settings = self.settings
         if noise.penalty is None:
             raise ValueError("the penalty of WaeSwd draws directions: noise.penalty is its key.")

@@ -22,7 +22,7 @@ from wae_tf.runs import checkpoints, measures, remote, test_line
 from wae_tf.runs.folder import RunFolder
 from wae_tf.training import hparams, lines
 from wae_tf.training.best import Best
-from wae_tf.training.programs import Length
+from wae_tf.training.programs import Length, steps_done
 
 #: Points of the step curves that a run keeps.
 CURVE_POINTS = 2000
@@ -84,12 +84,13 @@ class Speed(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Counts, and shows the epoch's speed so far."""
+        made = steps_done(batch, self.params)
         if self._compiling:
             self._compiling = False
             self._epoch_start = time.perf_counter()
-            self._left_out = batch + 1
+            self._left_out = made
             return
-        self._epoch_steps = batch + 1 - self._left_out
+        self._epoch_steps = made - self._left_out
         if logs is not None:
             elapsed = time.perf_counter() - self._epoch_start
             logs["images/s"] = self._epoch_steps * self.batch_size / max(elapsed, 1e-9)

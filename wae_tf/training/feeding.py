@@ -103,8 +103,13 @@ class Feed:
         else:
             self.images = batches.in_memory(images)
 
-    def from_step(self, start: int) -> Any:
-        """What `fit` takes: endless, each element shared by the replicas."""
+    def from_step(self, start: int, epoch: int) -> Any:
+        """What `fit` takes: endless, each element shared by the replicas.
+
+        Args:
+            start: the first step.
+            epoch: steps of an epoch, in which the calls' batches come out even.
+        """
 
         def part(rows: tuple[int, int]) -> tf.data.Dataset:
             common: dict[str, Any] = {
@@ -115,14 +120,18 @@ class Feed:
                 "order": self.config.batch_order,
             }
             if self.images is None:
-                return batches.index_batches(self.count, steps=self.steps_per_call, **common)
-            found = batches.image_batches(
-                self.images,
-                pixel_range=self.config.pixel_range_of_data,
-                labels=self.labels,
-                **common,
-            )
+                found = batches.index_batches(self.count, **common)
+            else:
+                found = batches.image_batches(
+                    self.images,
+                    pixel_range=self.config.pixel_range_of_data,
+                    labels=self.labels,
+                    **common,
+                )
             steps = self.steps_per_call
-            return found.batch(steps, drop_remainder=True) if steps else found
+            if steps is None:
+                return found
+            found = batches.together(found, steps, epoch)
+            return found.prefetch(1) if self.images is None else found  # floats take much memory
 
         return distribution.distributed_dataset(self.strategy, self.config.batch_size, part)

@@ -197,7 +197,7 @@ def _fit_what_is_left(model: Wae, feed: Feed, length: Length, watchers: _Watcher
         within = start % length.steps_per_epoch
         means = [v.numpy() for v in checkpoints.means_of(model)] if within else []
         model.fit(
-            feed.from_step(start),
+            feed.from_step(start, steps),
             initial_epoch=first_epoch,
             epochs=last_epoch,
             steps_per_epoch=steps,

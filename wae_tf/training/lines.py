@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from wae_tf import console
-from wae_tf.training.programs import Length
+from wae_tf.training.programs import Length, steps_done
 
 #: Seconds between two updates of the bar, and its length.
 _EVERY, _BAR = 0.2, 20
@@ -110,19 +110,20 @@ class Bar(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Moves the bar."""
+        made = steps_done(batch, self.params)
         if not self._compiled:
             self._compiled = True
             self.close()
-            self._start, self._offset = time.monotonic(), self._offset + batch + 1
-            self._first = batch + 1
+            self._start, self._offset = time.monotonic(), self._offset + made
+            self._first = made
             return
         now = time.monotonic()
         if now - self._shown < _EVERY or not console.on_terminal():
             return
         self._shown = now
         steps = min(self.length.steps_per_epoch, self.length.total)
-        done = batch + 1 + self._offset - self._first
-        pace = (now - self._start) / max(batch + 1 - self._first, 1)
+        done = made + self._offset - self._first
+        pace = (now - self._start) / max(made - self._first, 1)
         filled = min(_BAR, _BAR * done // max(steps, 1))
         loss = "" if not logs else f"  loss {number(float(logs.get('loss', math.nan)))}"
         console.under_way(

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from wae_tf.errors import KeywordError, RunError, first_line
 from wae_tf.training import distribution
-from wae_tf.training.programs import Length
+from wae_tf.training.programs import Length, steps_done
 
 
 def listed(callbacks: Any) -> list[keras.callbacks.Callback]:
@@ -57,6 +57,7 @@ class OwnCallbacks(keras.callbacks.Callback):
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Those of the whole run, not of the part that is fitted now."""
+        super().set_params(params)
         whole = {"epochs": self.length.epochs, "steps": self.length.steps_per_epoch}
         for callback in self.callbacks:
             callback.set_params((params or {}) | whole)
@@ -95,8 +96,8 @@ class OwnCallbacks(keras.callbacks.Callback):
         self._pass_on("on_train_batch_begin", batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """As Keras: after such a call."""
-        self._pass_on("on_train_batch_end", batch, logs)
+        """As Keras: after such a call; an epoch's last call may be shorter than the others."""
+        self._pass_on("on_train_batch_end", steps_done(batch, self.params) - 1, logs)
 
 
 class EndTogether(keras.callbacks.Callback):

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from wae_tf import streams
 from wae_tf.config import Config
+from wae_tf.data.batches import comes_out_even
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
 from wae_tf.runs import compiled
@@ -25,6 +26,9 @@ CALL_ON_CPU, MOST_STEPS_ON_CPU = 5e10, 20
 #: On a GPU, by how long a step should take. Between two calls it waits for some milliseconds, as long as it
 #: needs for some ten steps of a small network.
 SECONDS_OF_CALL, MOST_STEPS_ON_GPU = 0.25, 100
+#: Steps of a call above which a GPU is better off with a constant number of them than with more: by what
+#: was measured of waiting (docs/performance.md), not tried.
+EVEN_ON_GPU = 8
 #: Bytes of a call's batches as floats, where the images are too many for the device to hold.
 MOST_FED = 256 << 20
 
@@ -103,44 +107,69 @@ def usual_steps_per_call(model: Wae, batch_size: int, held: bool = True) -> int:
     return max(1, min(steps, most))
 
 
-def steps_per_call(
-    model: Wae, config: Config, length: Length, start: int, images: np.ndarray
-) -> tuple[int, int]:
-    """How many steps a call makes, and how many it would make if all that is left were divisible.
+@dataclasses.dataclass(frozen=True)
+class Calls:
+    """The calls of the compiled function that a run is made of."""
 
-    Keras runs whole calls only: one that does not divide what is left would overrun it.
+    each: int  # steps of a call; of an epoch's last one, what is left, where they are uneven
+    most: int  # steps that a call may have
+    one_program: bool  # whether a call's steps are one program, which takes their batches together
+    even: bool = True
 
-    Args:
-        model: built.
-        config: of the run.
-        length: of the run.
-        start: steps that are done.
-        images: uint8 [N, H, W, C], to train on.
-    """
-    lengths = [steps for *_, steps in length.spans(start)] or [1]
-    most = config.steps_per_execution
-    if most is None:
-        held = feeding.device_can_hold(images, one_program=True)
-        most = usual_steps_per_call(model, config.batch_size, held)
-        lengths.append(config.save_every_steps or 0)  # no save comes late
-    return largest_divisor(math.gcd(*lengths), most), most
+    @classmethod
+    def of(
+        cls, model: Wae, config: Config, length: Length, start: int, images: np.ndarray
+    ) -> Calls:
+        """Those of what is left of a run.
+
+        Keras's own loop runs whole calls only: one that does not divide an epoch would overrun it. A
+        program takes the batches that it is given, so an epoch of a prime number of steps is no slower.
+
+        Args:
+            model: built.
+            config: of the run.
+            length: of the run.
+            start: steps that are done.
+            images: uint8 [N, H, W, C], to train on.
+        """
+        lengths = [steps for *_, steps in length.spans(start)] or [1]
+        most, saves = config.steps_per_execution, 0
+        if most is None:
+            held = feeding.device_can_hold(images, one_program=True)
+            most = usual_steps_per_call(model, config.batch_size, held)
+            saves = config.save_every_steps or 0  # no save comes late
+        # A partial batch is of another shape than the batches that one program takes together.
+        one_program = (
+            model.usual_jit
+            and most > 1
+            and model.distribute_strategy.num_replicas_in_sync == 1
+            and comes_out_even(len(images), config.batch_size, config.batch_order)
+        )
+        each, longest = largest_divisor(math.gcd(*lengths, saves), most), max(lengths)
+        enough = EVEN_ON_GPU if devices.has_gpu() else most / 2
+        if one_program and each <= min(enough, longest / 2):
+            if not saves:
+                each = -(-longest // -(-longest // most))  # as few calls as can be, about alike
+            elif config.save_every == 1:  # saves are counted from each epoch's end, as calls are
+                each = largest_divisor(saves, most)
+        return cls(each, most, one_program, even=not any(n % each for n in lengths))
 
 
-def make_one_program(model: Wae, each: int, most: int) -> None:
+def make_one_program(model: Wae, calls: Calls) -> None:
     """Lets `fit` take a data set whose elements are all batches [steps, n, ...] of a call.
 
     XLA then compiles the loop over the steps, not a step: weights stay where they are from step to
     step, and nothing is launched in between. On a CPU one program serves every number of steps, so resuming
     with another number computes the same, and every seed, so that one that was kept does. On a GPU the
-    number is a constant of the program: else it waits at the end of each step for the host to hear of it.
+    number is a constant of the program where all calls have the same: else it waits at the end of each
+    step for the host to hear of it.
 
     Args:
         model: whose `program` is set.
-        each: the steps of an element.
-        most: the most steps that an element may have.
+        calls: of the run.
     """
-    fixed = devices.has_gpu()
-    length = each if fixed else most
+    fixed = devices.has_gpu() and calls.even
+    length = calls.each if fixed else calls.most
     names = list(model.running_means.means)
 
     @tf.function(jit_compile=True, autograph=False)
@@ -149,7 +178,7 @@ def make_one_program(model: Wae, each: int, most: int) -> None:
             model.train_step(tf.nest.map_structure(lambda part: part[number], batches))
             return number + 1
 
-        end = each if fixed else count
+        end = length if fixed else count
         with streams.seed_as_input():
             tf.while_loop(lambda number: number < end, step, [0], parallel_iterations=1)
         means = model.running_means.results()
@@ -163,7 +192,7 @@ def make_one_program(model: Wae, each: int, most: int) -> None:
         def filled(part: tf.Tensor) -> tf.Tensor:
             if not fixed:
                 rest = [[0, 0]] * (len(part.shape) - 1)
-                part = tf.pad(part, [[0, most - count], *rest])
+                part = tf.pad(part, [[0, length - count], *rest])
             return tf.ensure_shape(part, [length, *part.shape[1:]])
 
         means = steps(tf.nest.map_structure(filled, batches), count)
@@ -173,6 +202,16 @@ def make_one_program(model: Wae, each: int, most: int) -> None:
     program: Callable[[Any], dict[str, tf.Tensor]] = call
     model.program = program
     model.train_function = None
+
+
+def steps_done(batch: int, params: dict[str, Any]) -> int:
+    """Steps of an epoch that are done at the end of a call: Keras counts whole calls.
+
+    Args:
+        batch: as `on_train_batch_end` is told.
+        params: of a callback, Keras's.
+    """
+    return min(batch + 1, params["steps"])
 
 
 class KeptPrograms(keras.callbacks.Callback):

@@ -14,7 +14,6 @@ from wae_tf import console
 from wae_tf.config import Config, check_is_config
 from wae_tf.console import interruption, progress
 from wae_tf.console.interruption import Stop
-from wae_tf.data import batches
 from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import FlagError, RunError, of_a_file
 from wae_tf.evaluation import brief, off_prior
@@ -144,11 +143,9 @@ def _train(
     if chief and start < 0:
         drawing.draw_data(model, config, run, images.train)
 
-    steps_per_call, most = programs.steps_per_call(
-        model, config, length, max(start, 0), images.train
-    )
+    calls = programs.Calls.of(model, config, length, max(start, 0), images.train)
     with strategy.scope():  # not around the rest: what the chief makes alone is its own
-        model.compile(steps_per_execution=steps_per_call)
+        model.compile(steps_per_execution=calls.each)
     if start >= 0:
         state = checkpoints.restore(run.checkpoints, start, model)
         progress(f"going on from step {start} of {length.total}")
@@ -165,17 +162,11 @@ def _train(
             )
     stop.advice = f"step {max(start, 0)} is saved; the same command goes on from there."
 
-    one_program = model.jit_compile and most > 1 and strategy.num_replicas_in_sync == 1
-    # A partial batch is of another shape than the batches that one program takes together.
-    one_program = one_program and batches.comes_out_even(
-        len(images.train), config.batch_size, config.batch_order
-    )
-    if one_program:
-        programs.make_one_program(model, steps_per_call, most)
+    if calls.one_program:
+        programs.make_one_program(model, calls)
     labels = images.train_labels if config.classes else None
-    feed = feeding.Feed(
-        model, images.train, config, steps_per_call if one_program else None, labels
-    )
+    together = calls.each if calls.one_program else None
+    feed = feeding.Feed(model, images.train, config, together, labels)
     metrics = fitting.fit(model, config, images, feed, run, length, stop, state, callbacks)
     if not chief:
         progress("done; the chief evaluates")
