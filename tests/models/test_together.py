@@ -1,5 +1,7 @@
 """Steps of `fit` that are one program of XLA: the numbers are those of steps one by one."""
 
+import copy
+
 import keras
 import numpy as np
 import pytest
@@ -64,6 +66,7 @@ def test_calls_take_batches_of_one_size_together(monkeypatch):
 
     class Model:
         steps_per_execution = 3
+        distribute_strategy = tf.distribute.get_strategy()
         total = tf.Variable(0.0)
 
         class running_means:
@@ -117,3 +120,50 @@ def test_a_batch_on_its_own_and_errors_of_labels():
     with pytest.raises(ValueError, match="labels"):
         data = tf.data.Dataset.from_tensor_slices((IMAGES, labels + 1)).batch(8)
         model.fit(data, verbose=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "strategy",
+    [tf.distribute.OneDeviceStrategy, lambda name: tf.distribute.MirroredStrategy([name])],
+)
+def test_fit_inside_the_scope_of_one_device(strategy):
+    alone = fitted(4, cls=wae_tf.WaeGan, batch_norm=False, epochs=1)
+    with strategy("CPU:0").scope():
+        scoped = fitted(4, cls=wae_tf.WaeGan, batch_norm=False, epochs=1)
+    same(alone, scoped)
+
+
+def test_how_steps_run_is_kept_by_save_and_copies(tmp_path):
+    model = tiny_model(compiled=False)
+    model.compile(jit_compile=True, steps_per_execution=4)
+    model.save(tmp_path / "x.keras")
+    for again in (wae_tf.load(tmp_path / "x.keras"), copy.deepcopy(model)):
+        assert again.jit_compile and again.steps_per_execution == 4
+
+
+@pytest.mark.parametrize("several", [1, 3])
+def test_labels_of_later_batches_are_looked_at_under_xla(several):
+    model = tiny_model(compiled=False, classes=3)
+    model.compile(jit_compile=True, steps_per_execution=several)
+    labels = np.arange(40) % 3
+    labels[39] = 3
+    data = tf.data.Dataset.from_tensor_slices((IMAGES[:40], labels)).batch(8)
+    with pytest.raises(ValueError, match="later batch of fit, the labels, goes from 0 to 3"):
+        model.fit(data, verbose=0)
+
+
+@keras.saving.register_keras_serializable("test_together")
+class _InPython(keras.layers.Layer):
+    def call(self, inputs):
+        return tf.ensure_shape(tf.py_function(lambda x: x, [inputs], tf.float32), inputs.shape)
+
+
+@pytest.mark.parametrize("several", [1, 3])
+def test_what_xla_cannot_compile_is_named(several):
+    encoder = keras.Sequential([keras.Input((5,)), _InPython(), keras.layers.Dense(2)])
+    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(5)])
+    model = wae_tf.WaeMmd(encoder=encoder, decoder=decoder)
+    model.compile(jit_compile=True, steps_per_execution=several)
+    with pytest.raises(ValueError, match=r"EagerPyFunc of \S*in_python.*with jit_compile=False"):
+        model.fit(np.zeros((8, 5), "float32"), batch_size=2, verbose=0)

@@ -12,6 +12,9 @@ from wae_tf.models.step import rates, updates
 from wae_tf.models.step.schedules import Schedules
 from wae_tf.settings import devices
 
+#: Of `keras.Model.compile`: how steps run, not what they compute.
+HOW_TO_RUN = ("jit_compile", "run_eagerly")
+
 
 class CompiledAutoencoder(Autoencoder):
     """An autoencoder, its adversary's too, with what moves their weights.
@@ -88,8 +91,10 @@ class CompiledAutoencoder(Autoencoder):
                 "an optimizer of your own goes with lr_schedule='constant' and on_nonfinite='stop' "
                 "only: others set the learning rate themselves."
             )
+        #: What was said of how to run; `save` keeps it, since XLA draws other noise.
+        self.told_to_run = {name: kwargs[name] for name in HOW_TO_RUN if name in kwargs}
         kwargs.setdefault("jit_compile", self.usual_jit)
-        kwargs["steps_per_execution"] = steps
+        kwargs["steps_per_execution"] = self.told_to_run["steps_per_execution"] = steps
         with self.distribute_strategy.scope():  # the model's, wherever this is called
             self._set_optimizers(optimizer, adversary_optimizer, kwargs)
 
@@ -157,6 +162,7 @@ class CompiledAutoencoder(Autoencoder):
             "optimizer": serialize(self.optimizer),
             "adversary_optimizer": self.adversary_optimizer and serialize(self.adversary_optimizer),
             "by_others": [update.by_others for update in self.updates],
+            "told_to_run": dict(self.told_to_run),
         }
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -165,7 +171,8 @@ class CompiledAutoencoder(Autoencoder):
         given = [config["optimizer"], config["adversary_optimizer"]]
         if self.schedules.set_rates:
             given = []
-        self.compile(*(value and deserialize(value) for value in given))
+        told = config.get("told_to_run", {})  # files of before have none
+        self.compile(*(value and deserialize(value) for value in given), **told)
         for update, steps in zip(self.updates, config.get("by_others", ()), strict=False):
             update.by_others = steps
 

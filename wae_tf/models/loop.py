@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ import tensorflow as tf
 from wae_tf import console
 from wae_tf.models import calls, inputs, labels
 from wae_tf.models.compiling import CompiledAutoencoder
+from wae_tf.models.looking import Looking
 from wae_tf.models.step import rates, replicas, together
 from wae_tf.models.step.running_means import RunningMeans
 from wae_tf.networks import convolution
@@ -162,19 +162,19 @@ class Loop(CompiledAutoencoder):
         if self.program is not None:
             self.train_function = self.program  # its batches are together
         elif self.train_function is None or force:
-            self.train_function = _Looking(self, "train_function")
+            self.train_function = Looking(self, "train_function")
         return self.train_function
 
     def make_test_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
         """As `make_train_function`; what replicas cannot share is tested on one device."""
         if self.test_function is None or force:
-            self.test_function = _Looking(self, "test_function")
+            self.test_function = Looking(self, "test_function")
         return self.test_function
 
     def make_predict_function(self, force: bool = False) -> Callable[[Any], tf.Tensor]:
         """Keras's compiled reconstruction."""
         if self.predict_function is None or force:
-            self.predict_function = _Looking(self, "predict_function")
+            self.predict_function = Looking(self, "predict_function")
         return self.predict_function
 
     def _function(self, name: str) -> Callable:
@@ -214,7 +214,7 @@ class Loop(CompiledAutoencoder):
         """Says that a method begins: the first batch that the function gets is to be looked at."""
         setattr(self, f"_{name}_is_for", method)
         function = getattr(self, name)
-        if isinstance(function, _Looking):
+        if isinstance(function, Looking):
             function.due = True
 
     def once_there_is(self, batch: tf.Tensor) -> contextlib.AbstractContextManager:
@@ -268,73 +268,3 @@ def _with_finalizing(model: Loop, callbacks: Any) -> Any:
         first.set_model(model)
         callbacks.callbacks.insert(0, first)
     return callbacks
-
-
-def _iterator_of(elements: list[Any], spec: Any) -> tf.data.Iterator:
-    """An iterator over elements, of the type that the spec says: what takes such is not traced anew.
-
-    Not by `from_generator`, whose Python function TensorFlow keeps for good, with all that it holds.
-    """
-    made, *others = map(tf.data.Dataset.from_tensors, elements)
-    for other in others:
-        made = made.concatenate(other)
-    variant = tf.data.experimental.to_variant(made)
-    return iter(tf.data.experimental.from_variant(variant, spec))
-
-
-class _Looking:
-    """A compiled function, before whose next call a first batch is looked at when it is `due`.
-
-    Args:
-        model: whose function it is.
-        name: `train_function`, `test_function` or `predict_function`.
-    """
-
-    def __init__(self, model: Loop, name: str):
-        self.model, self.name, self.function = model, name, model._function(name)
-        self.due = not model.trusts_batches
-        self.ranks: list[int | None] | None = None
-
-    def __call__(self, batches: Any) -> Any:
-        if self.due and not self.model.trusts_batches:
-            batches = self._looked_at(batches)
-            self.due = False
-        try:
-            return self.function(batches)
-        except tf.errors.InvalidArgumentError as error:
-            labels.check_error(self.model, error, f"y of {self._method}, the labels,")
-            raise
-
-    @property
-    def _method(self) -> str:
-        return getattr(self.model, f"_{self.name}_is_for", "fit")
-
-    def _looked_at(self, batches: Any) -> Any:
-        """The same batches, of which the first has been checked."""
-        if isinstance(batches, list):  # of predict
-            self._check(batches[0])
-            return batches
-        some = list(itertools.islice(batches, max(1, self.model.steps_per_execution)))
-        if not some:
-            raise StopIteration
-        self._check(some[0])
-        if not isinstance(batches, tf.data.Iterator):
-            return itertools.chain(some, batches)
-        return _iterator_of(some, batches.element_spec)
-
-    def _check(self, batch: Any) -> None:
-        model, strategy = self.model, self.model.distribute_strategy
-        train, what = self.name == "train_function", self._method
-        spread = replicas.parts(strategy, batch)
-        count, among = sum(map(replicas.rows, spread)), model._replicas
-        if train and count % among and replicas.is_single_process(strategy):
-            raise ValueError(
-                f"{among} replicas cannot share a batch of {count} images evenly: {what} takes a "
-                f"batch_size that is a multiple of {among}."
-            )
-        inputs.check(model, spread[0], what)
-        ranks = [getattr(part, "ndim", None) for part in tf.nest.flatten(spread[0])]
-        if self.ranks not in (None, ranks):
-            # With y of another rank TensorFlow would trace for one of any, labels or images.
-            self.function = model._function(self.name)
-        self.ranks = ranks

@@ -26,7 +26,12 @@ def function(
         step: on a batch.
     """
     fixed = devices.has_gpu()  # else it waits at the end of each step for the host to hear of it
-    one = tf.function(step, jit_compile=True, autograph=False)
+    strategy = model.distribute_strategy  # of one device, in whose scope `fit` may be called
+
+    @tf.function(jit_compile=True, autograph=False)
+    def one(batch: Any) -> dict[str, tf.Tensor]:
+        strategy.run(step, args=(batch,))
+        return model.running_means.results()
 
     @tf.function(jit_compile=True, autograph=False)
     def several(batches: list[Any], count: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -38,7 +43,7 @@ def function(
 
         def body(number: tf.Tensor) -> tf.Tensor:
             parts = [None if part is None else part[number] for part in stacked]
-            step(tf.nest.pack_sequence_as(batches[0], parts))
+            strategy.run(step, args=(tf.nest.pack_sequence_as(batches[0], parts),))
             return number + 1
 
         tf.while_loop(lambda number: number < end, body, [0], parallel_iterations=1)
