@@ -1,6 +1,7 @@
 """Steps of `fit` that are one program of XLA: the numbers are those of steps one by one."""
 
 import copy
+import functools
 
 import keras
 import numpy as np
@@ -95,12 +96,21 @@ def test_calls_take_batches_of_one_size_together(monkeypatch):
 
 def test_a_train_step_of_ones_own_is_called_as_keras_calls_it():
     class Own(wae_tf.WaeMmd):
+        @functools.wraps(wae_tf.WaeMmd.train_step)  # by which it says that it is of this project
         def train_step(self, batch):
             return super().train_step(batch) | {"extra": tf.constant(2.0)}
 
     model = tiny_model(Own, compiled=False)
     model.compile(jit_compile=True, steps_per_execution=3)
     assert not model._several_in_one
+    replaced = tiny_model(compiled=False)
+    replaced.compile(jit_compile=True, steps_per_execution=3)
+    assert replaced._several_in_one
+    replaced.run_eagerly = True  # to look into it
+    assert not replaced._several_in_one
+    replaced.run_eagerly = False
+    replaced.train_step = model.train_step
+    assert not replaced._several_in_one
     history = model.fit(IMAGES, batch_size=8, verbose=0).history
     assert history["extra"] == [2.0]
     for told in ({"jit_compile": True}, {"steps_per_execution": 3}, {"run_eagerly": True}):
@@ -120,6 +130,26 @@ def test_a_batch_on_its_own_and_errors_of_labels():
     with pytest.raises(ValueError, match="labels"):
         data = tf.data.Dataset.from_tensor_slices((IMAGES, labels + 1)).batch(8)
         model.fit(data, verbose=0)
+
+
+@pytest.mark.slow
+def test_a_generator_without_targets_and_calls_longer_than_a_program(monkeypatch):
+    monkeypatch.setattr(together, "MOST_STEPS", 3)
+    clean = IMAGES[:40].astype("float32") / 255
+
+    def endless():
+        while True:
+            yield from ((part, None) for part in clean.reshape(5, 8, 6, 6, 1))
+
+    def weights(several):
+        model = tiny_model(compiled=False, batch_norm=False)
+        model.compile(jit_compile=True, steps_per_execution=several)
+        model.fit(endless(), steps_per_epoch=10, epochs=1, verbose=0)
+        assert int(model.step.numpy()) == 10
+        return [v.numpy() for v in model.encoder.weights]
+
+    for one, several in zip(weights(1), weights(5), strict=True):  # programs of 3 and 2
+        np.testing.assert_allclose(one, several, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.slow

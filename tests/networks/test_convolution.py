@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import wae_tf
 from wae_tf.config import Config
-from wae_tf.networks import convolution, patches
+from wae_tf.networks import convolution, patches, unsafe_layers
 from wae_tf.networks.convolution import Conv2D, Conv2DTranspose
 from wae_tf.networks.folding import Folding
 from wae_tf.networks.official import build_decoder, build_encoder
@@ -410,9 +410,84 @@ def test_fit_names_keras_own_layers_that_may_be_wrong_in_half(monkeypatch):
         x = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2, dtype="float32")])(x)
         encoder = keras.Model(images, x)
         wrong = ["b"] if onednn and module is keras.layers else []
-        assert convolution.wrong_layers(encoder) == wrong
+        assert unsafe_layers.wrong_layers(encoder) == wrong
         if wrong:
             model = wae_tf.WaeMmd(encoder=encoder, decoder_arch="mlp", decoder_layers=1)
             model.compile()
             with pytest.warns(UserWarning, match="may compute b of the encoder wrong"):
                 model.fit(np.zeros([8, 16, 4, 1], "f"), batch_size=4, verbose=0)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose"])
+def test_the_gradient_of_a_bias_in_half_is_the_sum_over_all_places(name, dtype):
+    """TensorFlow's own stands still in bfloat16 at 256 times its terms."""
+    layer = getattr(convolution, name)(2, 3, padding="same", dtype=dtype)
+    images = tf.abs(normal([20, 16, 16, 3], 0))
+    with tf.GradientTape() as tape:
+        outputs = layer(images, training=True)
+        value = tf.reduce_sum(tf.cast(outputs, tf.float32))
+    found = tape.gradient(value, layer.bias)
+    np.testing.assert_allclose(found, [20 * 16 * 16.0] * 2, rtol=2**-7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose"])
+def test_filters_of_1x1_with_a_stride(name, padding, dtype):
+    """oneDNN's gradient of these writes beyond its memory: it ended the process at such a size."""
+    layer = getattr(convolution, name)(8, 1, strides=2, padding=padding, dtype=dtype)
+    images = normal([5, 10, 9, 3], 0)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        outputs = layer(images, training=True)
+        value = tf.reduce_sum(tf.cast(outputs, tf.float32) ** 2)
+    np.testing.assert_array_equal(outputs, layer(images, training=False))
+    kernel, found = layer.kernel.numpy()[0, 0], tape.gradient(value, [images, layer.kernel])
+    forth = kernel if name == "Conv2D" else kernel.T
+    # By hand: of each image, or place of the output, that is not skipped, a product of its own.
+    large = images.numpy()
+    taken = large[:, ::2, ::2] if name == "Conv2D" else large
+    up = 2 * taken @ forth
+    of_taken, of_kernel = up @ forth.T, np.einsum("nhwc,nhwd->cd", taken, up)
+    of_images = np.zeros_like(large)
+    if name == "Conv2D":
+        of_images[:, ::2, ::2] = of_taken
+    else:
+        of_images, of_kernel = of_taken, of_kernel.T
+    close = {"float32": 1e-5, "mixed_bfloat16": 3e-2}[dtype]
+    for mine, right in zip(found, (of_images, of_kernel[None, None]), strict=True):
+        assert np.abs(mine - right).max() <= close * np.abs(right).max()
+
+
+def test_layers_of_keras_that_end_the_process_or_are_wrong_in_half_are_named(monkeypatch):
+    def network(rank, *layers):
+        return keras.Sequential([keras.Input((8,) * rank + (3,)), *layers])
+
+    of = keras.layers
+    skipping = network(
+        2, of.Conv2D(8, 1, strides=2, name="a"), of.Conv2D(20, 1, name="b"),
+        of.Conv2D(8, 1, strides=2, name="c"), Conv2D(8, 1, strides=2), of.Conv2D(8, 3, padding="same"),
+        of.Conv2DTranspose(4, 1, strides=2, name="d"),
+    )  # fmt: skip
+    half = {"dtype": "mixed_bfloat16", "padding": "same"}
+    ones = [
+        network(
+            1, of.Conv1D(4, 3, strides=4, **half), of.Conv1D(4, 3, strides=4, name="x", **half)
+        ),
+        network(2, of.DepthwiseConv2D(3, strides=4, **half)),
+        network(2, of.SeparableConv2D(4, 3, strides=8, name="x", **half)),
+        network(2, of.DepthwiseConv2D(3, strides=8, name="x", **half)),
+        network(3, of.Conv3D(4, 3, name="x", **half)),
+    ]
+    for onednn in (True, False):
+        monkeypatch.setattr(convolution, "by_onednn", lambda onednn=onednn: onednn)
+        assert unsafe_layers.fatal_layers(skipping) == (["a", "d"] if onednn else [])
+        named = [unsafe_layers.wrong_layers(one) for one in ones]
+        assert named == ([["x"], [], ["x"], ["x"], ["x"]] if onednn else [[]] * 5)
+    monkeypatch.setattr(convolution, "by_onednn", lambda: True)
+    network = keras.Sequential([skipping, of.Flatten(), of.Dense(2)])
+    model = wae_tf.WaeMmd(encoder=network, decoder_arch="mlp", decoder_layers=1)
+    model.compile()
+    with pytest.warns(UserWarning, match="gradient of a, d of the encoder.* may end the process"):
+        model._tell_of_half()

@@ -15,7 +15,7 @@ from wae_tf.training import train
 from wae_tf.training.programs import Calls, Length
 
 
-def calls(steps, *, most=20, start=0, total=None, devices=1, **fields):
+def calls(steps, *, most=20, start=0, total=None, **fields):
     config = Config(**TINY | {"jit": True, "steps_per_execution": most} | fields)
     images = np.zeros((steps * config.batch_size, 8, 8, 1), np.uint8)
     model = by_name.from_config(config, (8, 8, 1), len(images))
@@ -25,10 +25,13 @@ def calls(steps, *, most=20, start=0, total=None, devices=1, **fields):
 def test_calls_of_an_epoch_are_even_where_that_costs_little():
     assert calls(600) == Calls(20, 20, one_program=True)
     assert calls(36) == Calls(18, 20, one_program=True)
-    assert calls(11) == Calls(11, 20, one_program=True)
+    assert calls(11) == Calls(11, 11, one_program=True)
     assert calls(24) == Calls(12, 20, one_program=True)
     assert calls(600, most=None, save_every_steps=100) == Calls(20, 20, one_program=True)
-    assert calls(2) == Calls(2, 20, one_program=True)
+    assert calls(2) == Calls(2, 2, one_program=True)
+    # No call is of more steps than an epoch, and a program has room for no more.
+    assert calls(11, most=100_000_000) == Calls(11, 11, one_program=True)
+    assert calls(1, most=20) == Calls(1, 2, one_program=True)
 
 
 def test_a_prime_number_of_steps_is_no_slower():
@@ -92,7 +95,7 @@ def test_a_run_of_seven_steps_an_epoch_is_the_same_in_calls_of_four(tmp_path):
     np.testing.assert_allclose(*found, rtol=1e-6)
 
 
-def test_a_gpus_program_has_a_constant_number_of_steps_only_where_it_is_even(monkeypatch):
+def test_on_a_gpu_calls_are_even_where_more_than_eight_steps_divide(monkeypatch):
     assert calls(23).even is False
     monkeypatch.setattr(devices, "has_gpu", lambda: True)
     assert calls(600, most=100) == Calls(100, 100, one_program=True)

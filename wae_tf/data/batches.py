@@ -226,9 +226,9 @@ def together(found: tf.data.Dataset, steps: int, epoch: int) -> tf.data.Dataset:
     """Batches of one size in elements of several, none of which is of two epochs.
 
     Args:
-        found: endless, from the beginning of an epoch on.
+        found: endless, from the beginning of an epoch on, or of the rest of one that is gone on with.
         steps: batches of an element.
-        epoch: batches of an epoch, of which the last element has what is left.
+        epoch: batches of each such epoch, of which the last element has what is left.
 
     Returns:
         A data set of the same with [k, ...] before each shape, k `steps` at most.

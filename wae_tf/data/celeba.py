@@ -76,7 +76,7 @@ def check(data_dir: Path, skip_bad_images: bool) -> None:
     """Refuses what has no CelebA images, or others than the aligned ones, by their headers.
 
     Raises:
-        DataError: there are none.
+        DataError: there are none, or others.
     """
     found = _find(data_dir)
     if found is not None:

@@ -16,7 +16,7 @@ from wae_tf.models.compiling import CompiledAutoencoder
 from wae_tf.models.looking import Looking
 from wae_tf.models.step import rates, replicas, together
 from wae_tf.models.step.running_means import RunningMeans
-from wae_tf.networks import convolution
+from wae_tf.networks import unsafe_layers
 from wae_tf.settings import devices, processor
 
 #: Types too coarse for weights that are trained; the mixed policies compute in them alone.
@@ -144,11 +144,19 @@ class Loop(CompiledAutoencoder):
                     f"weights of the {name} are {half}{because}: updates are rounded away, and training "
                     f"stands still or is not finite; layers of dtype='mixed_{half}' keep theirs in float32."
                 )
-            if wrong := convolution.wrong_layers(network):
+            if wrong := unsafe_layers.wrong_layers(network):
                 console.warn(
                     f"TensorFlow on a CPU may compute {', '.join(wrong)} of the {name} wrong in half "
-                    "precision (rows of one place, or strides that differ): give dtype='float32' to them, "
-                    "or use Conv2D and Conv2DTranspose of wae_tf.networks.convolution."
+                    "precision (rows of one place, strides that differ, three dimensions): give "
+                    "dtype='float32' to them, or use Conv2D and Conv2DTranspose of "
+                    "wae_tf.networks.convolution."
+                )
+            if fatal := unsafe_layers.fatal_layers(network):
+                console.warn(
+                    f"TensorFlow's gradient of {', '.join(fatal)} of the {name}, filters of 1x1 with a "
+                    "stride, may end the process on a CPU: use Conv2D and Conv2DTranspose of "
+                    "wae_tf.networks.convolution, or set TF_ENABLE_ONEDNN_OPTS=0 before TensorFlow is "
+                    "imported."
                 )
         if devices.has_gpu():
             return
@@ -158,7 +166,7 @@ class Loop(CompiledAutoencoder):
     # The compiled functions.
 
     def make_train_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
-        """Keras's compiled step; one for many replicas; or the program that was set."""
+        """Keras's compiled step; one for many replicas; of several steps; or the program that was set."""
         if self.program is not None:
             self.train_function = self.program  # its batches are together
         elif self.train_function is None or force:
@@ -193,8 +201,10 @@ class Loop(CompiledAutoencoder):
     @property
     def _several_in_one(self) -> bool:
         """Whether the steps of a call are one program: XLA's, and of a step whose logs are known."""
-        known = type(self).train_step.__module__.startswith("wae_tf.")
-        return known and self.steps_per_execution > 1 and self.jit_compile
+        where = next(cls for cls in type(self).__mro__ if "train_step" in vars(cls)).__module__
+        known = where.startswith("wae_tf.") and "train_step" not in vars(self)
+        several = self.steps_per_execution > 1 and not self.run_eagerly
+        return known and several and self.jit_compile
 
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
         # Keras would take a first batch away, and of replicas the mean of its parts, which may differ

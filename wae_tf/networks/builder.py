@@ -39,7 +39,9 @@ class Builder:
         self.full_dtype = settings.full_precision
         # Several replicas compute without XLA, whatever `jit` says.
         self.by_xla_on_cpu = settings.jit and not (synchronized or devices.has_gpu())
-        self.dense = dense if settings.jit else layers
+        # Its bias's gradient is a plain sum (`convolution.SUMS_IN_HALF`).
+        in_half = self.policy == f"mixed_{convolution.SUMS_IN_HALF}"
+        self.dense = dense if settings.jit or in_half else layers
         self._drawn = itertools.count()
 
     def _seed(self) -> int:

@@ -33,6 +33,10 @@ AS_CONVOLUTION_TO = 32
 #: Types of which oneDNN computes some convolutions wrong (`is_wrong`).
 HALF = ("bfloat16", "float16")
 
+#: Of which `BiasAddGrad` on a CPU adds up row by row in the type itself: a sum stands still at 256 times its
+#: terms. The gradient of a plain sum is added up in float32.
+SUMS_IN_HALF = "bfloat16"
+
 #: On a GPU a layer is no product whose patches hold more than so many times the numbers of its two images,
 #: for the memory that those take: any filter up to 5x5 holds fewer.
 MOST_OF_PATCHES = 25
@@ -47,6 +51,19 @@ def by_onednn() -> bool:
     return bool(_pywrap_util_port.IsMklEnabled())
 
 
+def skips(layer: Any) -> bool:
+    """Whether filters of 1x1 leave places out: oneDNN's gradient of those writes beyond its memory."""
+    return (
+        layer.kernel_size == (1, 1)
+        and max(layer.strides) > 1
+        and layer.data_format == "channels_last"
+        and tuple(layer.dilation_rate) == (1, 1)
+        and getattr(layer, "groups", 1) == 1
+        and by_onednn()
+        and not devices.has_gpu()
+    )
+
+
 def is_wrong(layer: Any, places: int | None) -> bool:
     """Whether TensorFlow may compute a convolution or its gradients wrong: oneDNN's of half precision.
 
@@ -59,7 +76,7 @@ def is_wrong(layer: Any, places: int | None) -> bool:
         places: of a row of the smaller side; None: unknown.
     """
     half = layer.compute_dtype in HALF and by_onednn() and not devices.has_gpu()
-    return half and (places == 1 or layer.strides[0] != layer.strides[1])
+    return half and (places == 1 or len(set(layer.strides)) > 1)
 
 
 class _Plan:
@@ -174,9 +191,14 @@ class Conv2D(keras.layers.Conv2D):
         """[n, H, W, C] to [n, h, w, D]."""
         if not training:
             return super().call(inputs)
+        if skips(self):
+            down, along = self.strides
+            return _ended(self, _at_each_place(self, inputs[:, ::down, ::along], self.kernel))
         stride = self.strides[0]
         plan = _Plan(self, tuple(inputs.shape[1:3]))
         if not plan.anything:
+            if self.compute_dtype == SUMS_IN_HALF:
+                return _ended(self, self.convolution_op(inputs, self.kernel))
             return super().call(inputs)
 
         @tf.custom_gradient
@@ -205,8 +227,10 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """[n, h, w, D] to [n, h * stride, w * stride, C], `valid` by size - stride more."""
+        if training and self.output_padding is None and skips(self):
+            return _ended(self, self._spread(inputs))
         if self.data_format == "channels_last" and is_wrong(self, inputs.shape[2]):
-            return self._in_full(inputs)
+            return self._transposed(inputs, "float32")
         if not training or self.output_padding is not None:
             return super().call(inputs)
         stride = self.strides[0]
@@ -214,6 +238,8 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         sides = tuple(places and stride * places + beyond for places in inputs.shape[1:3])
         plan = _Plan(self, sides)
         if not plan.anything:
+            if self.compute_dtype == SUMS_IN_HALF:
+                return self._transposed(inputs, self.compute_dtype)
             return super().call(inputs)
 
         @tf.custom_gradient
@@ -227,32 +253,40 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         outputs = product(inputs, tf.convert_to_tensor(self.kernel))
         return outputs + self.bias if self.use_bias else outputs
 
-    def _in_full(self, inputs: tf.Tensor) -> tf.Tensor:
+    def _spread(self, inputs: tf.Tensor) -> tf.Tensor:
+        filters = tf.transpose(tf.convert_to_tensor(self.kernel), [0, 1, 3, 2])
+        made = _at_each_place(self, inputs, filters)
+        (down, along), (count, height, width, channels) = self.strides, tf.unstack(tf.shape(made))
+        apart = tf.reshape(made, [count, height, 1, width, 1, channels])
+        apart = tf.pad(apart, [[0, 0], [0, 0], [0, down - 1], [0, 0], [0, along - 1], [0, 0]])
+        shape = self.compute_output_shape(inputs.shape)
+        spread = tf.reshape(apart, [count, height * down, width * along, channels])
+        return tf.ensure_shape(spread, shape)
+
+    def _transposed(self, inputs: tf.Tensor, dtype: str) -> tf.Tensor:
         made = keras.ops.conv_transpose(
-            tf.cast(inputs, tf.float32),
-            tf.cast(tf.convert_to_tensor(self.kernel), tf.float32),
+            tf.cast(inputs, dtype),
+            tf.cast(tf.convert_to_tensor(self.kernel), dtype),
             strides=list(self.strides),
             padding=self.padding,
             output_padding=self.output_padding,
             dilation_rate=self.dilation_rate,
             data_format=self.data_format,
         )
-        outputs = tf.cast(made, self.compute_dtype)
-        return self.activation(outputs + self.bias if self.use_bias else outputs)
+        return _ended(self, tf.cast(made, self.compute_dtype))
 
 
-def wrong_layers(network: Any) -> list[str]:
-    """Names of Keras's own convolutions in a network that TensorFlow may compute wrong (`is_wrong`)."""
-    found = []
-    for layer in getattr(network, "layers", ()):
-        found += wrong_layers(layer)
-        transposed = isinstance(layer, keras.layers.Conv2DTranspose)
-        own = isinstance(layer, Conv2D | Conv2DTranspose)
-        if own or not (transposed or isinstance(layer, keras.layers.Conv2D)):
-            continue
-        # Of layers that are called in code of one's own Keras knows no shapes.
-        shape = getattr(getattr(layer, "input" if transposed else "output", None), "shape", None)
-        axis = 3 if layer.data_format == "channels_first" else 2
-        if is_wrong(layer, shape and shape[axis]):
-            found.append(layer.name)
-    return found
+def _at_each_place(layer: Any, inputs: tf.Tensor, filters: Any) -> tf.Tensor:
+    """A convolution by filters of 1x1; in half precision, which may be wrong here, by float32."""
+    inputs, filters = (tf.cast(tf.convert_to_tensor(part), "float32") for part in (inputs, filters))
+    return tf.cast(tf.nn.conv2d(inputs, filters, 1, "VALID"), layer.compute_dtype)
+
+
+def _ended(layer: Any, outputs: tf.Tensor) -> tf.Tensor:
+    """With the layer's bias and activation; the bias by a plain sum (`SUMS_IN_HALF`)."""
+    if layer.use_bias:
+        bias = tf.convert_to_tensor(layer.bias)
+        if layer.data_format == "channels_first":
+            bias = tf.reshape(bias, [-1, 1, 1])
+        outputs = outputs + bias
+    return layer.activation(outputs)

@@ -120,6 +120,11 @@ def save(
             others = steps(folder)
         except RunError:  # the reason told is why it could not be written
             others = []
+        if not folder.is_dir():
+            raise RunError(
+                f"the checkpoint {final} cannot be written: {folder} was moved or removed while the run "
+                "trained; put it back, or the same command begins again."
+            ) from error
         stands = f"the one of step {others[0]} stands" if others else "there is none before it"
         found = of_a_file(error)
         reason = found[1] if found else first_line(error)

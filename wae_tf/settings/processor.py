@@ -21,7 +21,7 @@ _WITH = {
     "AMX_BF16": "on one like it convolutions of 256 filters and more took 0.4 to 0.55 of float32's "
     "time, those of 64 filters 1.4 times and small dense networks 1.3 times as long",
     "AVX512_BF16": "on one like it convolutions of 256 filters and more took 0.75 to 0.85 of float32's "
-    "time, those of 64 filters 1.05 times and small dense networks 1.2 times as long",
+    "time, those of 64 filters 1.06 times as long and small dense networks as long",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +13,9 @@ from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_float, to_float_by_table
 from wae_tf.settings import devices
 from wae_tf.training import distribution
+
+if TYPE_CHECKING:  # where it asks what a device can hold
+    from wae_tf.training.programs import Calls
 
 #: Bytes of images that a GPU keeps: all of CelebA at 64x64 (2.2 GB), and little beside its memory.
 MOST_ON_GPU = 3 << 30
@@ -80,8 +83,7 @@ class Feed:
         model: whose device may keep the images.
         images: uint8 [N, H, W, C].
         config: batch_size and seed.
-        steps_per_call: so many batches in an element, for a program that takes them together;
-            None: one.
+        calls: of what is left of the run: where a call is one program, its batches are an element.
         labels: int64 [N], of a model with classes.
     """
 
@@ -90,15 +92,15 @@ class Feed:
         model: Wae,
         images: np.ndarray,
         config: Config,
-        steps_per_call: int | None,
+        calls: Calls,
         labels: np.ndarray | None = None,
     ):
-        self.config, self.steps_per_call = config, steps_per_call
+        self.config, self.calls = config, calls
         self.strategy = model.distribute_strategy
         model.trusts_batches = True
         self.count = len(images)
         self.images, self.labels = None, labels
-        if device_can_hold(images, one_program=steps_per_call is not None):
+        if device_can_hold(images, calls.one_program):
             keep_on_device(model, images, labels)
         else:
             self.images = batches.in_memory(images)
@@ -108,7 +110,7 @@ class Feed:
 
         Args:
             start: the first step.
-            epoch: steps of an epoch, in which the calls' batches come out even.
+            epoch: steps of an epoch of this `fit`; no element has batches of two.
         """
 
         def part(rows: tuple[int, int]) -> tf.data.Dataset:
@@ -128,10 +130,9 @@ class Feed:
                     labels=self.labels,
                     **common,
                 )
-            steps = self.steps_per_call
-            if steps is None:
+            if not self.calls.one_program:
                 return found
-            found = batches.together(found, steps, epoch)
+            found = batches.together(found, self.calls.each, epoch)
             return found.prefetch(1) if self.images is None else found  # floats take much memory
 
         return distribution.distributed_dataset(self.strategy, self.config.batch_size, part)

@@ -17,13 +17,13 @@ from wae_tf.models.step import rates
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints, integrity
 from wae_tf.runs.folder import RunFolder
-from wae_tf.training import callbacks, distribution, lines, resuming
+from wae_tf.training import callbacks, distribution, lines, programs, resuming
 from wae_tf.training.best import Best
 from wae_tf.training.callbacks import BadStep
 from wae_tf.training.drawing import Figures
 from wae_tf.training.feeding import Feed
 from wae_tf.training.own_callbacks import EndTogether, OwnCallbacks
-from wae_tf.training.programs import KeptPrograms, Length
+from wae_tf.training.programs import Calls, KeptPrograms, Length
 
 
 class _Watchers:
@@ -116,7 +116,7 @@ class _Watchers:
         # An epoch that --steps had cut short may go on now.
         if (owed := state.get("owed")) and length.ends(step):
             self.model.stop_training = False
-            self.own.on_train_begin()
+            self.own.begin_again(int(owed["epoch"]))
             self.report.make_up(owed, [self.best, self.own, self.figures])
             self.over = self.model.stop_training
         epoch, within = divmod(step, length.steps_per_epoch)
@@ -173,6 +173,10 @@ def fit(
             break
         except BadStep as bad:
             state = resuming.roll_back(model, config, run, bad)
+            calls = Calls.of(model, config, length, int(model.step.numpy()), images.train)
+            if calls != feed.calls:  # other steps are left than those that they came out with
+                feed.calls = calls
+                programs.take(model, calls)
             watchers.restore(state)
             watchers.make_up(state, length)
         finally:

@@ -105,7 +105,7 @@ class Bar(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Where the epoch begins: one that is gone on with begins inside."""
-        self._epoch, self._start = epoch, time.monotonic()
+        self._epoch, self._start, self._first = epoch, time.monotonic(), 0
         self._offset = int(self.model.step.numpy()) % self.length.steps_per_epoch
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
@@ -130,10 +130,6 @@ class Bar(keras.callbacks.Callback):
             f"epoch {self._epoch + 1}/{self.length.epochs} [{'#' * filled:.<{_BAR}}] "
             f"{done}/{steps}  {_pace(pace)}{loss}"
         )
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """The next epoch compiles nothing."""
-        self._first = 0
 
 
 def _pace(seconds: float) -> str:

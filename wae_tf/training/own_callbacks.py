@@ -48,6 +48,7 @@ class OwnCallbacks(keras.callbacks.Callback):
         super().__init__()
         self.callbacks, self.length = list(callbacks), length
         self._begun = False
+        self._before = 0  # steps of the epoch that another process, or a roll back, has left done
 
     def set_model(self, model: keras.Model) -> None:
         """Each knows the model."""
@@ -78,13 +79,20 @@ class OwnCallbacks(keras.callbacks.Callback):
             self._begun = True
             self._pass_on("on_train_begin", logs)
 
+    def begin_again(self, epoch: int) -> None:
+        """Before the end of an epoch whose steps another process has made: as Keras begins one."""
+        self.set_params({"verbose": 0})
+        self.on_train_begin()
+        self.on_epoch_begin(epoch)
+
     def end(self) -> None:
         """The run's end, which only its caller knows."""
         if self._begun:
             self._pass_on("on_train_end", None)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """As Keras."""
+        """As Keras; one that is gone on with begins inside, and its batches count from there."""
+        self._before = int(self.model.step.numpy()) % self.length.steps_per_epoch
         self._pass_on("on_epoch_begin", epoch, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -93,11 +101,12 @@ class OwnCallbacks(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """As Keras: before a call of the compiled function, of one step or several."""
-        self._pass_on("on_train_batch_begin", batch, logs)
+        self._pass_on("on_train_batch_begin", self._before + batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """As Keras: after such a call; an epoch's last call may be shorter than the others."""
-        self._pass_on("on_train_batch_end", steps_done(batch, self.params) - 1, logs)
+        done = self._before + steps_done(batch, self.params)
+        self._pass_on("on_train_batch_end", done - 1, logs)
 
 
 class EndTogether(keras.callbacks.Callback):

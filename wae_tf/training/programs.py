@@ -15,6 +15,7 @@ from wae_tf import streams
 from wae_tf.config import Config
 from wae_tf.data.batches import comes_out_even
 from wae_tf.models import operations
+from wae_tf.models.step import together
 from wae_tf.models.wae import Wae
 from wae_tf.runs import compiled
 from wae_tf.settings import devices
@@ -138,6 +139,8 @@ class Calls:
             held = feeding.device_can_hold(images, one_program=True)
             most = usual_steps_per_call(model, config.batch_size, held)
             saves = config.save_every_steps or 0  # no save comes late
+        else:  # of more than an epoch no call is: a program has room for `most` batches, used or not
+            most = min(most, max(length.steps_per_epoch, 2))
         # A partial batch is of another shape than the batches that one program takes together.
         one_program = (
             model.usual_jit
@@ -151,8 +154,15 @@ class Calls:
             if not saves:
                 each = -(-longest // -(-longest // most))  # as few calls as can be, about alike
             elif config.save_every == 1:  # saves are counted from each epoch's end, as calls are
-                each = largest_divisor(saves, most)
+                each = min(largest_divisor(saves, most), longest)
         return cls(each, most, one_program, even=not any(n % each for n in lengths))
+
+
+def take(model: Wae, calls: Calls) -> None:
+    """Has a compiled model make these calls from its next `fit` on."""
+    model.steps_per_execution, model.train_function = calls.each, None
+    if calls.one_program:
+        make_one_program(model, calls)
 
 
 def make_one_program(model: Wae, calls: Calls) -> None:
@@ -174,13 +184,8 @@ def make_one_program(model: Wae, calls: Calls) -> None:
 
     @tf.function(jit_compile=True, autograph=False)
     def steps(batches: Any, count: tf.Tensor) -> tf.Tensor:
-        def step(number: tf.Tensor) -> tf.Tensor:
-            model.train_step(tf.nest.map_structure(lambda part: part[number], batches))
-            return number + 1
-
-        end = length if fixed else count
         with streams.seed_as_input():
-            tf.while_loop(lambda number: number < end, step, [0], parallel_iterations=1)
+            together.loop(model.train_step, batches, length if fixed else count)
         means = model.running_means.results()
         return tf.stack([means[name] for name in names])
 

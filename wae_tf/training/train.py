@@ -165,8 +165,7 @@ def _train(
     if calls.one_program:
         programs.make_one_program(model, calls)
     labels = images.train_labels if config.classes else None
-    together = calls.each if calls.one_program else None
-    feed = feeding.Feed(model, images.train, config, together, labels)
+    feed = feeding.Feed(model, images.train, config, calls, labels)
     metrics = fitting.fit(model, config, images, feed, run, length, stop, state, callbacks)
     if not chief:
         progress("done; the chief evaluates")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,10 @@ import keras
 import tensorflow as tf
 
 from wae_tf.settings import devices
+
+#: Steps of a program at most, of which a longer call runs several: XLA's compiling grows faster than they
+#: (3,000 took 30 s), and all batches of a program are in memory at once.
+MOST_STEPS = 200
 
 
 def function(
@@ -26,11 +31,12 @@ def function(
         step: on a batch.
     """
     fixed = devices.has_gpu()  # else it waits at the end of each step for the host to hear of it
-    strategy = model.distribute_strategy  # of one device, in whose scope `fit` may be called
+    # Of one device, in whose scope `fit` may be called.
+    run = functools.partial(model.distribute_strategy.run, step)
 
     @tf.function(jit_compile=True, autograph=False)
     def one(batch: Any) -> dict[str, tf.Tensor]:
-        strategy.run(step, args=(batch,))
+        run(args=(batch,))
         return model.running_means.results()
 
     @tf.function(jit_compile=True, autograph=False)
@@ -39,34 +45,53 @@ def function(
         stacked = [
             None if same[0] is None else tf.stack(same) for same in zip(*leaves, strict=True)
         ]
-        end = len(batches) if fixed else count
-
-        def body(number: tf.Tensor) -> tf.Tensor:
-            parts = [None if part is None else part[number] for part in stacked]
-            strategy.run(step, args=(tf.nest.pack_sequence_as(batches[0], parts),))
-            return number + 1
-
-        tf.while_loop(lambda number: number < end, body, [0], parallel_iterations=1)
+        whole = tf.nest.pack_sequence_as(batches[0], stacked)
+        loop(lambda batch: run(args=(batch,)), whole, len(batches) if fixed else count)
         return model.running_means.results()
 
-    def call(iterator: Any) -> dict[str, tf.Tensor]:
-        most = model.steps_per_execution
-        batches = list(itertools.islice(iterator, most))
-        if not batches:
-            raise StopIteration
+    def part(batches: list[Any], most: int) -> dict[str, tf.Tensor]:
+        """The steps of batches, `most` at most."""
         first = _shapes(batches[0])
         alike = list(itertools.takewhile(lambda batch: _shapes(batch) == first, batches))
-        if len(alike) == 1 or (fixed and len(alike) < most):
+        if len(alike) == 1:
             alike = []
         logs: dict[str, tf.Tensor] = {}
         if alike:
-            filled = alike + [alike[-1]] * (most - len(alike))  # a program takes as many each time
+            # Where the number is no constant a program takes as many each time.
+            filled = alike if fixed else alike + [alike[-1]] * (most - len(alike))
             logs = several(filled, tf.constant(len(alike)))
         for batch in batches[len(alike) :]:
             logs = one(batch)
         return logs
 
+    def call(iterator: Any) -> dict[str, tf.Tensor]:
+        left, logs = model.steps_per_execution, None
+        most = -(-left // -(-left // MOST_STEPS))  # programs of a call, about alike
+        while batches := [_as_given(b) for b in itertools.islice(iterator, min(most, left))]:
+            left -= len(batches)
+            logs = part(batches, most)
+        if logs is None:
+            raise StopIteration
+        return logs
+
     return call
+
+
+def loop(step: Callable[[Any], Any], batches: Any, end: int | tf.Tensor) -> None:
+    """Steps on the first `end` of batches [k, n, ...], as a loop of the program that is traced."""
+
+    def body(number: tf.Tensor) -> list[tf.Tensor]:
+        step(tf.nest.map_structure(lambda part: None if part is None else part[number], batches))
+        return [number + 1]
+
+    tf.while_loop(lambda number: number < end, body, [tf.constant(0)], parallel_iterations=1)
+
+
+def _as_given(batch: Any) -> Any:
+    """With None for what Keras's data sets have as an empty Optional."""
+    return tf.nest.map_structure(
+        lambda part: None if isinstance(part, tf.experimental.Optional) else part, batch
+    )
 
 
 def _shapes(batch: Any) -> list[Any]:

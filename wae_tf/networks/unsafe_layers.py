@@ -1,0 +1,66 @@
+"""Keras's own convolutions in a network that TensorFlow on a CPU may compute wrong, or end the process by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from wae_tf.networks import convolution
+
+#: Keras's layers of which `convolution.is_wrong` may hold, by where their smaller side is.
+_OF_OUTPUTS = (
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv1D,
+    keras.layers.SeparableConv2D,
+)
+_OF_INPUTS = (keras.layers.Conv2DTranspose,)
+#: oneDNN's gradient of filters of 1x1 that leave places out ends the process where the larger side has fewer
+#: channels: up to 12 it did, from 16 to 64 it did not.
+FEWEST_OF_SKIPPED = 16
+
+
+def _keras_own(network: Any) -> Iterator[tuple[Any, bool]]:
+    """Keras's own convolutions in a network, nested ones too, and whether each is a transposed one."""
+    for layer in getattr(network, "layers", ()):
+        yield from _keras_own(layer)
+        transposed = isinstance(layer, _OF_INPUTS)
+        own = isinstance(layer, convolution.Conv2D | convolution.Conv2DTranspose)
+        if not own and (transposed or isinstance(layer, _OF_OUTPUTS)):
+            yield layer, transposed
+
+
+def _shape(layer: Any, side: str) -> tuple[int | None, ...] | None:
+    """Of a layer's input or output; layers that are called in code of one's own have none."""
+    return getattr(getattr(layer, side, None), "shape", None)
+
+
+def wrong_layers(network: Any) -> list[str]:
+    """Names of those that TensorFlow may compute wrong (`convolution.is_wrong`).
+
+    In three dimensions that was seen with longer rows too: there all in half precision are named.
+    """
+    found = []
+    for layer, transposed in _keras_own(network):
+        shape = _shape(layer, "input" if transposed else "output")
+        places = shape[-1 if layer.data_format == "channels_first" else -2] if shape else None
+        if convolution.is_wrong(layer, 1 if isinstance(layer, keras.layers.Conv3D) else places):
+            found.append(layer.name)
+    return found
+
+
+def fatal_layers(network: Any) -> list[str]:
+    """Names of those whose gradient may end the process, in any precision."""
+    found = []
+    for layer, transposed in _keras_own(network):
+        if not isinstance(layer, keras.layers.Conv2D | keras.layers.Conv2DTranspose):
+            continue
+        shape = _shape(layer, "output" if transposed else "input")
+        if convolution.skips(layer) and shape and (shape[-1] or 0) < FEWEST_OF_SKIPPED:
+            found.append(layer.name)
+    return found
