@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import wae_tf
 from tests.factory import tiny_model
-from wae_tf.models import inputs, loop
+from wae_tf.models import inputs, looking
 
 
 @pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
@@ -36,7 +36,7 @@ def test_nothing_of_it_is_kept(method, steps, rng, monkeypatch):
 def test_the_elements_come_in_order_with_the_type_that_is_asked_for():
     parts = [np.arange(n, dtype="float32")[:, None] for n in (3, 3, 2)]
     data = tf.data.Dataset.from_tensor_slices(np.concatenate(parts)).batch(3)
-    made = loop._iterator_of([tf.constant(part) for part in parts], data.element_spec)
+    made = looking._iterator_of([tf.constant(part) for part in parts], data.element_spec)
     assert made.element_spec == data.element_spec
     assert type(made) is type(iter(data))
     for part in parts:
