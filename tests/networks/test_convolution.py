@@ -491,3 +491,18 @@ def test_layers_of_keras_that_end_the_process_or_are_wrong_in_half_are_named(mon
     model.compile()
     with pytest.warns(UserWarning, match="gradient of a, d of the encoder.* may end the process"):
         model._tell_of_half()
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_convolutions_of_keras_whose_biases_are_summed_in_half_are_named(jit, recwarn):
+    half = {"dtype": "mixed_bfloat16"}
+    encoder = keras.Sequential([
+        keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3, name="a", **half), Conv2D(2, 3, **half),
+        keras.layers.Conv2D(2, 3, use_bias=False, **half), keras.layers.Conv2D(2, 2, name="b"),
+        keras.layers.Flatten(), keras.layers.Dense(2),
+    ])  # fmt: skip
+    model = wae_tf.WaeMmd(encoder=encoder, decoder_arch="mlp", decoder_layers=1)
+    model.compile(jit_compile=jit)
+    model._tell_of_half()
+    told = [str(one.message) for one in recwarn if "of biases of a of the enc" in str(one.message)]
+    assert len(told) == (not jit)  # XLA sums in float32

@@ -54,6 +54,15 @@ def wrong_layers(network: Any) -> list[str]:
     return found
 
 
+def coarse_layers(network: Any) -> list[str]:
+    """Names of those whose biases' gradients are sums in half precision (`convolution.SUMS_IN_HALF`)."""
+    return [
+        layer.name
+        for layer, _ in _keras_own(network)
+        if layer.use_bias and layer.compute_dtype == convolution.SUMS_IN_HALF
+    ]
+
+
 def fatal_layers(network: Any) -> list[str]:
     """Names of those whose gradient may end the process, in any precision."""
     found = []
