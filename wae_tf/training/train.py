@@ -145,7 +145,8 @@ def _train(
 
     calls = programs.Calls.of(model, config, length, max(start, 0), images.train)
     with strategy.scope():  # not around the rest: what the chief makes alone is its own
-        model.compile(steps_per_execution=calls.each)
+        model.compile()
+    programs.take(model, calls)
     if start >= 0:
         state = checkpoints.restore(run.checkpoints, start, model)
         progress(f"going on from step {start} of {length.total}")
@@ -162,8 +163,6 @@ def _train(
             )
     stop.advice = f"step {max(start, 0)} is saved; the same command goes on from there."
 
-    if calls.one_program:
-        programs.make_one_program(model, calls)
     labels = images.train_labels if config.classes else None
     feed = feeding.Feed(model, images.train, config, calls, labels)
     metrics = fitting.fit(model, config, images, feed, run, length, stop, state, callbacks)
