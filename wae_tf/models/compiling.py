@@ -13,7 +13,7 @@ from wae_tf.models.step.schedules import Schedules
 from wae_tf.settings import devices
 
 #: Of `keras.Model.compile`: how steps run, not what they compute.
-HOW_TO_RUN = ("jit_compile", "run_eagerly")
+HOW_TO_RUN = ("jit_compile", "run_eagerly", "steps_per_execution")
 
 
 class CompiledAutoencoder(Autoencoder):
@@ -82,7 +82,8 @@ class CompiledAutoencoder(Autoencoder):
                 that updates in some steps only.
         """
         inputs.check_compile(self, adversary_optimizer, kwargs)
-        steps = inputs.whole("steps_per_execution", kwargs.pop("steps_per_execution", 1), 1)
+        steps = kwargs.get("steps_per_execution", 1)
+        kwargs["steps_per_execution"] = inputs.whole("steps_per_execution", steps, 1)
         _check_two(optimizer, adversary_optimizer)
         if self.distribute_strategy.num_replicas_in_sync > 1:
             self._check_for_replicas(optimizer, adversary_optimizer)
@@ -94,7 +95,6 @@ class CompiledAutoencoder(Autoencoder):
         #: What was said of how to run; `save` keeps it, since XLA draws other noise.
         self.told_to_run = {name: kwargs[name] for name in HOW_TO_RUN if name in kwargs}
         kwargs.setdefault("jit_compile", self.usual_jit)
-        kwargs["steps_per_execution"] = self.told_to_run["steps_per_execution"] = steps
         with self.distribute_strategy.scope():  # the model's, wherever this is called
             self._set_optimizers(optimizer, adversary_optimizer, kwargs)
 

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.models import labels
+from wae_tf.models.step import together
 from wae_tf.pixels import black_and_white
 
 #: How far beyond the ends of the pixel range floats may lie: more than any rounding.
@@ -77,9 +78,7 @@ def check(model: Any, batch: Any, what: str) -> None:
     Raises:
         ValueError: something that the model cannot take.
     """
-    batch = tf.nest.map_structure(
-        lambda part: None if isinstance(part, tf.experimental.Optional) else part, batch
-    )
+    batch = together.as_given(batch)
     x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
     x = image_of(x, f"x of {what}")
     if model_gathers(model, x):

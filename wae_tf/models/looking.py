@@ -71,10 +71,8 @@ class Looking:
     def _unasserted(self) -> bool:
         """Whether labels are looked at here: XLA leaves the step's assertions out."""
         model = self.model
-        replicated = model.distribute_strategy.num_replicas_in_sync > 1  # whose steps are not XLA's
-        return bool(model.settings.classes and model.jit_compile) and not (
-            model.trusts_batches or replicated
-        )
+        by_xla = model.jit_compile and model._replicas == 1  # several replicas' steps are not
+        return bool(model.settings.classes and by_xla and not model.trusts_batches)
 
     def _of_classes(self, batches: Any) -> Iterator[Any]:
         """The batches of a call, each once its labels have been looked at.

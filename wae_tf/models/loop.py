@@ -151,12 +151,7 @@ class Loop(CompiledAutoencoder):
                     "dtype='float32' to them, or use Conv2D and Conv2DTranspose of "
                     "wae_tf.networks.convolution."
                 )
-            coarse = (
-                []
-                if self.jit_compile or devices.has_gpu()
-                else unsafe_layers.coarse_layers(network)
-            )
-            if coarse:
+            if not self.jit_compile and (coarse := unsafe_layers.coarse_layers(network)):
                 console.warn(
                     f"TensorFlow on a CPU adds up the gradients of biases of {', '.join(coarse)} of the "
                     f"{name} in bfloat16, where a sum stands still at 256 times its terms: give "

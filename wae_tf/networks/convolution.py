@@ -51,14 +51,21 @@ def by_onednn() -> bool:
     return bool(_pywrap_util_port.IsMklEnabled())
 
 
+def _usual(layer: Any) -> bool:
+    """Whether channels are last and in one group, and filters without holes."""
+    return (
+        layer.data_format == "channels_last"
+        and tuple(layer.dilation_rate) == (1, 1)
+        and getattr(layer, "groups", 1) == 1
+    )
+
+
 def skips(layer: Any) -> bool:
     """Whether filters of 1x1 leave places out: oneDNN's gradient of those writes beyond its memory."""
     return (
         layer.kernel_size == (1, 1)
         and max(layer.strides) > 1
-        and layer.data_format == "channels_last"
-        and tuple(layer.dilation_rate) == (1, 1)
-        and getattr(layer, "groups", 1) == 1
+        and _usual(layer)
         and by_onednn()
         and not devices.has_gpu()
     )
@@ -94,9 +101,7 @@ class _Plan:
             kernel[0] == kernel[1]
             and layer.strides[0] == layer.strides[1]
             and layer.padding in ("same", *(["valid"] if on_gpu else []))
-            and layer.data_format == "channels_last"
-            and tuple(layer.dilation_rate) == (1, 1)
-            and getattr(layer, "groups", 1) == 1
+            and _usual(layer)
             and layer.activation is keras.activations.linear
             and layer.compute_dtype in ("float32", *(HALF if on_gpu else ()))
             and None not in sides
@@ -209,8 +214,7 @@ class Conv2D(keras.layers.Conv2D):
 
             return plan.convolve(large, filters, stride), gradient
 
-        outputs = product(inputs, tf.convert_to_tensor(self.kernel))
-        return outputs + self.bias if self.use_bias else outputs
+        return _ended(self, product(inputs, tf.convert_to_tensor(self.kernel)))
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """Keras's convolution of the two."""
@@ -250,8 +254,7 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 
             return plan.convolve_back(small, filters, stride, sides), gradient
 
-        outputs = product(inputs, tf.convert_to_tensor(self.kernel))
-        return outputs + self.bias if self.use_bias else outputs
+        return _ended(self, product(inputs, tf.convert_to_tensor(self.kernel)))
 
     def _spread(self, inputs: tf.Tensor) -> tf.Tensor:
         filters = tf.transpose(tf.convert_to_tensor(self.kernel), [0, 1, 3, 2])

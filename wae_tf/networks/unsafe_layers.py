@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from wae_tf.networks import convolution
+from wae_tf.settings import devices
 
 #: Keras's layers of which `convolution.is_wrong` may hold, by where their smaller side is.
 _OF_OUTPUTS = (
@@ -56,6 +57,8 @@ def wrong_layers(network: Any) -> list[str]:
 
 def coarse_layers(network: Any) -> list[str]:
     """Names of those whose biases' gradients are sums in half precision (`convolution.SUMS_IN_HALF`)."""
+    if devices.has_gpu():
+        return []
     return [
         layer.name
         for layer, _ in _keras_own(network)

@@ -116,15 +116,15 @@ def save(
         shutil.rmtree(before, ignore_errors=True)
     except (OSError, tf.errors.OpError) as error:
         shutil.rmtree(part, ignore_errors=True)
-        try:
-            others = steps(folder)
-        except RunError:  # the reason told is why it could not be written
-            others = []
         if not folder.is_dir():
             raise RunError(
                 f"the checkpoint {final} cannot be written: {folder} was moved or removed while the run "
                 "trained; put it back, or the same command begins again."
             ) from error
+        try:
+            others = steps(folder)
+        except RunError:  # the reason told is why it could not be written
+            others = []
         stands = f"the one of step {others[0]} stands" if others else "there is none before it"
         found = of_a_file(error)
         reason = found[1] if found else first_line(error)

@@ -205,8 +205,7 @@ def make_one_program(model: Wae, calls: Calls) -> None:
             return dict(zip(names, tf.unstack(tf.identity(means)), strict=True))
 
     program: Callable[[Any], dict[str, tf.Tensor]] = call
-    model.program = program
-    model.train_function = None
+    model.program = program  # which `make_train_function` takes whatever there was
 
 
 def steps_done(batch: int, params: dict[str, Any]) -> int:

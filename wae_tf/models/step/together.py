@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -31,22 +30,23 @@ def function(
         step: on a batch.
     """
     fixed = devices.has_gpu()  # else it waits at the end of each step for the host to hear of it
-    # Of one device, in whose scope `fit` may be called.
-    run = functools.partial(model.distribute_strategy.run, step)
+
+    def run(
+        batch: Any,
+    ) -> None:  # by the strategy, of one device, in whose scope `fit` may be called
+        model.distribute_strategy.run(step, args=(batch,))
 
     @tf.function(jit_compile=True, autograph=False)
     def one(batch: Any) -> dict[str, tf.Tensor]:
-        run(args=(batch,))
+        run(batch)
         return model.running_means.results()
 
     @tf.function(jit_compile=True, autograph=False)
     def several(batches: list[Any], count: tf.Tensor) -> dict[str, tf.Tensor]:
-        leaves = [tf.nest.flatten(batch) for batch in batches]  # None: no labels or weights
-        stacked = [
-            None if same[0] is None else tf.stack(same) for same in zip(*leaves, strict=True)
-        ]
-        whole = tf.nest.pack_sequence_as(batches[0], stacked)
-        loop(lambda batch: run(args=(batch,)), whole, len(batches) if fixed else count)
+        whole = tf.nest.map_structure(  # None: no labels or weights
+            lambda *same: None if same[0] is None else tf.stack(same), *batches
+        )
+        loop(run, whole, len(batches) if fixed else count)
         return model.running_means.results()
 
     def part(batches: list[Any], most: int) -> dict[str, tf.Tensor]:
@@ -67,7 +67,7 @@ def function(
     def call(iterator: Any) -> dict[str, tf.Tensor]:
         left, logs = model.steps_per_execution, None
         most = -(-left // -(-left // MOST_STEPS))  # programs of a call, about alike
-        while batches := [_as_given(b) for b in itertools.islice(iterator, min(most, left))]:
+        while batches := [as_given(b) for b in itertools.islice(iterator, min(most, left))]:
             left -= len(batches)
             logs = part(batches, most)
         if logs is None:
@@ -87,8 +87,8 @@ def loop(step: Callable[[Any], Any], batches: Any, end: int | tf.Tensor) -> None
     tf.while_loop(lambda number: number < end, body, [tf.constant(0)], parallel_iterations=1)
 
 
-def _as_given(batch: Any) -> Any:
-    """With None for what Keras's data sets have as an empty Optional."""
+def as_given(batch: Any) -> Any:
+    """A batch with None for what Keras's data sets have as an empty Optional."""
     return tf.nest.map_structure(
         lambda part: None if isinstance(part, tf.experimental.Optional) else part, batch
     )
