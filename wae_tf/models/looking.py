@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from wae_tf.models import inputs, labels
+from wae_tf.models import cautions, inputs, labels
 from wae_tf.models.step import replicas
 
 #: What TensorFlow says of an operation that XLA does not have.
@@ -115,6 +115,8 @@ class Looking:
                 f"batch_size that is a multiple of {among}."
             )
         inputs.check(model, spread[0], what)
+        if train and what == "fit":
+            cautions.tell(model, replicas.rows(spread[0]))
         ranks = [getattr(part, "ndim", None) for part in tf.nest.flatten(spread[0])]
         if self.ranks not in (None, ranks):
             # With y of another rank TensorFlow would trace for one of any, labels or images.

@@ -16,11 +16,6 @@ from wae_tf.models.compiling import CompiledAutoencoder
 from wae_tf.models.looking import Looking
 from wae_tf.models.step import rates, replicas, together
 from wae_tf.models.step.running_means import RunningMeans
-from wae_tf.networks import unsafe_layers
-from wae_tf.settings import devices, processor
-
-#: Types too coarse for weights that are trained; the mixed policies compute in them alone.
-HALF = {"float16", "bfloat16"}
 
 
 class Loop(CompiledAutoencoder):
@@ -57,7 +52,6 @@ class Loop(CompiledAutoencoder):
             asked["validation_data"] = calls.usable_validation(tested, asked["validation_steps"])
             self._look_at("train_function", "fit")
             self._look_at("test_function", "validation_data")
-            self._tell_of_half()
         if self.schedules.follow_epochs and not self.schedules.length_given:
             one = {"x": inputs.image_of(asked["x"], "x of fit")}
             self.schedules.set_length_of_fit(self, (), asked | one)
@@ -135,40 +129,6 @@ class Loop(CompiledAutoencoder):
         y, of_arrays = asked["y"], hasattr(inputs.image_of(asked["x"], f"x of {what}"), "shape")
         if self.settings.classes and (of_arrays or y is not None):
             labels.one_hot(self, y, f"y of {what}, the labels,")
-
-    def _tell_of_half(self) -> None:
-        for name, network in self.networks.items():
-            for half in sorted({variable.dtype for variable in network.trainable_variables} & HALF):
-                because = ", in which Adam's epsilon of 1e-8 is 0" if half == "float16" else ""
-                console.warn(
-                    f"weights of the {name} are {half}{because}: updates are rounded away, and training "
-                    f"stands still or is not finite; layers of dtype='mixed_{half}' keep theirs in float32."
-                )
-            if wrong := unsafe_layers.wrong_layers(network):
-                console.warn(
-                    f"TensorFlow on a CPU may compute {', '.join(wrong)} of the {name} wrong in half "
-                    "precision (rows of one place, strides that differ, three dimensions): give "
-                    "dtype='float32' to them, or use Conv2D and Conv2DTranspose of "
-                    "wae_tf.networks.convolution."
-                )
-            if not self.jit_compile and (coarse := unsafe_layers.coarse_layers(network)):
-                console.warn(
-                    f"TensorFlow on a CPU adds up the gradients of biases of {', '.join(coarse)} of the "
-                    f"{name} in bfloat16, where a sum stands still at 256 times its terms: give "
-                    "dtype='float32' to them, or use Conv2D and Conv2DTranspose of "
-                    "wae_tf.networks.convolution."
-                )
-            if fatal := unsafe_layers.fatal_layers(network):
-                console.warn(
-                    f"TensorFlow's gradient of {', '.join(fatal)} of the {name}, filters of 1x1 with a "
-                    "stride, may end the process on a CPU: use Conv2D and Conv2DTranspose of "
-                    "wae_tf.networks.convolution, or set TF_ENABLE_ONEDNN_OPTS=0 before TensorFlow is "
-                    "imported."
-                )
-        if devices.has_gpu():
-            return
-        if told := processor.against_half(self.settings.precision):
-            console.warn(f"{told}.")
 
     # The compiled functions.
 

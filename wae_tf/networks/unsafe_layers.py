@@ -1,7 +1,8 @@
-"""Keras's own convolutions in a network that TensorFlow on a CPU may compute wrong, or end the process by."""
+"""Keras's own layers in a network that TensorFlow on a CPU may compute wrong, or end the process by."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,12 +25,20 @@ _OF_INPUTS = (keras.layers.Conv2DTranspose,)
 #: oneDNN's gradient of filters of 1x1 that leave places out ends the process where the larger side has fewer
 #: channels: up to 12 it did, from 16 to 64 it did not.
 FEWEST_OF_SKIPPED = 16
+#: A sum of so many equal terms in bfloat16 is a thirtieth off or less; of twice as many it is half.
+MOST_TERMS = 256
+
+
+def _all_layers(network: Any) -> Iterator[Any]:
+    """A network's layers, and those of networks in it."""
+    for layer in getattr(network, "layers", ()):
+        yield from _all_layers(layer)
+        yield layer
 
 
 def _keras_own(network: Any) -> Iterator[tuple[Any, bool]]:
     """Keras's own convolutions in a network, nested ones too, and whether each is a transposed one."""
-    for layer in getattr(network, "layers", ()):
-        yield from _keras_own(layer)
+    for layer in _all_layers(network):
         transposed = isinstance(layer, _OF_INPUTS)
         own = isinstance(layer, convolution.Conv2D | convolution.Conv2DTranspose)
         if not own and (transposed or isinstance(layer, _OF_OUTPUTS)):
@@ -55,15 +64,27 @@ def wrong_layers(network: Any) -> list[str]:
     return found
 
 
-def coarse_layers(network: Any) -> list[str]:
-    """Names of those whose biases' gradients are sums in half precision (`convolution.SUMS_IN_HALF`)."""
+def coarse_layers(network: Any, batch_size: int) -> list[str]:
+    """Names of those whose biases' gradients are sums in half precision (`convolution.SUMS_IN_HALF`).
+
+    Of a convolution's there are many terms; of a dense layer's one a row and place.
+    """
     if devices.has_gpu():
         return []
+    convolutions = {id(layer) for layer, _ in _keras_own(network)}
     return [
         layer.name
-        for layer, _ in _keras_own(network)
-        if layer.use_bias and layer.compute_dtype == convolution.SUMS_IN_HALF
+        for layer in _all_layers(network)
+        if (id(layer) in convolutions or _terms(layer, batch_size) > MOST_TERMS)
+        and layer.use_bias
+        and layer.compute_dtype == convolution.SUMS_IN_HALF
     ]
+
+
+def _terms(layer: Any, batch_size: int) -> int:
+    """Of how many terms a dense layer's sum is; 0 of others, and where its shape is not known."""
+    shape = _shape(layer, "output") if isinstance(layer, keras.layers.Dense) else None
+    return batch_size * math.prod(size or 1 for size in shape[1:-1]) if shape else 0
 
 
 def fatal_layers(network: Any) -> list[str]:

@@ -62,7 +62,7 @@ class Best(keras.callbacks.Callback):
         """Compares; training ends if it has waited for long enough."""
         step = int(self.model.step.numpy())
         self.now = False
-        if step % self.length.steps_per_epoch:
+        if self.length.within(step):
             return
         value = float((logs or {})[self.config.best_by])
         if value < self.value:

@@ -186,7 +186,7 @@ def fit(
     if not watchers.chief:
         return {"steps": done.total, "epochs": done.epochs}
     every = config.figure_every
-    due = done.total % done.steps_per_epoch or done.epochs % every if every else 0
+    due = done.within(done.total) or done.epochs % every if every else 0
     if due and watchers.figures.drawn != done.epochs:
         watchers.figures.draw(done.epochs)
     return _metrics(model, run, done, watchers)
@@ -198,8 +198,7 @@ def _fit_what_is_left(model: Wae, feed: Feed, length: Length, watchers: _Watcher
     for start, first_epoch, last_epoch, steps in length.spans(int(model.step.numpy())):
         if over:
             return
-        within = start % length.steps_per_epoch
-        means = [v.numpy() for v in checkpoints.means_of(model)] if within else []
+        means = [v.numpy() for v in checkpoints.means_of(model)] if length.within(start) else []
         model.fit(
             feed.from_step(start, steps),
             initial_epoch=first_epoch,

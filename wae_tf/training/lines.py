@@ -106,7 +106,7 @@ class Bar(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Where the epoch begins: one that is gone on with begins inside."""
         self._epoch, self._start, self._first = epoch, time.monotonic(), 0
-        self._offset = int(self.model.step.numpy()) % self.length.steps_per_epoch
+        self._offset = self.length.within(int(self.model.step.numpy()))
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Moves the bar."""

@@ -92,7 +92,7 @@ class OwnCallbacks(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """As Keras; one that is gone on with begins inside, and its batches count from there."""
-        self._before = int(self.model.step.numpy()) % self.length.steps_per_epoch
+        self._before = self.length.within(int(self.model.step.numpy()))
         self._pass_on("on_epoch_begin", epoch, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:

@@ -57,9 +57,13 @@ class Length:
         """That of a run that ended at a step."""
         return Length(self.steps_per_epoch, step)
 
+    def within(self, step: int) -> int:
+        """How many steps of its epoch have been made after a step; 0 between epochs."""
+        return step % self.steps_per_epoch
+
     def ends(self, step: int) -> bool:
         """Whether an epoch ends at a step."""
-        return step % self.steps_per_epoch == 0 or step == self.total
+        return not self.within(step) or step == self.total
 
     def spans(self, start: int) -> list[tuple[int, int, int, int]]:
         """What is left from step `start` on: the rest of an epoch, whole ones, a part of one.
@@ -69,7 +73,7 @@ class Length:
             last one excluded.
         """
         found, per_epoch, total = [], self.steps_per_epoch, self.total
-        if start % per_epoch and start < total:
+        if self.within(start) and start < total:
             epoch = start // per_epoch
             end = min((epoch + 1) * per_epoch, total)
             found.append((start, epoch, epoch + 1, end - start))
