@@ -322,6 +322,19 @@ def test_damaged_records_are_a_sentence(damage, tmp_path):
         table.replayed([path], lambda path: list(record.load(str(path))), "the official code")
 
 
+def test_records_beside_a_damaged_one_are_replayed(tmp_path, capsys):
+    for name in ("zdim_1", "schedules", "splits"):
+        (tmp_path / f"{name}.npz").write_bytes((GOLDENS / f"{name}.npz").read_bytes())
+    (tmp_path / "zdim_1.npz").write_bytes(b"text")
+    cases_there = "--cases=zdim_1,schedules,splits"
+    assert diff.main([f"--records={tmp_path}", cases_there, f"--json={tmp_path / 'a.json'}"]) == 1
+    told = capsys.readouterr()
+    assert "zdim_1.npz is not a record of the official code" in told.err
+    assert "0 failed" in told.out and "Not replayed, as said above: zdim_1.npz." in told.out
+    rows = json.loads((tmp_path / "a.json").read_text())
+    assert {row["case"].split()[0] for row in rows} == {"schedule", "split"}
+
+
 def test_other_files_of_a_clone_are_named(tmp_path, monkeypatch):
     (tmp_path / "wae.py").write_text("")
     assert clone.changed_files(tmp_path) == ["wae.py"]

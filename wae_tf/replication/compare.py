@@ -52,8 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     _check_together(arguments)
     wanted = recording.asked_for(arguments.cases, list(cases.by_name()))
     with recording.at_hand(arguments, wanted, _record) as paths:
-        rows = replayed(paths)
-    return table.show(rows, "the report's code", arguments.json)
+        rows, left_out = replayed(paths)
+    return table.show(rows, "the report's code", arguments.json, left_out)
 
 
 def asked(arguments: argparse.Namespace) -> bool:
@@ -82,12 +82,8 @@ def _check_together(arguments: argparse.Namespace) -> None:
             raise FlagError(f"--{name} does not go with --replication_dir.")
 
 
-def replayed(paths: list[Path]) -> list:
-    """The rows of records, with a line each on stderr.
-
-    Raises:
-        DataError: a file is no record.
-    """
+def replayed(paths: list[Path]) -> tuple[list, list[str]]:
+    """As `table.replayed`, of the report's records."""
     from wae_tf.replication.replay import Replay
 
     return table.replayed(paths, lambda path: Replay(str(path)).rows(), "the report's code")

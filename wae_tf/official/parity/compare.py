@@ -143,8 +143,8 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = recording.asked_for(arguments.cases, [*cases.by_name(), *EXTRAS], own)
     whose = "the official code"
     with recording.at_hand(arguments, wanted, _run_recorder) as paths:
-        rows = table.replayed(paths, lambda path: _rows(path, arguments.precision), whose)
-    return table.show(rows, whose, arguments.json)
+        rows, left_out = table.replayed(paths, lambda p: _rows(p, arguments.precision), whose)
+    return table.show(rows, whose, arguments.json, left_out)
 
 
 def check_together(arguments: argparse.Namespace) -> None:

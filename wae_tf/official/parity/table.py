@@ -21,8 +21,10 @@ from wae_tf.official.parity.differences import FLOOR_FACTOR
 _DAMAGES = (EOFError, zipfile.BadZipFile, zlib.error)
 
 
-def replayed(paths: Iterable[Path], rows_of: Callable[[Path], list], whose: str) -> list:
-    """The rows of records, with a line each on stderr.
+def replayed(
+    paths: Iterable[Path], rows_of: Callable[[Path], list], whose: str
+) -> tuple[list, list[str]]:
+    """The rows of records, with a line each on stderr, and the names of those that cannot be replayed.
 
     Args:
         paths: of the records.
@@ -30,16 +32,24 @@ def replayed(paths: Iterable[Path], rows_of: Callable[[Path], list], whose: str)
         whose: they are records of, for the sentence.
 
     Raises:
-        DataError: a file is no record.
+        DataError: none of the files is a record.
     """
-    rows = []
+    rows: list = []
+    errors: dict[str, DataError] = {}
     for path in paths:
         started = time.perf_counter()
-        with reading(path, whose):
-            rows += rows_of(path)
+        try:
+            with reading(path, whose):
+                rows += rows_of(path)
+        except DataError as error:
+            errors[path.name] = error
+            print(f"wae_tf.diff: {error}", file=sys.stderr, flush=True)
+            continue
         seconds = time.perf_counter() - started
         print(f"replayed {path.stem} in {seconds:.1f} s", file=sys.stderr, flush=True)
-    return rows
+    if errors and not rows:
+        raise next(iter(errors.values()))
+    return rows, list(errors)
 
 
 @contextlib.contextmanager
@@ -87,21 +97,24 @@ def summary(rows: Sequence, whose: str) -> str:
     )
 
 
-def show(rows: Sequence, whose: str, json_file: str | None) -> int:
+def show(rows: Sequence, whose: str, json_file: str | None, left_out: Sequence[str] = ()) -> int:
     """Prints the table and its summary, and writes it; the exit status: 0 where all is equal.
 
     Args:
         rows: of all cases.
         whose: code they are compared with.
         json_file: to write the rows to; None: no file.
+        left_out: names of records that could not be replayed.
     """
     print(text(rows))
     print(summary(rows, whose))
+    if left_out:
+        print(f"Not replayed, as said above: {', '.join(left_out)}.")
     if json_file:
         keys = ("case", "quantity", "difference", "floor", "tolerance", "verdict", "where")
         listed = [{key: _plain(getattr(row, key)) for key in keys} for row in rows]
         write_atomically(Path(json_file).resolve(), json.dumps(listed, indent=1) + "\n")
-    return 0 if all(row.ok for row in rows) else 1
+    return 0 if all(row.ok for row in rows) and not left_out else 1
 
 
 def _plain(value: Any) -> Any:
