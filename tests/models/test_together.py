@@ -179,8 +179,10 @@ def test_labels_of_later_batches_are_looked_at_under_xla(several):
     labels = np.arange(40) % 3
     labels[39] = 3
     data = tf.data.Dataset.from_tensor_slices((IMAGES[:40], labels)).batch(8)
-    with pytest.raises(ValueError, match="later batch of fit, the labels, goes from 0 to 3"):
-        model.fit(data, verbose=0)
+    for method in ("fit", "evaluate", "predict"):
+        sentence = f"later batch of {method}, the labels, goes from 0 to 3"
+        with pytest.raises(ValueError, match=sentence):
+            getattr(model, method)(data, verbose=0)
 
 
 @keras.saving.register_keras_serializable("test_together")

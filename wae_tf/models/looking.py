@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -49,7 +49,7 @@ class Looking:
         if self.due and not self.model.trusts_batches:
             batches = self._looked_at(batches)
             self.due = False
-        if self._unasserted and not isinstance(batches, list):
+        if self._unasserted:
             batches = self._of_classes(batches)
         try:
             return self.function(batches)
@@ -74,22 +74,23 @@ class Looking:
         by_xla = model.jit_compile and model._replicas == 1  # several replicas' steps are not
         return bool(model.settings.classes and by_xla and not model.trusts_batches)
 
-    def _of_classes(self, batches: Any) -> Iterator[Any]:
-        """The batches of a call, each once its labels have been looked at.
+    def _of_classes(self, batches: Any) -> list[Any] | Iterator[Any]:
+        """The batches of a call, each once its labels have been looked at; `predict` has a list of them.
 
         Raises:
             StopIteration: there is none, which Keras does not look for where batches are no tf.data's.
         """
-        batches = iter(batches)
-        first = next(batches)
 
-        def looked_at() -> Iterator[Any]:
-            for batch in itertools.chain([first], batches):
+        def looked_at(some: Iterable[Any]) -> Iterator[Any]:
+            for batch in some:
                 y = keras.utils.unpack_x_y_sample_weight(batch)[1]
                 labels.check(self.model, y, f"y of a later batch of {self._method}, the labels,")
                 yield batch
 
-        return looked_at()
+        if isinstance(batches, list):
+            return list(looked_at(batches))
+        batches = iter(batches)
+        return looked_at(itertools.chain([next(batches)], batches))
 
     def _looked_at(self, batches: Any) -> Any:
         """The same batches, of which the first has been checked."""
