@@ -220,6 +220,10 @@ class Config(Settings):
         partial = self.batch_order == "in_order" and images % self.batch_size > 0
         return images // self.batch_size + partial
 
+    def tested(self, images: int) -> int:
+        """On how many of so many test images an epoch is measured."""
+        return min(images, self.epoch_test_size)
+
     @property
     def of_data(self) -> dict[str, Any]:
         """The settings that say which images: what `data.load.load` and `check` take, by name."""

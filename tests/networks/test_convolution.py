@@ -431,6 +431,22 @@ def test_the_gradient_of_a_bias_in_half_is_the_sum_over_all_places(name, dtype):
     np.testing.assert_allclose(found, [20 * 16 * 16.0] * 2, rtol=2**-7)
 
 
+@pytest.mark.parametrize("size, strides", [(1, (2, 2)), (4, (2, 1))])
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose"])
+def test_biases_of_layers_computed_otherwise_are_summed_in_full(name, dtype, size, strides):
+    """TensorFlow adds up the gradient of a plain sum in float16 on a CPU."""
+    layer = getattr(convolution, name)(2, size, strides=strides, padding="same", dtype=dtype)
+    side = 128 if name == "Conv2D" else 64
+    images = tf.abs(normal([20, side, side, 1], 0))
+    with tf.GradientTape() as tape:
+        outputs = layer(images, training=True)
+        value = tf.reduce_sum(tf.cast(outputs, tf.float32)) / 8
+    found = tape.gradient(value, layer.bias)
+    right = np.prod(outputs.shape[:3]) / 8
+    np.testing.assert_allclose(found, [right] * 2, rtol=2**-7)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose"])

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import dataclasses
+import math
 import os
 import signal
 import subprocess
@@ -685,7 +686,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     folder.checkpoints.mkdir()
     stop = Stop("x")
     config = wae_tf.Config()
-    best = Best(config, Length(1, 1))
+    best = Best(config, Length(1, 1), 10)
     saving = Checkpoints(config, folder, model, lambda step: True, dict, stop, best)
     saving.save()
     assert stop.advice.startswith("step 0 is saved")
@@ -743,3 +744,19 @@ def test_flags_text_names_every_value():
     config = parse(["--lr=0.5", "--mmd_scales=1,2"])[1]
     assert "--lr=0.5\n" in flags_text(config)
     assert "--mmd_scales=1.0,2.0\n" in flags_text(config)
+
+
+def test_the_best_of_other_test_images_is_forgotten():
+    few, all_of_them = (
+        wae_tf.Config(early_stopping_patience=3, epoch_test_size=size) for size in (2, 1000)
+    )
+    state = {"by": "val_loss", "tested": 2, "value": -0.4, "step": 6, "epoch": 1, "waited": 3}
+    best = Best(all_of_them, Length(6, 72), 25)
+    best.restore(state)
+    assert (best.value, best.step, best.over) == (math.inf, 0, False)
+    again = Best(few, Length(6, 72), 2)
+    again.restore(state)
+    assert (again.step, again.over) == (6, True)
+    del state["tested"]  # of before it was noted
+    best.restore(state)
+    assert best.step == 6

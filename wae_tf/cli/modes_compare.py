@@ -45,11 +45,10 @@ def compare(config: Config, values: flags.FlagValues) -> None:
     if differing := comparison.differing_flags(runs):
         lines = [[f"--{name}", *row] for name, row in differing.items()]
         print("\n".join(["", *tables.aligned(head, lines)]))
-    for sentence in comparison_limits.sentences(runs):
-        print(f"\n{sentence}", end="")
+    print("\n".join(["", *comparison_limits.sentences(runs)]))
     folder = Path(config.folder if values.work_dir else FOLDER)
     try:
         path = comparison_page.write(runs, folder)
     except OSError as error:
         raise RunError(f"--work_dir={folder} cannot be written to: {error.strerror}.") from error
-    print(f"\n\nwrote {path}")
+    print(f"\nwrote {path}")

@@ -33,7 +33,7 @@ def draw(
     epoch: int,
     labels: np.ndarray | None = None,
 ) -> None:
-    """Writes progress_EPOCH.png, curves.png, interpolations.png and traversals.png.
+    """Writes curves.png, interpolations.png, traversals.png, and progress_EPOCH.png last.
 
     Args:
         model: the model.
@@ -47,10 +47,10 @@ def draw(
         labels: int64 [m], of test, which a model with classes needs.
     """
     name = f"progress_{epoch:04d}.png"
-    draw_progress(model, folder / name, train, test, curves, title, labels)
     training_curves(folder / "curves.png", history)
     draw_interpolations(model, folder / "interpolations.png", test, labels)
     draw_traversals(model, folder / "traversals.png", test, labels)
+    draw_progress(model, folder / name, train, test, curves, title, labels)
 
 
 def draw_progress(

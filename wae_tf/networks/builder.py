@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from wae_tf import streams
-from wae_tf.networks import convolution, dense
+from wae_tf.networks import biases, convolution, dense
 from wae_tf.networks.batch_norm import FusedBatchNormalization
 from wae_tf.settings import Settings, devices
 
@@ -39,8 +39,7 @@ class Builder:
         self.full_dtype = settings.full_precision
         # Several replicas compute without XLA, whatever `jit` says.
         self.by_xla_on_cpu = settings.jit and not (synchronized or devices.has_gpu())
-        # Its bias's gradient is a plain sum (`convolution.SUMS_IN_HALF`).
-        in_half = self.policy == f"mixed_{convolution.SUMS_IN_HALF}"
+        in_half = self.policy == f"mixed_{biases.SUMS_IN_HALF}"
         self.dense = dense if settings.jit or in_half else layers
         self._drawn = itertools.count()
 

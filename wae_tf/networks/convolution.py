@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from wae_tf.networks import patches
+from wae_tf.networks import biases, patches
 from wae_tf.networks.folding import FOLD, Folding
 from wae_tf.settings import devices
 
@@ -32,10 +32,6 @@ AS_CONVOLUTION_TO = 32
 
 #: Types of which oneDNN computes some convolutions wrong (`is_wrong`).
 HALF = ("bfloat16", "float16")
-
-#: Of which `BiasAddGrad` on a CPU adds up row by row in the type itself: a sum stands still at 256 times its
-#: terms. The gradient of a plain sum is added up in float32.
-SUMS_IN_HALF = "bfloat16"
 
 #: On a GPU a layer is no product whose patches hold more than so many times the numbers of its two images,
 #: for the memory that those take: any filter up to 5x5 holds fewer.
@@ -202,7 +198,7 @@ class Conv2D(keras.layers.Conv2D):
         stride = self.strides[0]
         plan = _Plan(self, tuple(inputs.shape[1:3]))
         if not plan.anything:
-            if self.compute_dtype == SUMS_IN_HALF:
+            if self.compute_dtype == biases.SUMS_IN_HALF:
                 return _ended(self, self.convolution_op(inputs, self.kernel))
             return super().call(inputs)
 
@@ -242,7 +238,7 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         sides = tuple(places and stride * places + beyond for places in inputs.shape[1:3])
         plan = _Plan(self, sides)
         if not plan.anything:
-            if self.compute_dtype == SUMS_IN_HALF:
+            if self.compute_dtype == biases.SUMS_IN_HALF:
                 return self._transposed(inputs, self.compute_dtype)
             return super().call(inputs)
 
@@ -286,10 +282,7 @@ def _at_each_place(layer: Any, inputs: tf.Tensor, filters: Any) -> tf.Tensor:
 
 
 def _ended(layer: Any, outputs: tf.Tensor) -> tf.Tensor:
-    """With the layer's bias and activation; the bias by a plain sum (`SUMS_IN_HALF`)."""
+    """With the layer's bias and activation."""
     if layer.use_bias:
-        bias = tf.convert_to_tensor(layer.bias)
-        if layer.data_format == "channels_first":
-            bias = tf.reshape(bias, [-1, 1, 1])
-        outputs = outputs + bias
+        outputs = biases.added(outputs, layer.bias, layer.data_format == "channels_first")
     return layer.activation(outputs)

@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from wae_tf.networks import biases
+
 
 @tf.custom_gradient
 def _relu(x: tf.Tensor) -> Any:
@@ -43,7 +45,7 @@ class Dense(keras.layers.Dense):
         plain = self.use_bias and self.activation is keras.activations.linear
         if not (training and plain and len(inputs.shape) == 2):
             return super().call(inputs)
-        return tf.matmul(inputs, tf.convert_to_tensor(self.kernel)) + self.bias
+        return biases.added(tf.matmul(inputs, tf.convert_to_tensor(self.kernel)), self.bias)
 
     def quantize(self, mode: Any = None, type_check: bool = True, **kwargs: Any) -> None:
         """As Keras's own, which leaves subclasses as they are, since those may compute something else."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from wae_tf.networks import convolution
+from wae_tf.networks import biases, convolution
 from wae_tf.settings import devices
 
 #: Keras's layers of which `convolution.is_wrong` may hold, by where their smaller side is.
@@ -65,7 +65,7 @@ def wrong_layers(network: Any) -> list[str]:
 
 
 def coarse_layers(network: Any, batch_size: int) -> list[str]:
-    """Names of those whose biases' gradients are sums in half precision (`convolution.SUMS_IN_HALF`).
+    """Names of those whose biases' gradients are sums in half precision (`biases.SUMS_IN_HALF`).
 
     Of a convolution's there are many terms; of a dense layer's one a row and place.
     """
@@ -77,7 +77,7 @@ def coarse_layers(network: Any, batch_size: int) -> list[str]:
         for layer in _all_layers(network)
         if (id(layer) in convolutions or _terms(layer, batch_size) > MOST_TERMS)
         and layer.use_bias
-        and layer.compute_dtype == convolution.SUMS_IN_HALF
+        and layer.compute_dtype == biases.SUMS_IN_HALF
     ]
 
 

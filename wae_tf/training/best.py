@@ -22,16 +22,17 @@ class Best(keras.callbacks.Callback):
     Args:
         config: best_by, early_stopping_patience, keep_best.
         length: where epochs end.
+        tested: how many test images an epoch is measured on.
     """
 
-    def __init__(self, config: Config, length: Length):
+    def __init__(self, config: Config, length: Length, tested: int):
         super().__init__()
-        self.config, self.length = config, length
+        self.config, self.length, self.tested = config, length, tested
         self.restore({})
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes what a checkpoint holds; of another --best_by, nothing."""
-        state = state if state.get("by") == self.config.best_by else {}
+        """Takes what a checkpoint holds; of another --best_by or other test images, nothing."""
+        state = state if _is_of(state, self.config, self.tested) else {}
         self.value = math.inf if state.get("value") is None else float(state["value"])
         self.step, self.epoch = int(state.get("step", 0)), int(state.get("epoch", 0))
         self.waited = int(state.get("waited", 0))
@@ -47,6 +48,7 @@ class Best(keras.callbacks.Callback):
         """What a checkpoint holds of it, JSON values."""
         return {
             "by": self.config.best_by,
+            "tested": self.tested,
             "value": self.value if math.isfinite(self.value) else None,
             "step": self.step,
             "epoch": self.epoch,
@@ -56,7 +58,7 @@ class Best(keras.callbacks.Callback):
     @property
     def over(self) -> bool:
         """Whether as many epochs as --early_stopping_patience were no better."""
-        return is_over(self.state, self.config)
+        return is_over(self.state, self.config, self.tested)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Compares; training ends if it has waited for long enough."""
@@ -78,8 +80,13 @@ class Best(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def is_over(state: dict[str, Any], config: Config) -> bool:
+def _is_of(state: dict[str, Any], config: Config, tested: int) -> bool:
+    """Whether a state is of the same --best_by, on as many test images, which older ones do not say."""
+    return state.get("by") == config.best_by and state.get("tested", tested) == tested
+
+
+def is_over(state: dict[str, Any], config: Config, tested: int) -> bool:
     """Whether training had ended, by the state of a checkpoint's `Best`, as the config has it now."""
     patience = config.early_stopping_patience
-    waited = state.get("waited", 0) if state.get("by") == config.best_by else 0
+    waited = state.get("waited", 0) if _is_of(state, config, tested) else 0
     return patience is not None and waited >= patience

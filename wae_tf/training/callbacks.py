@@ -320,7 +320,7 @@ class Checkpoints(keras.callbacks.Callback):
         every = self.config.save_every_steps
         due = every and int(self.model.step.numpy()) - self.saved >= every
         due = due or (self.config.keep_best and self.best.now)
-        if due or self.stop.number or (epoch + 1) % self.config.save_every == 0:
+        if due or (epoch + 1) % self.config.save_every == 0:
             self.save()
         self.leave()
 
@@ -336,9 +336,11 @@ class Checkpoints(keras.callbacks.Callback):
         self.stop.advice = f"step {self.saved} is saved; the same command goes on from there."
 
     def leave(self) -> None:
-        """Ends training if a signal asked for it.
+        """Ends training if a signal asked for it, with the step saved.
 
         Raises:
             Interrupted: it did.
         """
+        if self.stop.number is not None and int(self.model.step.numpy()) != self.saved:
+            self.save()
         self.stop.check()

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from wae_tf.config import Config
 from wae_tf.console import progress
-from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
 from wae_tf.evaluation import brief
 from wae_tf.figures import of_model, of_vectors
@@ -20,7 +19,7 @@ from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_unit
 from wae_tf.runs.folder import RunFolder
-from wae_tf.training.callbacks import Report
+from wae_tf.training.callbacks import Checkpoints, Report
 
 
 def draw_data(model: Wae, config: Config, run: RunFolder, train: np.ndarray) -> None:
@@ -44,15 +43,21 @@ def draw_data(model: Wae, config: Config, run: RunFolder, train: np.ndarray) -> 
 class Figures(keras.callbacks.Callback):
     """Draws the six-panel figure, curves, interpolations and traversals after the first epoch and every N.
 
-    A signal does not wait for them: the run that goes on draws them first.
+    A signal does not wait for them, and no step for a disk that is full: the run that goes on draws them
+    first.
     """
 
     def __init__(
-        self, config: Config, run: RunFolder, images: ImageSet, report: Report, stop: Stop
+        self,
+        config: Config,
+        run: RunFolder,
+        images: ImageSet,
+        report: Report,
+        checkpoints: Checkpoints,
     ):
         super().__init__()
         self.config, self.run, self.images, self.report = config, run, images, report
-        self.stop = stop
+        self.checkpoints = checkpoints
         self.drawn = 0  # the last epoch that was
 
     def due(self, epoch: int) -> bool:
@@ -61,12 +66,13 @@ class Figures(keras.callbacks.Callback):
         return bool(every) and (epoch == 1 or epoch % every == 0)  # the first: something to look at
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Draws if it is this epoch's turn."""
-        if self.due(epoch + 1) and self.stop.number is None:
+        """Draws if it is this epoch's turn; after its checkpoint, which has left if a signal came."""
+        if self.due(epoch + 1):
             self.draw(epoch + 1)
+            self.checkpoints.leave()
 
     def catch_up(self, epoch: int) -> None:
-        """Draws those of the epoch that a run goes on from, if a signal came before them."""
+        """Draws those of the epoch that a run goes on from, if it ended before the last of them."""
         if epoch and self.due(epoch) and not self._six_panel(epoch).exists():
             self.draw(epoch)
 
@@ -86,18 +92,6 @@ class Figures(keras.callbacks.Callback):
             of_vectors.draw(model, folder, train, test, curves, history, title, epoch, labels)
             gc.collect()
             return
-        of_model.draw_progress(
-            model,
-            self._six_panel(epoch),
-            train,
-            test,
-            self.report.curves.data,
-            title,
-            pictures=config.pictures,
-            columns=config.picture_columns,
-            train_labels=self.images.train_labels,
-            test_labels=labels,
-        )
         of_model.draw_interpolations(model, folder / "interpolations.png", test, labels)
         of_model.draw_traversals(model, folder / "traversals.png", test, labels)
         if model.settings.classes:
@@ -118,4 +112,17 @@ class Figures(keras.callbacks.Callback):
                 pictures = to_unit(images, pixel_range)
                 if pictures.shape[-1] in (1, 3):
                     tf.summary.image(name, pictures, max_outputs=8)
+        # Last: where it is, the others are.
+        of_model.draw_progress(
+            model,
+            self._six_panel(epoch),
+            train,
+            test,
+            self.report.curves.data,
+            title,
+            pictures=config.pictures,
+            columns=config.picture_columns,
+            train_labels=self.images.train_labels,
+            test_labels=labels,
+        )
         gc.collect()  # figures hold each other in cycles, some 20 MB a drawing

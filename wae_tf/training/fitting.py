@@ -44,7 +44,8 @@ class _Watchers:
         own: Sequence[keras.callbacks.Callback],
     ):
         self.chief = distribution.is_chief(model.distribute_strategy)
-        self.best = Best(config, length)
+        tested = config.tested(len(images.test))
+        self.best = Best(config, length, tested)
         watched = rates.watched(model, list(own)) if own and self.chief else ()
         self.own = OwnCallbacks(watched, length)
         # All workers were called with the same, and so agree that they must agree.
@@ -62,7 +63,6 @@ class _Watchers:
             self.restore(state)
             return
         self.bar = lines.Bar(length)
-        tested = min(len(images.test), config.epoch_test_size)
         samples = min(config.pictures, 100) if model.of_pictures else 0
         table = lines.Table(length, "adversary_loss" in model.terms, tested, samples)
         self.checkpoints = callbacks.Checkpoints(
@@ -91,11 +91,11 @@ class _Watchers:
             # With several processes an epoch's end is everyone's.
             self.checkpoints if alone else None,
         )
-        self.figures = Figures(config, run, images, self.report, stop)
+        self.figures = Figures(config, run, images, self.report, self.checkpoints)
         # The user's own after the numbers of the test, and before the weights are saved, which they
-        # may have moved.
-        self.all += [self.bar, self.curves, self.report, self.best, self.own, self.figures]
-        self.all += [self.checkpoints, KeptPrograms(), *last]
+        # may have moved; figures after those, so that none of them costs an epoch.
+        self.all += [self.bar, self.curves, self.report, self.best, self.own, self.checkpoints]
+        self.all += [self.figures, KeptPrograms(), *last]
         self.restore(state)
         for watcher in self.all:
             watcher.set_model(model)  # there may be no step left to fit, and still a figure to draw
@@ -117,7 +117,7 @@ class _Watchers:
         if (owed := state.get("owed")) and length.ends(step):
             self.model.stop_training = False
             self.own.begin_again(int(owed["epoch"]))
-            self.report.make_up(owed, [self.best, self.own, self.figures])
+            self.report.make_up(owed, [self.best, self.own])
             self.over = self.model.stop_training
         epoch, within = divmod(step, length.steps_per_epoch)
         if not within:

@@ -68,7 +68,7 @@ def begin(run: RunFolder, config: Config, images: ImageSet, length: Length, over
             )
             return FINISHED
         state = checkpoints.state_of(run.checkpoints, step).get("best", {})
-        if best.is_over(state, config):
+        if best.is_over(state, config, config.tested(len(images.test))):
             progress(
                 f"nothing to do: --work_dir={run.folder} holds a run already, ended at step {step}: "
                 f"{state['waited']} epochs were no better than epoch {state['epoch']}; raise "
