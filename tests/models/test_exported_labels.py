@@ -1,5 +1,6 @@
 """`model.export` of a model with classes takes labels beside the images."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -30,6 +31,10 @@ def test_a_saved_model(trained, tmp_path):
     model.fit(x, y, verbose=0)  # as before
 
 
+@pytest.mark.skipif(
+    tuple(map(int, keras.__version__.split(".")[:2])) < (3, 13),
+    reason="Keras writes LiteRT from 3.13 on",
+)
 @pytest.mark.filterwarnings("ignore:.*LiteRT interpreter:UserWarning")
 def test_litert(trained, tmp_path):
     model, x, y = trained

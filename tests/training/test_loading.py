@@ -54,6 +54,15 @@ def hub(monkeypatch, fetch):
     )
 
 
+def test_a_model_saved_into_a_folder_is_loaded(saved):
+    model, folder = saved
+    model.save(folder / "parts", zipped=False)
+    again = wae_tf.load(folder / "parts")
+    np.testing.assert_array_equal(model.sample(3, seed=0), again.sample(3, seed=0))
+    with pytest.raises(wae_tf.UserError, match="checkpoint= is of a run's folder"):
+        wae_tf.load(folder / "parts", checkpoint=3)
+
+
 def test_the_hub_holds_a_file_or_a_run(run, saved, monkeypatch):
     model, folder = saved
     places = {"me/model": folder, "me/run": run}

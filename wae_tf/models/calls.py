@@ -58,7 +58,7 @@ def make_usable(asked: dict[str, Any], what: str) -> None:
     """
     name = f"x of {what}"
     _check_numbers(asked)
-    x = asked["x"] = _in_tuples(asked["x"])
+    x = asked["x"] = _of_images(_in_tuples(asked["x"]), name)
     steps = "steps_per_epoch" if "steps_per_epoch" in asked else "steps"
     _check_end(x, name, steps, asked.get(steps))
     images = inputs.image_of(x, name)
@@ -110,30 +110,66 @@ def usable_validation(data: Any, steps: int | None) -> Any:
     return tuple(parts.values())
 
 
-def check_class_weight(model: Any, asked: dict[str, Any]) -> None:
-    """Looks whether there are labels that a class_weight can be of.
+def usable_class_weight(model: Any, asked: dict[str, Any]) -> dict[int, float] | None:
+    """What was given as `class_weight`; of a model with classes, those left out weigh 1, as of arrays.
 
     Raises:
-        ValueError: there are none, or it is no dictionary.
+        ValueError: there are no labels that it can be of, or it is no dictionary.
     """
     if asked["class_weight"] is None:
-        return
+        return None
     if not isinstance(asked["class_weight"], Mapping):
         raise ValueError(
             f"class_weight is a {type(asked['class_weight']).__name__}; accepted: a dictionary of class and "
             "weight, such as {0: 1.0, 1: 2.0}."
         )
+    weights = dict.fromkeys(range(model.settings.classes), 1.0) | dict(asked["class_weight"])
     x, y = asked["x"], asked["y"]
     if isinstance(x, tf.data.Dataset):
         spec = x.element_spec
         y = spec[1] if isinstance(spec, tuple) and len(spec) > 1 else None
     elif isinstance(x, keras.utils.PyDataset) or not hasattr(inputs.image_of(x, "x"), "shape"):
-        return  # known when the batches come
+        return weights  # known when the batches come: `Looking` asks `check_classes` of the first
+    check_classes(model, y)
+    return weights
+
+
+def check_classes(model: Any, y: Any) -> None:
+    """Looks whether y are labels that a class_weight can be of.
+
+    Raises:
+        ValueError: they are not.
+    """
     if y is None or inputs.is_target(model, y) or _of_words(y):
         found = (
             "has none" if y is None else "has words" if _of_words(y) else "has the images' shape"
         )
         raise ValueError(f"class_weight needs labels, [n] or one-hot [n, k], as y, which {found}.")
+
+
+def check_whole_calls(model: Any, asked: Mapping[str, Any], name: str, of: str) -> None:
+    """Looks whether a number of steps is made of whole calls: Keras makes whole ones alone, so more steps.
+
+    Args:
+        model: compiled.
+        asked: what the method was given, by name.
+        name: of the number.
+        of: the name of its data, which may end there by themselves.
+
+    Raises:
+        ValueError: it is not.
+    """
+    steps, each = asked[name], model.steps_per_execution
+    if steps is None or not steps % each:
+        return
+    data = asked[of]
+    if isinstance(data, tf.data.Dataset) and int(data.cardinality()) == steps:
+        return
+    raise ValueError(
+        f"{name}={steps} is no multiple of the steps_per_execution={each} that the model was compiled "
+        f"with, of which Keras would make {-(-steps // each)}, {-(-steps // each) * each} steps: give a "
+        f"multiple of {each}, or compile it with a divisor of {steps}."
+    )
 
 
 def _check_numbers(asked: Mapping[str, Any]) -> None:
@@ -159,6 +195,27 @@ def _in_tuples(x: Any) -> Any:
     if not isinstance(x, Iterator) or isinstance(x, tf.data.Iterator):
         return x
     return (tuple(batch) if isinstance(batch, list | tuple) else (batch,) for batch in x)
+
+
+_plainly = tf.autograph.experimental.do_not_convert
+
+
+def _of_images(x: Any, name: str) -> Any:
+    """A data set of dictionaries as one of images: XLA takes no words, which may be beside them.
+
+    Raises:
+        ValueError: dictionaries without images.
+    """
+    if not isinstance(x, tf.data.Dataset):
+        return x
+    spec = x.element_spec
+    first = spec[0] if isinstance(spec, tuple) and spec else spec
+    if not isinstance(first, Mapping):
+        return x
+    inputs.image_of(first, name)
+    if first is spec:
+        return x.map(_plainly(lambda part: inputs.image_of(part, name)))
+    return x.map(_plainly(lambda part, *others: (inputs.image_of(part, name), *others)))
 
 
 def _is_row(part: Any) -> bool:

@@ -10,13 +10,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from wae_tf.models import cautions, inputs, labels
-from wae_tf.models.step import replicas
+from wae_tf.models import calls, cautions, inputs, labels
+from wae_tf.models.step import replicas, together
 
 #: What TensorFlow says of an operation that XLA does not have.
 _NOT_OF_XLA = re.compile(
     r"trying to compile graph.*?: (\w+) \(No registered .*?\{\{node ([^}]+)\}\}", re.DOTALL
 )
+#: What it says where Keras looks a class up beyond the last that has a weight.
+_NO_WEIGHT = re.compile(r"indices\[\d+\] = (\d+) is not in \[0, \d+\)")
 
 
 def _iterator_of(elements: list[Any], spec: Any) -> tf.data.Iterator:
@@ -46,22 +48,35 @@ class Looking:
 
     def __call__(self, batches: Any) -> Any:
         """What the function gives, of batches as Keras has them."""
-        if self.due and not self.model.trusts_batches:
-            batches = self._looked_at(batches)
-            self.due = False
-        if self._unasserted:
-            batches = self._of_classes(batches)
         try:
+            if self.due and not self.model.trusts_batches:
+                batches = self._looked_at(batches)
+                self.due = False
+            if self._unasserted:
+                batches = self._of_classes(batches)
             return self.function(batches)
         except tf.errors.InvalidArgumentError as error:
             labels.check_error(self.model, error, f"y of {self._method}, the labels,")
-            if found := _NOT_OF_XLA.search(str(error)):
-                operation, node = found.groups()
-                raise ValueError(
-                    f"XLA cannot compile the operation {operation} of {node}: compile the model with "
-                    "jit_compile=False."
-                ) from error
+            if told := self._sentence(str(error)):
+                raise ValueError(told) from error
             raise
+
+    def _sentence(self, error: str) -> str | None:
+        """What TensorFlow says, told, where that is known."""
+        if found := _NOT_OF_XLA.search(error):
+            operation, node = found.groups()
+            if operation == "_Arg":
+                return (
+                    "the batches hold words, which XLA does not take: leave them out of the data, or "
+                    "compile the model with jit_compile=False."
+                )
+            return (
+                f"XLA cannot compile the operation {operation} of {node}: compile the model with "
+                "jit_compile=False."
+            )
+        if self.model.weighs_classes and (found := _NO_WEIGHT.search(error)):
+            return f"class_weight has no weight of class {found[1]}, which y holds."
+        return None
 
     @property
     def _method(self) -> str:
@@ -116,6 +131,9 @@ class Looking:
                 f"batch_size that is a multiple of {among}."
             )
         inputs.check(model, spread[0], what)
+        if train and model.weighs_classes:
+            _, y, _ = keras.utils.unpack_x_y_sample_weight(together.as_given(spread[0]))
+            calls.check_classes(model, y)
         if train and what == "fit":
             cautions.tell(model, replicas.rows(spread[0]))
         ranks = [getattr(part, "ndim", None) for part in tf.nest.flatten(spread[0])]

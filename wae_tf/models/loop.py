@@ -29,6 +29,7 @@ class Loop(CompiledAutoencoder):
     test_function: Any
     predict_function: Any
     running_means: RunningMeans
+    weighs_classes = False  #: whether `fit` was given a class_weight
     _told_of_penalty = False
 
     # Methods of keras.Model.
@@ -43,13 +44,16 @@ class Loop(CompiledAutoencoder):
         """
         asked = calls.bound(keras.Model.fit, self, args, kwargs)
         if not self.trusts_batches:
-            calls.check_class_weight(self, asked)
+            asked["class_weight"] = calls.usable_class_weight(self, asked)
             self._check_labels(asked, "fit")
             calls.make_usable(asked, "fit")
+            calls.check_whole_calls(self, asked, "steps_per_epoch", "x")
+            calls.check_whole_calls(self, asked, "validation_steps", "validation_data")
             tested = asked["validation_data"]
             if isinstance(tested, list | tuple) and len(tested) in (2, 3):
                 self._check_labels({"x": tested[0], "y": tested[1]}, "validation_data")
             asked["validation_data"] = calls.usable_validation(tested, asked["validation_steps"])
+            self.weighs_classes = asked["class_weight"] is not None
             self._look_at("train_function", "fit")
             self._look_at("test_function", "validation_data")
         if self.schedules.follow_epochs and not self.schedules.length_given:
@@ -77,6 +81,7 @@ class Loop(CompiledAutoencoder):
         if not within_fit:
             self._check_labels(asked, "evaluate")
             calls.make_usable(asked, "evaluate")
+            calls.check_whole_calls(self, asked, "steps", "x")
             self._look_at("test_function", "evaluate")
         found = super().evaluate(**asked, **within_fit)
         self._tell_of_penalty()
@@ -91,13 +96,15 @@ class Loop(CompiledAutoencoder):
         """
         asked = calls.bound(keras.Model.predict, self, args, kwargs)
         calls.make_usable(asked, "predict")
+        calls.check_whole_calls(self, asked, "steps", "x")
         self._look_at("predict_function", "predict")
         return super().predict(**asked)
 
     @calls.as_keras(keras.Model.train_on_batch)
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.train_on_batch`; every batch is looked at."""
-        calls.check_class_weight(self, calls.bound(keras.Model.train_on_batch, self, args, kwargs))
+        calls.usable_class_weight(self, calls.bound(keras.Model.train_on_batch, self, args, kwargs))
+        self.weighs_classes = False  # looked at above
         self._look_at("train_function", "train_on_batch")
         return super().train_on_batch(*args, **kwargs)
 

@@ -19,7 +19,7 @@ from wae_tf.training import resuming
 
 ACCEPTED = "a .keras file, a run's folder, or hf://user/repository"
 _HUB = "hf://"
-#: What Keras writes into a repository of the hub instead of a file.
+#: What Keras writes into a folder, or a repository of the hub, instead of a file.
 _OF_KERAS = "config.json"
 
 
@@ -27,8 +27,9 @@ def load(path: Any, **kwargs: Any) -> Wae:
     """The model that was saved there, with the state of its optimizers.
 
     Args:
-        path: a .keras file; a run's folder, of which the newest whole checkpoint is taken; or
-            hf://user/repository, which holds either and is read with huggingface_hub.
+        path: a .keras file, or a folder that was saved into by `zipped=False`; a run's folder, of which
+            the newest whole checkpoint is taken; or hf://user/repository, which holds any of these and
+            is read with huggingface_hub.
         **kwargs: of `keras.saving.load_model`, for a file: custom_objects, compile, safe_mode. For a
             run's folder: checkpoint, `newest`, `best` or a step.
 
@@ -50,12 +51,12 @@ def load(path: Any, **kwargs: Any) -> Wae:
 def _of_file(path: Path, kwargs: dict[str, Any]) -> Wae:
     if path.suffix != ".keras":
         raise RunError(f"{path} is no .keras file; accepted: {ACCEPTED}.")
+    return _of_keras(str(path), kwargs)
+
+
+def _of_keras(name: str, kwargs: dict[str, Any]) -> Wae:
     if "checkpoint" in kwargs:
-        raise RunError(f"checkpoint= is of a run's folder; {path} is a .keras file.")
-    return _opened(str(path), kwargs)
-
-
-def _opened(name: str, kwargs: dict[str, Any]) -> Wae:
+        raise RunError(f"checkpoint= is of a run's folder; {name} is a model that Keras has saved.")
     try:
         model = keras.saving.load_model(name, **kwargs)
     except Exception as error:  # of Keras, HDF5, zip, and the user's own classes
@@ -82,6 +83,8 @@ def _opened(name: str, kwargs: dict[str, Any]) -> Wae:
 def _of_folder(folder: Path, kwargs: dict[str, Any]) -> Wae:
     run = RunFolder(folder)
     if not run.flags.is_file():
+        if (folder / _OF_KERAS).is_file():
+            return _of_keras(str(folder), kwargs)
         found = sorted(folder.glob("*.keras"))
         if len(found) != 1:
             several = f"{len(found)} .keras files" if found else "neither a run nor a .keras file"
@@ -113,5 +116,5 @@ def _of_hub(address: str, kwargs: dict[str, Any]) -> Wae:
     except Exception as error:  # no network, no such repository, no rights
         raise RunError(f"{address} cannot be fetched ({first_line(error)}).") from error
     if (folder / _OF_KERAS).is_file() and not RunFolder(folder).flags.is_file():
-        return _opened(address, kwargs)
+        return _of_keras(address, kwargs)
     return _of_folder(folder, kwargs)
