@@ -205,7 +205,10 @@ def _evaluate(
     began: float,
 ) -> dict[str, float | None]:
     if skipped := metrics.get("skipped_steps"):
-        progress(f"{skipped} updates were left out: their gradients overflowed half precision")
+        progress(
+            f"{skipped} updates in {metrics['steps']} steps were left out: their gradients overflowed "
+            "half precision"
+        )
     progress(f"evaluating on all test {shapes.kind_of(model.image_shape).many}")
     metrics |= brief.evaluate(
         model, images.test, batch_size=config.batch_size, labels=images.test_labels
