@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import dataclasses
+import errno
 import math
 import os
 import signal
@@ -23,6 +24,7 @@ from wae_tf.console import interruption
 from wae_tf.console.interruption import Stop
 from wae_tf.errors import DataError, RunError
 from wae_tf.evaluation import brief
+from wae_tf.figures import of_model
 from wae_tf.models import pretraining as pretraining_step
 from wae_tf.models.gan import WaeGan
 from wae_tf.models.mmd import WaeMmd
@@ -268,6 +270,30 @@ def test_a_signal_does_not_wait_for_figures_which_the_next_run_draws(
     expected = uninterrupted("wae_mmd") / "figures"
     for path in sorted(expected.glob("progress_*.png")):
         assert (figures / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_a_figure_costs_no_epoch(uninterrupted, tmp_path, monkeypatch, capsys):
+    folder, draw = tmp_path / "run", of_model.draw_progress
+    with fault(
+        "replace", "*/figures/samples.png", OSError(errno.ENOSPC, "No space left on device")
+    ):
+        assert run(folder, *MODELS["wae_mmd"], FIGURES) == 1
+    assert "No space left" in capsys.readouterr().err
+    assert checkpoints.newest(folder / "checkpoints") == 5
+
+    def struck(model, path, *args, **kwargs):
+        if path.name == "progress_0002.png":
+            os.kill(os.getpid(), signal.SIGTERM)
+        draw(model, path, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(of_model, "draw_progress", struck)
+        assert run(folder, *MODELS["wae_mmd"], FIGURES, "--save_every=3") == 143
+    assert "step 10 is saved" in capsys.readouterr().err
+    assert run(folder, *MODELS["wae_mmd"], FIGURES) == 0
+    assert_same(folder, uninterrupted("wae_mmd"))
+    for path in (folder / "figures").glob("*.png"):
+        assert path.read_bytes() == (uninterrupted("wae_mmd") / "figures" / path.name).read_bytes()
 
 
 BEST = ["--test_line", "--keep_best", "--early_stopping_patience=2", "--save_every=3"]
