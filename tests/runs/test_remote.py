@@ -69,6 +69,17 @@ def test_a_run_at_an_address_is_gone_on_with_elsewhere(address, monkeypatch, cap
     assert "samples.npy" in listing(address)
 
 
+def test_figures_are_put_back_with_their_epoch(address, monkeypatch):
+    def at_step(self, batch, logs=None):
+        if int(self.model.step.numpy()) == 6:  # nothing of the second epoch is saved yet
+            assert {"figures/progress_0001.png", "figures/curves.png"} <= set(listing(address))
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(StopOnBadStep, "on_train_batch_end", at_step)
+    flags = ["--epochs=2", "--figure_every=1", "--save_every_steps=100"]
+    assert main.main([f"--work_dir={address}", *TINY, *flags]) == 143
+
+
 def test_only_what_changed_goes_back_and_sums_come_last(address, tmp_path, monkeypatch):
     mirror = Mirror(address, tmp_path)
     (tmp_path / "checkpoints" / "step-1").mkdir(parents=True)

@@ -18,6 +18,7 @@ from wae_tf.figures.curves import training_curves
 from wae_tf.models import passes
 from wae_tf.models.wae import Wae
 from wae_tf.pixels import to_unit
+from wae_tf.runs import remote
 from wae_tf.runs.folder import RunFolder
 from wae_tf.training.callbacks import Checkpoints, Report
 
@@ -69,6 +70,7 @@ class Figures(keras.callbacks.Callback):
         """Draws if it is this epoch's turn; after its checkpoint, which has left if a signal came."""
         if self.due(epoch + 1):
             self.draw(epoch + 1)
+            remote.push(self.run.folder)
             self.checkpoints.leave()
 
     def catch_up(self, epoch: int) -> None:
