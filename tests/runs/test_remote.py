@@ -71,7 +71,7 @@ def test_a_run_at_an_address_is_gone_on_with_elsewhere(address, monkeypatch, cap
 
 def test_figures_are_put_back_with_their_epoch(address, monkeypatch):
     def at_step(self, batch, logs=None):
-        if int(self.model.step.numpy()) == 6:  # nothing of the second epoch is saved yet
+        if int(self.model.step.numpy()) > 5:  # nothing of the second epoch is saved yet
             assert {"figures/progress_0001.png", "figures/curves.png"} <= set(listing(address))
             os.kill(os.getpid(), signal.SIGTERM)
 
