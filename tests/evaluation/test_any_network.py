@@ -97,11 +97,13 @@ def test_an_onnx_file_goes_through_onnx_runtime(tmp_path, monkeypatch):
             return [fed["x"].mean(axis=(2, 3))]
 
     monkeypatch.setitem(sys.modules, "onnxruntime", types.SimpleNamespace(InferenceSession=Session))
-    (tmp_path / "net.onnx").write_bytes(b"x")
+    (tmp_path / "net.onnx").write_bytes(b"x, of which weights.bin holds the weights")
     network, found = features(tmp_path / "net.onnx")
     expected = tf.image.resize(IMAGES.astype(np.float32) / 255, [8, 8]).numpy().mean(axis=(1, 2))
     np.testing.assert_allclose(found, expected, atol=2e-3)
-    (tmp_path / "net.onnx.data").write_bytes(b"weights of a large network")
+    (tmp_path / "other.bin").write_bytes(b"of something else")
+    assert features(tmp_path / "net.onnx")[0].identity == network.identity
+    (tmp_path / "weights.bin").write_bytes(b"weights of a large network")
     assert features(tmp_path / "net.onnx")[0].identity != network.identity
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(DataError, match=r"net.onnx needs onnxruntime.*pip install onnxruntime"):
@@ -322,3 +324,38 @@ def test_keras_says_why_a_network_cannot_take_pictures(tmp_path):
     assert "cannot take these pictures (" in str(caught.value)
     assert "Exception encountered" not in str(caught.value)
     assert "\x1b" not in str(caught.value)
+
+
+def test_networks_of_whole_numbers_get_the_pictures_own(tmp_path, rng):
+    pictures = rng.randint(0, 256, (5, 6, 6, 1)).astype(np.uint8)
+    given = keras.Input((6, 6, 1), dtype="uint8")
+    floats = keras.ops.cast(given, "float32")
+    network = keras.Model(given, keras.layers.Flatten()(floats))
+    network.save(tmp_path / "bytes.keras")
+    network.export(tmp_path / "bytes", verbose=False)
+    for name in ("bytes.keras", "bytes"):
+        source = str(tmp_path / name)
+        rows, _ = any_network.load(source, ["range=bytes"], (6, 6, 1)).apply(pictures)
+        np.testing.assert_array_equal(rows, pictures.reshape(5, -1))
+        for other in ([], ["range=symmetric"], ["range=bytes", "std=0.5"]):
+            with pytest.raises(DataError, match=r"takes whole numbers \(uint8\)"):
+                any_network.load(source, other, (6, 6, 1))
+
+
+def test_networks_of_vectors_or_of_a_number_of_pictures_are_sentences(tmp_path):
+    flat = keras.Sequential([keras.Input((108,)), keras.layers.Dense(2)])
+    flat.save(tmp_path / "flat.keras")
+    with pytest.raises(
+        DataError, match=r"takes arrays \[any, 108\], which pictures \[n, H, W, C\] are"
+    ):
+        any_network.load(str(tmp_path / "flat.keras"), [], (6, 6, 3))
+
+    class OfTwo(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 6, 6, 3])])
+        def __call__(self, images):
+            tf.debugging.assert_equal(tf.shape(images)[0], 2)
+            return tf.reduce_mean(images, [1, 2])
+
+    tf.saved_model.save(OfTwo(), str(tmp_path / "two"))
+    with pytest.raises(DataError, match="two cannot take these pictures"):
+        any_network.load(str(tmp_path / "two"), [], (6, 6, 3))

@@ -92,6 +92,21 @@ def test_a_network_that_gives_nan_is_a_sentence(value):
         distances.features(network, images, what="samples")
 
 
+def test_a_network_that_tells_no_pictures_apart_is_a_sentence(tmp_path):
+    def apply(images):
+        return np.full((len(images), 4), 0.3, np.float32), np.zeros((len(images), 0))
+
+    network = FeatureNetwork("net", "net_1", "0", {}, apply)
+    pictures = np.arange(64, dtype=np.uint8).reshape(4, 4, 4, 1)
+    given = SimpleNamespace(
+        test=pictures, samples=pictures, reconstructions=pictures, data=pictures
+    )
+    with pytest.raises(DataError, match="net_1 gives the same for all 4 test images"):
+        network_measures.features(network, given, str(tmp_path), print)
+    given.test = np.zeros_like(pictures)  # which are the same themselves
+    assert len(network_measures.features(network, given, str(tmp_path), print)) == 4
+
+
 def test_of_one_picture_there_is_no_interval():
     """It was told as ± 0: as certain as could be."""
     weights = Resampling(5, 0).weights(1, "test")

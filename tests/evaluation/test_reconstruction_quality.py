@@ -133,3 +133,13 @@ def test_networks_that_are_no_lpips_are_sentences(tmp_path):
     assert "apart from itself, not 0" in sentence([first, second], summed)
     with pytest.raises(DataError, match="--lpips=/nowhere is not there"):
         lpips.load("/nowhere", (12, 12, 1))
+
+
+def test_an_lpips_network_that_gives_nan_is_a_sentence(tmp_path, rng):
+    first, second = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
+    apart = keras.ops.mean(keras.ops.square(first - second), axis=(1, 2, 3))
+    keras.Model([first, second], keras.ops.log(1 - 1e6 * apart)).save(tmp_path / "nan.keras")
+    network = lpips.load(str(tmp_path / "nan.keras"), (8, 8, 3))
+    pictures = rng.randint(0, 256, (2, 3, 8, 8, 3)).astype(np.uint8)
+    with pytest.raises(DataError, match="NaN or inf for 3 of 3 pairs"):
+        network.distances(*pictures)

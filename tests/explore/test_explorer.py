@@ -86,6 +86,14 @@ def test_codes_stay_on_a_sphere():
     np.testing.assert_allclose(
         explorer.moved(np.array([0.6, 0.8], np.float32), 0, -0.8), [-0.8, 0.6], rtol=1e-6
     )
+    pole = explorer.moved(explorer.middle(), 0, 1.0)
+    np.testing.assert_allclose(pole, [1, 0])
+    for value in (0.6, -0.6, 0.0):  # and back from it
+        np.testing.assert_allclose(
+            explorer.moved(pole, 0, value), [value, (1 - value**2) ** 0.5], rtol=1e-6
+        )
+    drawn = np.array([1.2, 1.6], np.float32)  # of a prior of scale 2
+    np.testing.assert_allclose(explorer.moved(drawn, 0, 1.6), [1.6, 1.2], rtol=1e-6)
     codes = explorer.around(explorer.middle(), 1.0, 50, seed=0)
     np.testing.assert_allclose(np.linalg.norm(codes, axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(explorer.high, [1, 1])

@@ -278,7 +278,8 @@ def _check_ahead(config: Config, values: flags.FlagValues) -> None:
         from wae_tf.evaluation.options import check_sampler
 
         sampler = _evaluation_options(values).sampler
-        check_sampler(sampler, config.pixel_range_of_data != "any")
+        of_pictures = config.pixel_range_of_data != "any"
+        check_sampler(sampler, of_pictures, conditional=config.conditional, cost=config.cost)
     if mode == "sample":
         _check_labels(config, values.labels)
     if mode == "export":

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.errors import DataError
-from wae_tf.evaluation import network_files, network_formats, preprocessing
+from wae_tf.evaluation import network_files, network_formats, preprocessing, preprocessing_values
 from wae_tf.evaluation.distances import FeatureNetwork
 from wae_tf.evaluation.network_formats import Opened, Shape
 from wae_tf.evaluation.prepared import prepared
@@ -49,6 +49,13 @@ def load(source: str, given: Sequence[str], image_shape: tuple[int, ...]) -> Fea
         )
     wanted, shape = completed(wanted, opened.shapes[0], image_shape), opened.shapes[0]
     _check_channels(wanted, shape, opened.source)
+    if opened.whole == "int8":
+        raise DataError(f"{opened.source} takes int8, which bytes of 0 to 255 do not go into.")
+    if opened.whole and wanted.mean_and_std != preprocessing_values.RANGES["bytes"]:
+        raise DataError(
+            f"{opened.source} takes whole numbers ({opened.whole}), to which pictures of another range than "
+            "bytes would be rounded; accepted: --features_input=range=bytes, without mean= and std=."
+        )
     fixed = shape[0] if shape else None
 
     def apply(images: np.ndarray) -> tuple[Any, Any]:
@@ -61,6 +68,8 @@ def load(source: str, given: Sequence[str], image_shape: tuple[int, ...]) -> Fea
 
     _check(apply, opened.source, image_shape)
     settings = wanted.told()
+    if opened.whole:
+        settings["rounded to"] = opened.whole
     path = Path(source.rstrip("/"))
     stem = f"{path.parent.name}_{path.stem}" if path.stem.isdigit() else path.stem  # of a version
     stem = re.sub(r"\W+", "_", (wanted.name or stem).lower()).strip("_")[:40] or "network"
@@ -101,6 +110,9 @@ def completed(wanted: Preprocessing, shape: Shape, image_shape: tuple[int, ...])
 
 def _check_channels(wanted: Preprocessing, shape: Shape, source: str) -> None:
     # Keras checks no more than its layers need: one that pools would take rows for channels.
+    if len(shape) not in (0, 4):
+        sides = ", ".join("any" if side is None else str(side) for side in shape)
+        raise DataError(f"{source} takes arrays [{sides}], which pictures [n, H, W, C] are not.")
     there = shape[1 if wanted.layout == "nchw" else 3] if len(shape) == 4 else None
     if there not in (None, wanted.channels):
         sides = ", ".join("any" if side is None else str(side) for side in shape)
@@ -156,6 +168,7 @@ def _check(apply: Any, source: str, image_shape: tuple[int, ...]) -> None:
     wants = "--features_input says what it wants: size, channels, layout, range"
     with network_formats.trying(source, wants):
         rows, _ = apply(np.full((2, *image_shape), 128, np.uint8))
+        apply(np.full((3, *image_shape), 128, np.uint8))  # some are traced for a number of pictures
     if len(rows) != 2 or not 1 <= rows.shape[1] <= WIDEST:
         raise DataError(
             f"{source} gives {list(rows.shape)} numbers for 2 pictures; accepted: 1 to {WIDEST:,} for "

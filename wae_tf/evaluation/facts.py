@@ -46,6 +46,7 @@ def of_pictures(
     facts = [
         ("data", f"{images.name}, {images.split}{crop}; from {images.source}"),
         ("checkpoint", f"step {step:,}, {config.checkpoint}"),
+        ("penalty", f"on the test set, the mean over full batches of {config.batch_size:,}"),
         ("compared with", f"the {count} test images, as bytes{_stretched(config)}"),
         (
             "columns",
@@ -102,11 +103,17 @@ def _stretched(config: Config) -> str:
 
 def _sliced(pictures: Pictures) -> str:
     other = picture_measures.sliced_reconstructions(pictures)
+    height, width = pictures.test.shape[1:3]
+    side = min(height, width)
+    cut = (
+        "" if height == width else f"; of the centre {side}x{side} of each picture, its rest unseen"
+    )
     return (
         f"TF-GAN's, of {picture_measures.sliced_count(pictures):,} samples, or data, and as many test "
         f"images; of {other:,} reconstructions, of the second half of the test images, and {other:,} of the "
         "first half, for beside its original a copy would have an edge; 1,000 times the distance, a level of "
         "the Laplacian pyramid each; noise of one grey level added"
+        f"{cut}"
     )
 
 

@@ -52,6 +52,10 @@ def load(source: str, image_shape: tuple[int, ...]) -> Lpips:
             f"{opened.source} has {len(opened.shapes)} input{'s' * (len(opened.shapes) != 1)}; two, "
             "of pictures, are accepted."
         )
+    if opened.whole:
+        raise DataError(
+            f"{opened.source} takes whole numbers ({opened.whole}); accepted: floats, of pictures in [-1, 1]."
+        )
     shape = opened.shapes[0]
     if shape and shape[0]:
         raise DataError(f"{opened.source} takes {shape[0]} pictures at once; accepted: any number.")
@@ -67,7 +71,13 @@ def load(source: str, image_shape: tuple[int, ...]) -> Lpips:
             if others or made.size != count:
                 raise DataError(f"{opened.source} gives not one distance for two pictures.")
             rows.append(made.reshape(count))
-        return np.concatenate(rows)
+        found = np.concatenate(rows)
+        if bad := np.count_nonzero(~np.isfinite(found)):
+            raise DataError(
+                f"{opened.source} gives NaN or inf for {bad:,} of {len(found):,} pairs of pictures: a "
+                "network of finite numbers is expected."
+            )
+        return found
 
     grey = np.full((2, *image_shape), 128, np.uint8)
     wants = "accepted: a network of two inputs [n, H, W, 3] or [n, 3, H, W]"

@@ -36,11 +36,10 @@ def hash_saved_model(folder: Path) -> str:
 
 
 def hash_onnx(path: Path) -> str:
-    """sha256 of an ONNX file, and of those beside, such as net.onnx.data, that hold a large one's weights."""
-    starts = (f"{path.name}.data", f"{path.name}_data")
-    return hash_files(
-        [path, *sorted(f for f in path.parent.iterdir() if f.name.startswith(starts))]
-    )
+    """sha256 of an ONNX file, and of those beside that it names, which hold a large one's weights."""
+    content = path.read_bytes()
+    beside = sorted(f for f in path.parent.iterdir() if f.is_file() and f != path)
+    return hash_files([path, *(f for f in beside if f.name.encode() in content)])
 
 
 def download(handle: str, flag: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,14 @@ class Opened:
         identity: sha256 of its files.
         shapes: of its inputs, None where any number goes; () where nothing is known of one.
         call: float32 arrays, an input each -> outputs by name.
+        whole: the type of whole numbers that its inputs are of; "" of floats, or where nothing is known.
     """
 
     source: str
     identity: str
     shapes: list[Shape]
     call: Callable[..., dict[str, Any]]
+    whole: str = ""
 
 
 @contextlib.contextmanager
@@ -94,6 +96,17 @@ def _shape(shape: Any) -> Shape:
     return tuple(side if isinstance(side, int) and side > 0 else None for side in shape or ())
 
 
+def _whole(kinds: Iterable[Any]) -> str:
+    """The first type of whole numbers among types, "" without one."""
+    return next((tf.as_dtype(kind).name for kind in kinds if tf.as_dtype(kind).is_integer), "")
+
+
+def _cast(array: Any, kind: Any) -> tf.Tensor:
+    """Floats as another type: to the nearest of whole numbers, which a cast would not take."""
+    kind = tf.as_dtype(kind)
+    return tf.cast(tf.round(array) if kind.is_integer else array, kind)
+
+
 def _saved_model(folder: Path, named: str, signature: str | None) -> Opened:
     try:
         with checkpoints.plain(folder) as place:
@@ -117,10 +130,10 @@ def _saved_model(folder: Path, named: str, signature: str | None) -> Opened:
 
     def call(*arrays: Any, keep: Any = loaded) -> dict[str, Any]:  # its variables live with it
         given = zip(specs.items(), arrays, strict=True)
-        return function(**{name: tf.cast(array, spec.dtype) for (name, spec), array in given})
+        return function(**{name: _cast(array, spec.dtype) for (name, spec), array in given})
 
     shapes = [_shape(spec.shape.as_list()) if spec.shape.rank else () for spec in specs.values()]
-    return Opened(named, identity, shapes, call)
+    return Opened(named, identity, shapes, call, _whole(spec.dtype for spec in specs.values()))
 
 
 def _keras(path: Path, named: str) -> Opened:
@@ -130,14 +143,17 @@ def _keras(path: Path, named: str) -> Opened:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # a damaged archive, layers that are not known, code that is not run
         raise DataError(f"{named} cannot be loaded by Keras: {first_line(error)}.") from error
-    inputs = [tensor.shape for tensor in getattr(model, "inputs", None) or []]
+    tensors = getattr(model, "inputs", None) or []
+    inputs, kinds = [tensor.shape for tensor in tensors], [tensor.dtype for tensor in tensors]
 
     def call(*arrays: Any) -> dict[str, Any]:
+        if kinds:
+            arrays = tuple(map(_cast, arrays, kinds))
         made = model(arrays[0] if len(arrays) == 1 else list(arrays), training=False)
         return _by_name(made, getattr(model, "output_names", None))
 
     shapes = [_shape(shape) for shape in inputs] or [()]
-    return Opened(named, network_files.hash_file(path), shapes, call)
+    return Opened(named, network_files.hash_file(path), shapes, call, _whole(kinds))
 
 
 def _onnx(path: Path, named: str) -> Opened:
@@ -161,11 +177,11 @@ def _onnx(path: Path, named: str) -> Opened:
 
     def call(*arrays: Any) -> dict[str, Any]:
         given = zip(inputs, kinds, arrays, strict=True)
-        fed = {one.name: np.asarray(array).astype(kind) for one, kind, array in given}
+        fed = {one.name: _cast(array, kind).numpy() for one, kind, array in given}
         return dict(zip(names, session.run(None, fed), strict=True))
 
     shapes = [_shape(one.shape) for one in inputs]
-    return Opened(named, network_files.hash_onnx(path), shapes, call)
+    return Opened(named, network_files.hash_onnx(path), shapes, call, _whole(kinds))
 
 
 def _by_name(outputs: Any, names: list[str] | None = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from wae_tf.errors import DataError
 from wae_tf.evaluation import bootstrap, distances, kernels, manifolds
 from wae_tf.evaluation.bootstrap import Resampling
 from wae_tf.evaluation.distances import FeatureNetwork, Features, Progress
@@ -29,6 +30,8 @@ OF_INCEPTION = {"frechet": "fid", "kernel": "kid", "score": "inception_score"}
 BEGINNINGS = (*KINDS, *OF_INCEPTION.values(), "count")
 #: What the name of half the width of a number's 95% interval ends in.
 INTERVAL = "_ci95"
+#: Embeddings no further apart than this part of the largest are the same, but for rounding.
+SAME = 1e-6
 #: Rows at most of measures of all pairs, whose time grows with their square.
 PAIRED = 10_000
 
@@ -36,11 +39,23 @@ PAIRED = 10_000
 def features(
     network: FeatureNetwork, pictures: Pictures, cache_dir: str | None, progress: Progress
 ) -> dict[str, Features]:
-    """Activations of test, samples, reconstructions and data; those of data sets are cached."""
+    """Activations of test, samples, reconstructions and data; those of data sets are cached.
+
+    Raises:
+        DataError: some are NaN or inf; or those of the test images, which differ, are all the same: such
+            a network would find everything perfect.
+    """
+    test = distances.cached_features(
+        network, pictures.test, cache_dir, what="test images", progress=progress
+    )
+    spread, size = np.ptp(test.features, axis=0).max(), np.abs(test.features).max()
+    if spread <= SAME * size and (pictures.test != pictures.test[0]).any():
+        raise DataError(
+            f"{network.title} gives the same for all {len(pictures.test):,} test images: a network that "
+            "tells pictures apart is expected (--features_input=range= says which pixels it wants)."
+        )
     return {
-        "test": distances.cached_features(
-            network, pictures.test, cache_dir, what="test images", progress=progress
-        ),
+        "test": test,
         "samples": distances.features(network, pictures.samples, what="samples", progress=progress),
         "reconstructions": distances.features(
             network, pictures.reconstructions, what="images", progress=progress

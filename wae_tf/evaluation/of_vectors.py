@@ -107,6 +107,7 @@ def evaluate(
     count = f"{len(images.test):,}"
     said = [
         ("data", f"{images.name}, {images.split}; from {images.source}"),
+        ("checkpoint", f"step {int(model.step.numpy()):,}, {config.checkpoint}"),
         ("compared with", f"the {count} test {kind.many}"),
         (
             "columns",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from wae_tf import registry
 from wae_tf.errors import FlagError
 from wae_tf.errors.suggestions import did_you_mean
 from wae_tf.evaluation import preprocessing
@@ -88,17 +89,38 @@ class Options:
             raise FlagError("--sphere_axis goes with --sampler=improved, which it is of.")
 
 
-def check_sampler(sampler: str, of_pictures: bool, data: str = "other data") -> None:
-    """Refuses the sampler that is of pictures for data that are none.
+def check_sampler(
+    sampler: str,
+    of_pictures: bool,
+    data: str = "other data",
+    conditional: bool = False,
+    cost: str | None = None,
+) -> None:
+    """Refuses the sampler that is of pictures, of models without classes and of distances, for others.
+
+    Args:
+        sampler: one of SAMPLERS.
+        of_pictures: whether the data are.
+        data: what they are else, in the plural.
+        conditional: whether the model has classes.
+        cost: the model's.
 
     Raises:
-        FlagError: it is asked for; `data` says what they are, in the plural.
+        FlagError: it is asked for.
     """
-    if sampler == "improved" and not of_pictures:
+    if sampler != "improved":
+        return
+    if not of_pictures:
         raise FlagError(
             "--sampler=improved is of pictures, whose contrast it evens out; accepted for "
             f"{data}: prior, gmm."
         )
+    if conditional:
+        raise FlagError(
+            "--sampler=improved is of models without classes; accepted with --conditional: prior, gmm."
+        )
+    if cost and registry.fact("cost", cost, "logits"):
+        raise FlagError(f"--sampler=improved needs a distance, and --cost={cost} has none.")
 
 
 def tail_of(sampler: str) -> str:

@@ -259,13 +259,6 @@ def draw_codes(
             f"--sampler={sampler} is not known; accepted: {', '.join(SAMPLERS)}"
             + did_you_mean(sampler, SAMPLERS)
         )
-    check_sampler(sampler, model.of_pictures)
-    if model.settings.classes:
-        raise FlagError(
-            "--sampler=improved is of models without classes; accepted with --conditional: prior, gmm."
-        )
-    if registry.fact("cost", model.settings.cost, "logits"):
-        raise FlagError(
-            f"--sampler=improved needs a distance, and --cost={model.settings.cost} has none."
-        )
+    settings = model.settings
+    check_sampler(sampler, model.of_pictures, conditional=settings.classes > 0, cost=settings.cost)
     return improved(model, count, seed=seed, sphere_axis=sphere_axis, progress=progress)[0]

@@ -110,11 +110,18 @@ class Explorer:
         if self.model.settings.prior != "sphere":
             code[coordinate] = value
             return code
+        # Draws of a scaled prior lie on a sphere of their own (`priors.into_support`).
+        radius = float(np.linalg.norm(code)) or 1.0
+        value = float(np.clip(value, -radius, radius))
+        if self.zdim == 1:
+            return np.array([radius if value >= 0 else -radius], np.float32)
         code[coordinate] = 0.0
-        length, value = float(np.linalg.norm(code)), float(np.clip(value, -1.0, 1.0))
-        code *= np.sqrt(1.0 - value**2) / length if length else 0.0
+        if not code.any():  # a pole, from which the others have no direction: alike
+            code = np.ones_like(code)
+            code[coordinate] = 0.0
+        code *= np.sqrt(radius**2 - value**2) / float(np.linalg.norm(code))
         code[coordinate] = value
-        return self.supported(code[None])[0]
+        return code
 
     def line(self, first: np.ndarray, last: np.ndarray, steps: int) -> np.ndarray:
         """Codes [steps, z] from the first to the last, both included; along the sphere if it is one."""
