@@ -4,12 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from wae_tf import main, registry
 from wae_tf.cli.arguments import parse
 from wae_tf.config import Config
-from wae_tf.errors import FlagError
+from wae_tf.data import load
+from wae_tf.data.image_set import ImageSet
+from wae_tf.errors import DataError, FlagError
 
 #: Registers without TensorFlow, as the names of the package's own entries are known without it.
 LIGHT = """
@@ -142,3 +145,42 @@ def test_a_plugin_that_cannot_be_had_is_a_sentence(text, sentence, plugin, capsy
     assert len(error.strip().splitlines()) == 1
     with pytest.raises(FlagError, match="--plugins=there"):
         Config(plugins=["there"])
+
+
+def test_facts_that_no_kind_has_are_refused():
+    """A misspelled `scale` would be 1."""
+    with pytest.raises(
+        ValueError, match=r"has a fact scael, which is not known.*did you mean scale\?"
+    ):
+        registry.register("cost", "misspelled", scael=0.05)
+
+
+def test_a_modes_flag_that_is_there_already_is_a_sentence(monkeypatch):
+    for name in ("num_samples", "zdim"):
+        facts = {"of_run": False, "flags": {name: (5, "mine")}}
+        one = registry.Entry("mode", "second", "", facts, "elsewhere", print)
+        monkeypatch.setitem(registry._imported, ("mode", "second"), one)
+        with pytest.raises(FlagError, match=f"registers a flag --{name}, and there is one"):
+            parse([])
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels", "sentence"),
+    [
+        (np.zeros((4, 8, 8, 1), np.int64), None, r"gives int64 \[4, 8, 8, 1\] as `train`"),
+        (np.full((4, 8, 8, 1), 255, np.float32), None, "pictures as floats up to 255 in `train`"),
+        (
+            np.zeros((4, 8, 8, 1), np.uint8),
+            np.zeros(3, int),
+            "gives 3 labels for 4 rows of `train`",
+        ),
+    ],
+)
+def test_what_a_reader_gives_is_looked_at(rows, labels, sentence, monkeypatch):
+    def read():
+        return ImageSet("odd", rows, rows, labels, None, "none", "here")
+
+    entry = registry.Entry("dataset", "odd", "", {"data_dir": "none"}, "elsewhere", read)
+    monkeypatch.setitem(registry._imported, ("dataset", "odd"), entry)
+    with pytest.raises(DataError, match=sentence):
+        load.load("odd")

@@ -31,6 +31,19 @@ KINDS = {
     "mode": ("mode", "cli"),
 }
 
+_OF_ALL_BUT_MODES = ("needs", "because")
+_OF_NETWORKS = ("check", "pictures", "unread", *_OF_ALL_BUT_MODES)
+#: The facts that each kind knows; CONTRIBUTING.md says what they are.
+FACTS = {
+    "dataset": ("layout", "data_dir", "pixel_range", "flags", "splits", "check", "tfds", "tfds_file",
+                *_OF_ALL_BUT_MODES),
+    "model": ("presets_of", "off_prior", "options", *_OF_ALL_BUT_MODES),
+    "encoder": ("last_layer", *_OF_NETWORKS),
+    "decoder": _OF_NETWORKS,
+    "cost": ("scale", "logits", *_OF_ALL_BUT_MODES),
+    "mode": ("of_run", "images", "of_model", "instead_of_run", "flags", "settings"),
+}  # fmt: skip
+
 _Implementation = TypeVar("_Implementation", bound=Callable[..., Any])
 
 
@@ -74,9 +87,15 @@ def register(
         **facts: what the flags, their checks and the callers need to know; see CONTRIBUTING.md.
 
     Raises:
-        ValueError: no such kind, or the name belongs to another module's entry.
+        ValueError: no such kind or fact, or the name belongs to another module's entry.
     """
     _check_kind(kind)
+    for one in facts:
+        if one not in FACTS[kind]:
+            raise ValueError(
+                f"{kind} {name!r} has a fact {one}, which is not known; accepted: "
+                f"{', '.join(FACTS[kind])}" + did_you_mean(one, FACTS[kind])
+            )
 
     def add(implementation: _Implementation) -> _Implementation:
         there = _entries(kind).get(name)

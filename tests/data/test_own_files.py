@@ -1,6 +1,7 @@
 """Files of one's own: tables beside pictures, capital endings, arrays of no numbers, turned pictures."""
 
 import io
+import zipfile
 
 import numpy as np
 import pytest
@@ -312,3 +313,68 @@ def test_arrays_beside_the_one_that_is_read_are_said(shape, tmp_path, rng):
     assert loaded.left_out == "the other arrays of x.npz: `y` int64 [9]"
     np.savez(tmp_path / "x.npz", x=rows)
     assert not load.load("folder", data_dir=tmp_path / "x.npz").left_out
+
+
+def a_run(place, rng):
+    """What a run leaves, in part."""
+    place.joinpath("figures").mkdir(parents=True)
+    png(place / "figures" / "curves.png", noise(rng, 20, 30, 3))
+    np.save(place / "samples.npy", noise(rng, 4, 8, 8))
+    write(place / "flags.flags", b"--dataset=folder\n")
+    write(place / "history.csv", b"step\n")
+
+
+def test_runs_below_pictures_are_no_data(tmp_path, rng):
+    """--data_dir=. and --work_dir=runs/..., started twice: figures are not trained on."""
+    for i in range(3):
+        png(tmp_path / f"{i}.png", noise(rng, 8, 8, 3))
+    before = load.load("folder", data_dir=tmp_path)
+    a_run(tmp_path / "runs" / "first", rng)
+    after = load.load("folder", data_dir=tmp_path)
+    np.testing.assert_array_equal(before.train, after.train)
+    assert after.left_out == "the files of the run runs/first"
+    a_run(tmp_path / "runs" / "second", rng)
+    write(tmp_path / "labels.csv", b"1,2\n")
+    assert load.load("folder", data_dir=tmp_path).left_out == (
+        "1 file that is no picture: 1 .csv; the files of 2 runs, as runs/first"
+    )
+
+
+@pytest.mark.parametrize("name", ["images.npy", "vectors.npy"])
+def test_runs_below_an_array_are_no_data(name, tmp_path, rng):
+    rows = noise(rng, 9, 8, 8) if name == "images.npy" else rng.normal(size=(9, 4))
+    np.save(tmp_path / name, rows)
+    before = load.load("folder", data_dir=tmp_path)
+    a_run(tmp_path / "runs" / "first", rng)
+    np.testing.assert_array_equal(before.train, load.load("folder", data_dir=tmp_path).train)
+
+
+def test_the_head_of_a_png_is_read_without_its_pixels(rng, monkeypatch):
+    """Pillow decodes a PNG to look for EXIF behind its pixels."""
+    plain = encoded(noise(rng, 6, 8, 3), "PNG")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encoded(noise(rng, 6, 8, 3), "PNG", exif=exif)
+    late = io.BytesIO(turned).getvalue()
+    at = late.index(b"eXIf") - 4
+    size = 12 + int.from_bytes(late[at : at + 4], "big")
+    late = late[:at] + late[at + size : -12] + late[at : at + size] + late[-12:]
+    assert picture_files.look(turned).size == picture_files.look(late).size == (6, 8)
+
+    def no_pixels(self):
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", no_pixels)
+    loads = picture_files.look(plain)
+    assert loads.size == (8, 6)
+
+
+@pytest.mark.parametrize("shape", [(-5, 8, 8, 3), (-5, 4)])
+def test_an_array_of_a_negative_length_is_a_sentence(shape, tmp_path):
+    head = io.BytesIO()
+    facts = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(head, facts)
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("x.npy", head.getvalue())
+    with pytest.raises(DataError, match=r"x\.npz.*(cannot be|is not)"):
+        load.load("folder", data_dir=tmp_path / "x.npz")

@@ -25,10 +25,7 @@ def define(values: flags.FlagValues) -> None:
     """Defines every flag: the fields of Config and of an evaluation's Options, those of the modes."""
     _define_fields(Config, values)
     _define_fields(Options, values)
-    modes = registry.names("mode")
     flags.DEFINE_string("mode", "train", f"what to do: {_told('mode')}", flag_values=values)
-    for mode in modes:
-        _define_of_mode(mode, values)
     flags.DEFINE_boolean(
         "overwrite", False, "remove the run that --work_dir holds", flag_values=values
     )
@@ -69,6 +66,8 @@ def define(values: flags.FlagValues) -> None:
         "what TensorFlow itself may print on stderr: -2 errors, -1 warnings too, 0 everything",
         flag_values=values,
     )
+    for mode in registry.names("mode"):  # behind all others, so that a name that is taken is told
+        _define_of_mode(mode, values)
 
 
 def _define_fields(cls: type, values: flags.FlagValues) -> None:
@@ -101,8 +100,17 @@ def _told(kind: str) -> str:
 
 
 def _define_of_mode(mode: str, values: flags.FlagValues) -> None:
-    """Defines the flags that a mode's entry names: name to (default, help)."""
+    """Defines the flags that a mode's entry names: name to (default, help).
+
+    Raises:
+        FlagError: one is there already, of all modes or of another.
+    """
     for name, (default, text) in registry.fact("mode", mode, "flags", {}).items():
+        if name in values:
+            raise FlagError(
+                f"--mode={mode} of {registry.entry('mode', mode).module} registers a flag --{name}, and "
+                "there is one of this name already; accepted: another name."
+            )
         kinds = {bool: "boolean", int: "integer", list: "list"}
         make = getattr(flags, f"DEFINE_{kinds.get(type(default), 'string')}")
         make = number_flags.define if type(default) is float else make

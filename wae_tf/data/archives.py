@@ -17,6 +17,8 @@ from wae_tf.errors import DataError, first_line
 
 _LARGEST_FILE = 50_000_000  # bytes
 _HIDDEN = (".", "__MACOSX")
+#: What a run and a classifier keep in their folders, whose figures are no data.
+_OF_RUNS = {"flags.flags", "classifier.json"}
 
 
 class BadPicture(Exception):
@@ -31,6 +33,7 @@ class Files:
     Attributes:
         where: the folder or zip.
         names: their names below it, with "/", sorted. Hidden files are left out.
+        runs: folders of runs below it, whose files are left out too.
     """
 
     def __init__(self, where: Path):
@@ -43,6 +46,7 @@ class Files:
         self._zip: zipfile.ZipFile | None = None
         self._members: dict[str, str] = {}  # in a zip: name -> as the zip spells it
         self._marks: dict[str, str] = {}  # name -> what changes when the file does
+        self.runs: list[str] = []
         try:
             if where.is_dir():
                 self._list_folder()
@@ -94,6 +98,10 @@ class Files:
             seen.add(_identity(Path(folder)))
             below = Path(below_top, Path(folder).relative_to(top)).as_posix()
             prefix = "" if below == "." else below + "/"
+            if prefix and not _OF_RUNS.isdisjoint(files):
+                folders[:] = []
+                self.runs.append(below)
+                continue
             folders[:] = sorted(f for f in folders if not f.startswith(_HIDDEN))
             for name in folders:
                 path = Path(folder, name)

@@ -197,10 +197,14 @@ def are_images(shape: tuple[int, ...], dtype: np.dtype) -> bool:
 def _npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
-    if version in ((2, 0), (3, 0)):  # 3.0: fields of a table beside have names beyond Latin
-        return np.lib.format.read_array_header_2_0(file)
-    raise ValueError(f"npy version {version} is not known")
+        header = np.lib.format.read_array_header_1_0(file)
+    elif version in ((2, 0), (3, 0)):  # 3.0: fields of a table beside have names beyond Latin
+        header = np.lib.format.read_array_header_2_0(file)
+    else:
+        raise ValueError(f"npy version {version} is not known")
+    if min(header[0], default=0) < 0:
+        raise ValueError(f"an array of shape {header[0]} cannot be")
+    return header
 
 
 def open_npy(path: Path) -> np.ndarray:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wae_tf import registry
 from wae_tf.config import CROPS, Config
 from wae_tf.data import headers, keras_files, tfds
@@ -77,6 +79,7 @@ def load(
             skip_bad_images=skip_bad_images,
             accept=accept,
         )
+    _check_set(dataset, images)
     return _first(images, train_size, test_size)
 
 
@@ -186,6 +189,34 @@ def _read(reader: Callable[..., Any], **settings: Any) -> Any:
     """Calls a reader or its check with those of the settings that it asks for by name."""
     wanted = inspect.signature(reader).parameters
     return reader(**{name: value for name, value in settings.items() if name in wanted})
+
+
+def _check_set(dataset: str, images: Any) -> None:
+    """Refuses what no run could use, from a reader of somebody's own.
+
+    Raises:
+        DataError: no ImageSet, rows of another type or of two shapes, or fewer labels than rows.
+    """
+    expected = "an ImageSet of uint8 [n, H, W, C] or float32 [n, ...] is expected"
+    if not isinstance(images, ImageSet):
+        raise DataError(f"--dataset={dataset} gives a {type(images).__name__}: {expected}.")
+    for part in ("train", "test"):
+        rows, labels = getattr(images, part), getattr(images, f"{part}_labels")
+        if rows.dtype not in (np.uint8, np.float32) or rows.shape[1:] != images.image_shape:
+            raise DataError(
+                f"--dataset={dataset} gives {rows.dtype} {list(rows.shape)} as `{part}`: {expected}, "
+                "with rows of one shape."
+            )
+        of_pictures = registry.fact("dataset", dataset, "pixel_range", "unit") != "any"
+        if of_pictures and rows.dtype == np.float32 and rows.ndim == 4 and rows.max(initial=0) > 1:
+            raise DataError(
+                f"--dataset={dataset} gives pictures as floats up to {rows.max():g} in `{part}`: bytes, "
+                "uint8, are expected."
+            )
+        if labels is not None and len(labels) != len(rows):
+            raise DataError(
+                f"--dataset={dataset} gives {len(labels):,} labels for {len(rows):,} rows of `{part}`."
+            )
 
 
 def _first(images: ImageSet, train_size: int | None, test_size: int | None) -> ImageSet:

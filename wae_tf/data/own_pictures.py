@@ -94,10 +94,13 @@ def check_sizes(files: Files, names: Sequence[str], sizes: Sequence[tuple[int, i
 
 
 def left_out(files: Files) -> str:
-    """How many files of which endings are no pictures; empty where there are none."""
+    """How many files of which endings are no pictures, and runs; empty where there are none."""
+    runs = f"the files of the run {files.runs[0]}" if files.runs else ""
+    if len(files.runs) > 1:
+        runs = f"the files of {len(files.runs):,} runs, as {files.runs[0]}"
     others = [name for name in files.names if not picture_files.is_picture_name(name)]
     if not others:
-        return ""
+        return runs
     endings = collections.Counter(
         PurePosixPath(name).suffix.lower() or "without ending" for name in others
     )
@@ -106,7 +109,8 @@ def left_out(files: Files) -> str:
     several = f"{len(others):,} files that are no pictures" if len(others) > 1 else (
         "1 file that is no picture"
     )  # fmt: skip
-    return f"{several}: {', '.join(told)}" + (f" and {more} more endings" if more else "")
+    told_all = f"{several}: {', '.join(told)}" + (f" and {more} more endings" if more else "")
+    return f"{told_all}; {runs}" if runs else told_all
 
 
 def _items(files: Files, names: Iterable[str]):

@@ -28,6 +28,8 @@ _CHUNK = 64  # pictures a task
 #: Windows, the others are containers that Pillow knows by name only.
 _NOT_READ = ("EPS", "WMF", "MPEG", "HDF5", "GRIB", "BUFR", "IPTC")
 _TGA_END = b"TRUEVISION-XFILE.\0"  # how a TGA is known, its last bytes
+#: Where a PNG may say how it is to be turned.
+_TAGS_OF_PNG = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
 #: What EXIF's orientation asks for; from 5 on width and height change places.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
@@ -261,7 +263,10 @@ def look(data: bytes) -> Look:
     if image.format == "TIFF":  # Pillow may have turned this size already, as it does the pixels
         tags = getattr(image, "tag_v2", {})
         size = (tags.get(256, size[0]), tags.get(257, size[1]))
-    grey, size = _is_grey(image), (size[::-1] if _orientation(image) in (5, 6, 7, 8) else size)
+    # Of a PNG Pillow looks for them behind the pixels too, and so decodes it.
+    tagged = image.format != "PNG" or any(word in data for word in _TAGS_OF_PNG)
+    lies = tagged and _orientation(image) in (5, 6, 7, 8)
+    grey, size = _is_grey(image), (size[::-1] if lies else size)
     try:
         several = bool(getattr(image, "is_animated", False))
     except Exception:  # as above: of the frames behind the first

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -183,11 +184,15 @@ def default_folder(dataset: str) -> str:
     return f"runs/{dataset}_classifier"
 
 
-def how(dataset: str) -> str:
-    """How to supply a classifier, in a sentence."""
+def how(config: Config) -> str:
+    """How to supply a classifier of a run's images, in a sentence."""
+    asked: dict[str, Any] = {"plugins": ",".join(config.plugins), "dataset": config.dataset}
+    for name in ("data_dir", "image_size", "channels"):
+        asked[name] = getattr(config, name)
+    flags = [f"--{name}={value}" for name, value in asked.items() if value not in (None, "")]
     return (
-        f"A Frechet distance by a {dataset} classifier needs --classifier=FOLDER, made once by: "
-        f"python -m wae_tf.main --mode=classifier --dataset={dataset}."
+        f"A Frechet distance by a {config.dataset} classifier needs --classifier=FOLDER, made once "
+        f"by: {shlex.join(['python', '-m', 'wae_tf.main', '--mode=classifier', *flags])}."
     )
 
 
@@ -199,7 +204,7 @@ def load(folder: str | Path, config: Config, image_shape: tuple[int, ...]) -> Fe
     """
     path = of_user(folder)
     if not (path / FACTS_FILE).is_file():
-        raise DataError(f"--classifier={folder} holds no classifier. {how(config.dataset)}")
+        raise DataError(f"--classifier={folder} holds no classifier. {how(config)}")
     try:
         known: dict[str, Any] = json.loads(read_text(path / FACTS_FILE))
         whole = known.pop("sum", checksum(known)) == checksum(known)
@@ -211,23 +216,22 @@ def load(folder: str | Path, config: Config, image_shape: tuple[int, ...]) -> Fe
         ) from error
     except Exception as error:  # a damaged archive of Keras's fails in many ways
         raise DataError(
-            f"--classifier={folder} is damaged ({type(error).__name__}). {how(config.dataset)}"
+            f"--classifier={folder} is damaged ({type(error).__name__}). {how(config)}"
         ) from error
     identity = _identity(model, facts.feature_scale)
     if not whole:
         raise DataError(
-            f"--classifier={folder} is damaged: {FACTS_FILE} is not what was written. "
-            f"{how(config.dataset)}"
+            f"--classifier={folder} is damaged: {FACTS_FILE} is not what was written. {how(config)}"
         )
     if identity != facts.sha256:
         raise DataError(
             f"--classifier={folder} is damaged: {facts.network} is not the network that {FACTS_FILE} "
-            f"tells of. {how(config.dataset)}"
+            f"tells of. {how(config)}"
         )
     if facts.dataset != config.dataset or facts.image_shape != tuple(image_shape):
         raise DataError(
             f"--classifier={folder} knows {facts.dataset} images of {list(facts.image_shape)}, not "
-            f"{config.dataset} of {list(image_shape)}. {how(config.dataset)}"
+            f"{config.dataset} of {list(image_shape)}. {how(config)}"
         )
 
     @tf.function(

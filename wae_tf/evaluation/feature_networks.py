@@ -41,7 +41,7 @@ def networks(
         # One that was trained on somebody's folder may be of other pictures: it has to be named.
         anyones = images.name == "folder"
         if anyones or not (Path(folder) / classifier.FACTS_FILE).is_file():
-            missing.append(classifier.how(images.name))
+            missing.append(classifier.how(config))
             folder = None
     if folder:
         found.append(classifier.load(folder, config, images.image_shape))
