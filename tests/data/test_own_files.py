@@ -1,7 +1,9 @@
 """Files of one's own: tables beside pictures, capital endings, arrays of no numbers, turned pictures."""
 
 import io
+import struct
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -378,3 +380,38 @@ def test_an_array_of_a_negative_length_is_a_sentence(shape, tmp_path):
         archive.writestr("x.npy", head.getvalue())
     with pytest.raises(DataError, match=r"x\.npz.*(cannot be|is not)"):
         load.load("folder", data_dir=tmp_path / "x.npz")
+
+
+def raw_png(size, bits, colour, rows, clear):
+    """A PNG by hand: Pillow writes none of 2 and 4 bits of grey, or of 16 of colour."""
+
+    def chunk(kind, body):
+        whole = kind + body
+        return struct.pack(">I", len(body)) + whole + struct.pack(">I", zlib.crc32(whole))
+
+    head = struct.pack(">IIBBBBB", *size, bits, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        chunk(kind, body)
+        for kind, body in [
+            (b"IHDR", head), (b"tRNS", clear), (b"IDAT", zlib.compress(rows)), (b"IEND", b""),
+        ]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("bits", "colour", "row", "clear", "expected"),
+    [
+        (1, 0, [0b01000000], [0, 1], [0, 255]),
+        (1, 0, [0b01000000], [0, 0], [255, 255]),
+        (2, 0, [0b01100000], [0, 1], [255, 170]),
+        (4, 0, [0x3A], [0, 3], [255, 170]),
+        (8, 0, [3, 10], [0, 3], [255, 10]),
+        (16, 0, [3, 7, 10, 10], [3, 7], [255, 10]),
+        (8, 2, [1, 2, 3, 4, 5, 6], [0, 1, 0, 2, 0, 3], [255, 5]),
+        (16, 2, [1, 9, 2, 9, 3, 9, 4, 0, 5, 0, 6, 0], [1, 9, 2, 9, 3, 9], [255, 5]),
+    ],
+)
+def test_the_transparent_level_of_a_png_is_laid_over_white(bits, colour, row, clear, expected):
+    data = raw_png((2, 1), bits, colour, bytes([0, *row]), bytes(clear))
+    found = picture_files.decode_picture(data, grey=colour == 0)
+    assert found[0, :, found.shape[2] // 2].tolist() == expected  # grey, or green

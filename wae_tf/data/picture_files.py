@@ -169,6 +169,8 @@ def decode_picture(
     """
     image = open_picture(data)
     _load(image)
+    if image.format == "PNG":
+        _as_decoded(image, bits=data[24])
     if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
         raise BadPicture(f"has pixels of mode {image.mode}: 8 or 16 bits a channel are accepted")
     try:
@@ -186,6 +188,15 @@ def decode_picture(
         image = centre_square(image, image_size)
     pixels = np.asarray(image)
     return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def _as_decoded(image: Image.Image, bits: int) -> None:
+    """Brings a PNG's transparent level to its pixels' 8 bits, which Pillow leaves as it is in the file."""
+    clear = image.info.get("transparency")
+    if isinstance(clear, int) and image.mode == "L" and bits < 8:
+        image.info["transparency"] = clear * 255 // (2**bits - 1)
+    elif isinstance(clear, tuple) and bits == 16:
+        image.info["transparency"] = tuple(level >> 8 for level in clear)
 
 
 def _orientation(image: Image.Image) -> Any:
