@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+
 import keras
 import numpy as np
 import pytest
@@ -83,3 +85,46 @@ def test_words_that_xla_cannot_take_are_told():
     data = tf.data.Dataset.from_tensor_slices((ROWS, words)).batch(4)
     with pytest.raises(ValueError, match="the batches hold words, which XLA does not take"):
         model(jit_compile=True).fit(data, verbose=0)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_steps_at_whose_end_data_end_need_not_be_whole_calls(jit):
+    def found():
+        return model(jit_compile=jit, steps_per_execution=2)
+
+    for x, more in ((ROWS, {"batch_size": 4}), (Batches(ROWS), {})):  # 3 batches
+        one = found()
+        one.fit(x, steps_per_epoch=3, epochs=2, validation_data=x, validation_steps=3, **more)
+        assert one.step == 6
+        assert one.predict(x, steps=3, verbose=0, **more).shape == ROWS.shape
+        one.evaluate(x, steps=3, verbose=0, **more)
+    one.fit(ROWS, batch_size=3, validation_split=0.25, validation_steps=1, verbose=0)
+    with pytest.raises(ValueError, match="validation_steps=1 is no multiple"):
+        one.fit(ROWS, batch_size=3, validation_split=0.5, validation_steps=1, verbose=0)
+    with pytest.raises(ValueError, match="steps_per_epoch=1 is no multiple"):
+        one.fit(ROWS, batch_size=4, steps_per_epoch=1, verbose=0)
+
+
+def test_named_tuples_of_a_dictionary_and_labels():
+    pair = collections.namedtuple("Pair", "x y")
+    data = tf.data.Dataset.from_tensor_slices(({"image": ROWS}, np.arange(12) % 3)).batch(4)
+    plain, named = (model(classes=3).fit(one, verbose=0).history for one in (data, data.map(pair)))
+    assert plain == named
+
+
+def test_a_negative_class_has_no_weight():
+    data = tf.data.Dataset.from_tensor_slices((ROWS, np.arange(12) % 3 - 1)).batch(4)
+    with pytest.raises(ValueError, match="class_weight has no weight of class -1"):
+        model().fit(data, class_weight={0: 1.0, 1: 2.0}, verbose=0)
+
+
+def test_a_class_weight_of_words_or_of_distributed_data_is_refused():
+    words = tf.data.Dataset.from_tensor_slices((ROWS, np.array(["a"] * 12))).batch(4)
+    with pytest.raises(ValueError, match=r"class_weight needs labels.*has words"):
+        model().fit(words, class_weight={0: 2.0}, verbose=0)
+    with pytest.raises(ValueError, match=r"class_weight needs labels.*has words"):
+        model().fit(ROWS, tf.constant(["a"] * 12), class_weight={0: 2.0}, verbose=0)
+    data = tf.data.Dataset.from_tensor_slices((ROWS, np.arange(12) % 3)).batch(4)
+    spread = tf.distribute.MirroredStrategy(["CPU:0"]).experimental_distribute_dataset(data)
+    with pytest.raises(ValueError, match="does not go with a distributed data set"):
+        model().fit(spread, class_weight={0: 2.0}, verbose=0)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import wae_tf
 from wae_tf.models import cautions
-from wae_tf.networks import convolution, unsafe_layers
+from wae_tf.networks import convolution, dense, unsafe_layers
 from wae_tf.networks.convolution import Conv2D
 
 
@@ -79,3 +79,12 @@ def test_a_dense_layer_of_places_has_a_term_each():
     )
     assert unsafe_layers.coarse_layers(network, 12) == []
     assert unsafe_layers.coarse_layers(network, 13) == [network.layers[0].name]  # 260 terms
+
+
+def test_our_own_dense_layers_that_sum_in_float32_are_not_named():
+    own = dense.Dense
+    network = keras.Sequential([
+        keras.Input((3,)), own(4, dtype="mixed_bfloat16"),
+        own(4, activation="relu", dtype="mixed_bfloat16", name="named"),
+    ])  # fmt: skip
+    assert unsafe_layers.coarse_layers(network, 300) == ["named"]

@@ -335,6 +335,12 @@ def test_records_beside_a_damaged_one_are_replayed(tmp_path, capsys):
     assert {row["case"].split()[0] for row in rows} == {"schedule", "split"}
 
 
+def test_a_damaged_record_alone_is_told_once(tmp_path, capsys):
+    (tmp_path / "zdim_1.npz").write_bytes(b"text")
+    assert diff.main([f"--records={tmp_path}", "--cases=zdim_1"]) == 1
+    assert capsys.readouterr().err.count("is not a record") == 1
+
+
 def test_other_files_of_a_clone_are_named(tmp_path, monkeypatch):
     (tmp_path / "wae.py").write_text("")
     assert clone.changed_files(tmp_path) == ["wae.py"]

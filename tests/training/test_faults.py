@@ -43,6 +43,7 @@ from wae_tf.training import (
 )
 from wae_tf.training.best import Best
 from wae_tf.training.callbacks import BadStep, Checkpoints, StopOnBadStep
+from wae_tf.training.own_callbacks import OwnCallbacks
 from wae_tf.training.programs import Length
 
 ROOT = Path(__file__).parents[2]
@@ -294,6 +295,59 @@ def test_a_figure_costs_no_epoch(uninterrupted, tmp_path, monkeypatch, capsys):
     assert_same(folder, uninterrupted("wae_mmd"))
     for path in (folder / "figures").glob("*.png"):
         assert path.read_bytes() == (uninterrupted("wae_mmd") / "figures" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize("end", ["a signal", "killed"])
+def test_figures_of_an_epoch_that_was_cut_short_are_drawn_anew(
+    end, uninterrupted, tmp_path, monkeypatch
+):
+    folder, test_terms = tmp_path / "run", brief.test_terms
+    assert run(folder, *MODELS["wae_mmd"], FIGURES, "--steps=8") == 0
+
+    def struck(model, *args):
+        if int(model.step.numpy()) == 10:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return test_terms(model, *args)
+
+    if end == "killed":
+        with (
+            fault("replace", "*/figures/progress_0002.png", Killed()),
+            pytest.raises(Killed),
+        ):
+            run(folder, *MODELS["wae_mmd"], FIGURES)
+    else:
+        with monkeypatch.context() as patch:
+            patch.setattr(brief, "test_terms", struck)
+            assert run(folder, *MODELS["wae_mmd"], FIGURES) == 143
+    assert run(folder, *MODELS["wae_mmd"], FIGURES) == 0
+    name = "figures/progress_0002.png"
+    assert (folder / name).read_bytes() == (uninterrupted("wae_mmd") / name).read_bytes()
+
+
+def test_a_step_whose_checkpoint_was_damaged_is_saved_again(tmp_path, monkeypatch, capsys):
+    folder, struck = tmp_path / "run", []
+    end, check = OwnCallbacks.on_epoch_end, StopOnBadStep.on_train_batch_end
+
+    def bad(self, batch, logs=None):
+        step = int(self.model.step.numpy())
+        if step > 10 and not struck:
+            struck.append(step)
+            for path in checkpoints.path_of(folder / "checkpoints", 10).glob("model*"):
+                path.write_bytes(b"x")
+            raise BadStep(step, "bad")
+        check(self, batch, logs)
+
+    def signalled(self, epoch, logs=None):
+        end(self, epoch, logs)
+        if struck:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(StopOnBadStep, "on_train_batch_end", bad)
+    monkeypatch.setattr(OwnCallbacks, "on_epoch_end", signalled)
+    flags = ["--model=wae_mmd", "--on_nonfinite=rollback", "--save_every=5", "--save_every_steps=5"]
+    assert run(folder, *flags, "--figure_every=0") == 143
+    assert "step 10 is saved" in capsys.readouterr().err
+    assert checkpoints.newest(folder / "checkpoints") == 10
 
 
 BEST = ["--test_line", "--keep_best", "--early_stopping_patience=2", "--save_every=3"]

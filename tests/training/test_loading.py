@@ -114,3 +114,12 @@ def test_what_is_no_model_is_a_sentence(saved, tmp_path):
         wae_tf.load(tmp_path / "own.keras", checkpoint="best")
     loaded = wae_tf.load(tmp_path / "own.keras", custom_objects={"Own": Own})
     assert loaded.settings.zdim == 2
+
+
+def test_another_programs_config_beside_a_file_does_not_hide_it(saved, tmp_path):
+    folder = tmp_path / "download"
+    folder.mkdir()
+    saved[0].save(folder / "a.keras")
+    (folder / "config.json").write_text("{}")
+    again = wae_tf.load(folder)
+    np.testing.assert_array_equal(saved[0].sample(3, seed=0), again.sample(3, seed=0))

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.models import inputs
+from wae_tf.models.step import schedules
 
 #: Arguments that are whole numbers, and the least of each. Keras takes 0 for none, or fails at others late.
 _WHOLE = {
@@ -123,6 +124,10 @@ def usable_class_weight(model: Any, asked: dict[str, Any]) -> dict[int, float] |
             f"class_weight is a {type(asked['class_weight']).__name__}; accepted: a dictionary of class and "
             "weight, such as {0: 1.0, 1: 2.0}."
         )
+    if isinstance(asked["x"], tf.distribute.DistributedDataset):
+        raise ValueError(
+            "class_weight does not go with a distributed data set: give weights as its sample_weight."
+        )
     weights = dict.fromkeys(range(model.settings.classes), 1.0) | dict(asked["class_weight"])
     x, y = asked["x"], asked["y"]
     if isinstance(x, tf.data.Dataset):
@@ -162,14 +167,26 @@ def check_whole_calls(model: Any, asked: Mapping[str, Any], name: str, of: str) 
     steps, each = asked[name], model.steps_per_execution
     if steps is None or not steps % each:
         return
-    data = asked[of]
-    if isinstance(data, tf.data.Dataset) and int(data.cardinality()) == steps:
+    there = _batches(asked, of)
+    if there is not None and there <= steps:
         return
     raise ValueError(
         f"{name}={steps} is no multiple of the steps_per_execution={each} that the model was compiled "
         f"with, of which Keras would make {-(-steps // each)}, {-(-steps // each) * each} steps: give a "
         f"multiple of {each}, or compile it with a divisor of {steps}."
     )
+
+
+def _batches(asked: Mapping[str, Any], of: str) -> int | None:
+    """How many batches are there before data end; None where they do not say."""
+    size, split = asked["batch_size"], asked.get("validation_split") or 0.0
+    if of == "x":
+        return schedules.batches(asked["x"], size, split)
+    data, size = asked[of], asked["validation_batch_size"] or size
+    if data is None:  # those that `fit` splits off, or none, which it makes no step of
+        rows = len(inputs.image_of(asked["x"], "x of fit")) if split else 0
+        return schedules.batches(np.empty(rows - int(rows * (1 - split))), size)
+    return schedules.batches(data[0] if isinstance(data, list | tuple) else data, size)
 
 
 def _check_numbers(asked: Mapping[str, Any]) -> None:
@@ -215,7 +232,13 @@ def _of_images(x: Any, name: str) -> Any:
     inputs.image_of(first, name)
     if first is spec:
         return x.map(_plainly(lambda part: inputs.image_of(part, name)))
-    return x.map(_plainly(lambda part, *others: (inputs.image_of(part, name), *others)))
+
+    def of_images(*parts: Any) -> tuple[Any, ...]:
+        named = isinstance(parts[0], tuple)  # which is not unpacked
+        part, *others = parts[0] if named else parts
+        return inputs.image_of(part, name), *others
+
+    return x.map(_plainly(of_images))
 
 
 def _is_row(part: Any) -> bool:
@@ -226,4 +249,6 @@ def _is_row(part: Any) -> bool:
 def _of_words(part: Any) -> bool:
     """Whether an array, or a table of pandas or polars, has words, dates or else what is no number."""
     dtype = getattr(part.to_numpy() if hasattr(part, "to_numpy") else part, "dtype", None)
+    if isinstance(dtype, tf.DType):
+        return dtype == tf.string
     return isinstance(dtype, np.dtype) and dtype.kind in "OUSVMm"

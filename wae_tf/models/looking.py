@@ -18,7 +18,7 @@ _NOT_OF_XLA = re.compile(
     r"trying to compile graph.*?: (\w+) \(No registered .*?\{\{node ([^}]+)\}\}", re.DOTALL
 )
 #: What it says where Keras looks a class up beyond the last that has a weight.
-_NO_WEIGHT = re.compile(r"indices\[\d+\] = (\d+) is not in \[0, \d+\)")
+_NO_WEIGHT = re.compile(r"indices\[\d+\] = (-?\d+) is not in \[0, \d+\)")
 
 
 def _iterator_of(elements: list[Any], spec: Any) -> tf.data.Iterator:
@@ -74,7 +74,8 @@ class Looking:
                 f"XLA cannot compile the operation {operation} of {node}: compile the model with "
                 "jit_compile=False."
             )
-        if self.model.weighs_classes and (found := _NO_WEIGHT.search(error)):
+        weighs = self.name == "train_function" and self.model.weighs_classes
+        if weighs and (found := _NO_WEIGHT.search(error)):
             return f"class_weight has no weight of class {found[1]}, which y holds."
         return None
 

@@ -42,10 +42,13 @@ class Dense(keras.layers.Dense):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """[n, d] to [n, units]."""
-        plain = self.use_bias and self.activation is keras.activations.linear
-        if not (training and plain and len(inputs.shape) == 2):
+        if not (training and self.adds_plainly(len(inputs.shape))):
             return super().call(inputs)
         return biases.added(tf.matmul(inputs, tf.convert_to_tensor(self.kernel)), self.bias)
+
+    def adds_plainly(self, rank: int) -> bool:
+        """Whether a training adds the bias to images of a rank by `biases.added`."""
+        return self.use_bias and self.activation is keras.activations.linear and rank == 2
 
     def quantize(self, mode: Any = None, type_check: bool = True, **kwargs: Any) -> None:
         """As Keras's own, which leaves subclasses as they are, since those may compute something else."""

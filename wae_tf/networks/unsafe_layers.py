@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from wae_tf.networks import biases, convolution
+from wae_tf.networks import biases, convolution, dense
 from wae_tf.settings import devices
 
 #: Keras's layers of which `convolution.is_wrong` may hold, by where their smaller side is.
@@ -67,7 +67,8 @@ def wrong_layers(network: Any) -> list[str]:
 def coarse_layers(network: Any, batch_size: int) -> list[str]:
     """Names of those whose biases' gradients are sums in half precision (`biases.SUMS_IN_HALF`).
 
-    Of a convolution's there are many terms; of a dense layer's one a row and place.
+    Of a convolution's there are many terms; of a dense layer's one a row and place; ours may add up in
+    float32.
     """
     if devices.has_gpu():
         return []
@@ -82,9 +83,11 @@ def coarse_layers(network: Any, batch_size: int) -> list[str]:
 
 
 def _terms(layer: Any, batch_size: int) -> int:
-    """Of how many terms a dense layer's sum is; 0 of others, and where its shape is not known."""
+    """Of how many terms a dense layer's sum in half is; 0 of others, and where its shape is not known."""
     shape = _shape(layer, "output") if isinstance(layer, keras.layers.Dense) else None
-    return batch_size * math.prod(size or 1 for size in shape[1:-1]) if shape else 0
+    if not shape or (isinstance(layer, dense.Dense) and layer.adds_plainly(len(shape))):
+        return 0
+    return batch_size * math.prod(size or 1 for size in shape[1:-1])
 
 
 def fatal_layers(network: Any) -> list[str]:

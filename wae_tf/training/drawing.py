@@ -66,6 +66,10 @@ class Figures(keras.callbacks.Callback):
         every = self.config.figure_every
         return bool(every) and (epoch == 1 or epoch % every == 0)  # the first: something to look at
 
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """A figure of this epoch is of one that --steps cut short or that was rolled back."""
+        self._six_panel(epoch + 1).unlink(missing_ok=True)
+
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Draws if it is this epoch's turn; after its checkpoint, which has left if a signal came."""
         if self.due(epoch + 1):

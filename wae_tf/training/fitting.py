@@ -107,6 +107,7 @@ class _Watchers:
         self.best.forget_unless(checkpoints.steps(self.run.checkpoints))
         if self.chief:
             self.report.row = state.get("row", {})  # history.csv has it rounded
+            self.checkpoints.saved = int(self.model.step.numpy())  # a damaged one was set aside
 
     def make_up(self, state: dict[str, Any], length: Length) -> None:
         """Ends the epoch whose test or figures a signal did not wait for, as if it had waited."""

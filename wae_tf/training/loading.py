@@ -20,7 +20,7 @@ from wae_tf.training import resuming
 ACCEPTED = "a .keras file, a run's folder, or hf://user/repository"
 _HUB = "hf://"
 #: What Keras writes into a folder, or a repository of the hub, instead of a file.
-_OF_KERAS = "config.json"
+_OF_KERAS = ("config.json", "metadata.json")
 
 
 def load(path: Any, **kwargs: Any) -> Wae:
@@ -54,6 +54,10 @@ def _of_file(path: Path, kwargs: dict[str, Any]) -> Wae:
     return _of_keras(str(path), kwargs)
 
 
+def _is_of_keras(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in _OF_KERAS)
+
+
 def _of_keras(name: str, kwargs: dict[str, Any]) -> Wae:
     if "checkpoint" in kwargs:
         raise RunError(f"checkpoint= is of a run's folder; {name} is a model that Keras has saved.")
@@ -83,7 +87,7 @@ def _of_keras(name: str, kwargs: dict[str, Any]) -> Wae:
 def _of_folder(folder: Path, kwargs: dict[str, Any]) -> Wae:
     run = RunFolder(folder)
     if not run.flags.is_file():
-        if (folder / _OF_KERAS).is_file():
+        if _is_of_keras(folder):
             return _of_keras(str(folder), kwargs)
         found = sorted(folder.glob("*.keras"))
         if len(found) != 1:
@@ -115,6 +119,6 @@ def _of_hub(address: str, kwargs: dict[str, Any]) -> Wae:
         folder = Path(huggingface_hub.snapshot_download(repo_id=repository))
     except Exception as error:  # no network, no such repository, no rights
         raise RunError(f"{address} cannot be fetched ({first_line(error)}).") from error
-    if (folder / _OF_KERAS).is_file() and not RunFolder(folder).flags.is_file():
+    if _is_of_keras(folder) and not RunFolder(folder).flags.is_file():
         return _of_keras(address, kwargs)
     return _of_folder(folder, kwargs)

@@ -188,7 +188,7 @@ class Schedules(State):
         call = inspect.signature(keras.Model.fit).bind(model, *args, **kwargs)
         call.apply_defaults()
         asked = call.arguments
-        steps = asked["steps_per_epoch"] or _batches(
+        steps = asked["steps_per_epoch"] or batches(
             asked["x"], asked["batch_size"], asked["validation_split"]
         )
         if steps is None:
@@ -243,7 +243,7 @@ class Schedules(State):
             )
 
 
-def _batches(x: Any, batch_size: int | None, validation_split: float) -> int | None:
+def batches(x: Any, batch_size: int | None, validation_split: float = 0.0) -> int | None:
     """How many batches `fit` makes of x in an epoch; None where x does not say."""
     if isinstance(x, tf.data.Dataset):
         count = int(x.cardinality())
