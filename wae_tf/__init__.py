@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from wae_tf.models.keras_classes import register_once_keras_is_there
+from wae_tf.models.keras_classes import check_backend, register_once_keras_is_there
 
 if TYPE_CHECKING:
     from wae_tf.cli.arguments import preset
@@ -74,6 +74,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
+        if _HOMES[name].startswith(("models", "training")):
+            check_backend()
         return getattr(importlib.import_module(f"wae_tf.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -123,3 +123,11 @@ def test_another_programs_config_beside_a_file_does_not_hide_it(saved, tmp_path)
     (folder / "config.json").write_text("{}")
     again = wae_tf.load(folder)
     np.testing.assert_array_equal(saved[0].sample(3, seed=0), again.sample(3, seed=0))
+
+
+def test_damaged_files_and_long_names_are_sentences(tmp_path):
+    (tmp_path / "bad.keras").write_bytes(b"")
+    with pytest.raises(wae_tf.UserError, match="cannot be opened: it is no zip archive"):
+        wae_tf.load(tmp_path / "bad.keras")
+    with pytest.raises(wae_tf.UserError, match="is not there"):
+        wae_tf.load("a" * 5000)

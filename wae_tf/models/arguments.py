@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from numbers import Integral
 from typing import Any
 
@@ -133,7 +133,8 @@ def as_image_shape(shape: Any) -> tuple[int, ...]:
     example = "accepted: (height, width, channels), such as (28, 28, 1), or (d,) of vectors"
     if getattr(shape, "ndim", 0) > 1:
         raise KeywordError(f"image_shape is an array of data; {example}: x.shape[1:].")
-    sizes = list(shape) if isinstance(shape, Iterable) else []
+    listed = isinstance(shape, Iterable) and not isinstance(shape, (str, bytes, Set))
+    sizes = list(shape) if listed and getattr(shape, "ndim", 1) != 0 else []
     whole = [isinstance(size, Integral) and not isinstance(size, bool) for size in sizes]
     if not sizes or not all(whole) or min(sizes) < 1:
         raise KeywordError(f"image_shape={shown(shape)} is no shape of data; {example}.")

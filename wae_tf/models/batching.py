@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.models.inputs import image_of, whole
+from wae_tf.models.values import NotFiniteError
 
 #: Rows at once where nobody says: under 100 MB of the widest layers of the official networks.
 BATCH_SIZE = 256
@@ -36,7 +37,7 @@ def over(
     """
     if not tf.executing_eagerly():
         return function(tf.convert_to_tensor(data))
-    return _together(function(batch) for batch in _batches(data, rank, _size(batch_size)))
+    return _together(_counted(function, _batches(data, rank, _size(batch_size))))
 
 
 def over_labelled(
@@ -84,6 +85,19 @@ def over_labelled(
     if labels.ndim and done != len(labels):
         raise ValueError(f"labels has {len(labels)} rows, and there are {done} to go with.")
     return made
+
+
+def _counted(function: Callable[[Any], tf.Tensor], batches: Iterable[Any]) -> Iterator[tf.Tensor]:
+    """function(batch) of each; rows that are not finite are told by their place in the data."""
+    done = 0
+    for batch in batches:
+        try:
+            yield function(batch)
+        except NotFiniteError as error:
+            if not done:
+                raise
+            raise NotFiniteError(error.name, error.bad, done) from None
+        done += batch.shape[0] if batch.shape else 1
 
 
 def _size(batch_size: int | None) -> int:

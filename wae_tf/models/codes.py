@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.models import inputs
+from wae_tf.models.values import check_finite
 from wae_tf.objective import priors
 
 
@@ -34,7 +35,7 @@ def shown(model: Any, codes: Any, name: str, joined: bool) -> tf.Tensor:
             f"{name} has shape {tuple(found.shape)}, and this model takes [n, {widths[0]}]{way_out}."
         )
     if inputs.known(found):
-        inputs.check_finite(np.asarray(tf.cast(found, tf.float64)), name)
+        check_finite(np.asarray(tf.cast(found, tf.float64)), name)
     return tf.cast(found, model.full_dtype)
 
 

@@ -83,6 +83,9 @@ class CompiledAutoencoder(Autoencoder):
         """
         inputs.check_compile(self, adversary_optimizer, kwargs)
         steps = kwargs.get("steps_per_execution", 1)
+        for name in ("jit_compile", "run_eagerly"):
+            if kwargs.get(name) not in (None, False, True, "auto"):
+                raise ValueError(f"{name}={kwargs[name]!r} is not accepted: True or False.")
         kwargs["steps_per_execution"] = inputs.whole("steps_per_execution", steps, 1)
         _check_two(optimizer, adversary_optimizer)
         if self.distribute_strategy.num_replicas_in_sync > 1:

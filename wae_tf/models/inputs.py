@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from wae_tf.models import labels
 from wae_tf.models.step import together
+from wae_tf.models.values import check_finite, check_unmasked
 from wae_tf.pixels import black_and_white
 
 #: How far beyond the ends of the pixel range floats may lie: more than any rounding.
@@ -103,8 +104,9 @@ def image_of(x: Any, name: str) -> Any:
     """The images of a dictionary or of a list of one, a Keras variable's tensor; else what is given.
 
     Raises:
-        ValueError: a dictionary without them, or a list of several.
+        ValueError: a dictionary without them, a list of several, or masked values.
     """
+    check_unmasked(x, name)
     if isinstance(x, keras.Variable):
         return x.value
     if isinstance(x, Mapping):
@@ -158,8 +160,10 @@ def check_values(model: Any, x: Any, name: str) -> None:
         return
     values = values if values.dtype in (np.float32, np.float64) else values.astype(np.float32)
     low, high = float(values.min()), float(values.max())
-    if not np.isfinite([low, high]).all():
-        check_finite(values, name)
+    largest = float(tf.as_dtype(model.full_dtype).max)  # what is beyond, in float64, becomes inf
+    if not (np.isfinite([low, high]).all() and max(-low, high) <= largest):
+        with np.errstate(over="ignore"):
+            check_finite(values.astype(model.full_dtype), name)
     bounds = ends(model)
     if bounds and (low < bounds[0] - TOLERANCE or high > bounds[1] + TOLERANCE):
         raise ValueError(
@@ -184,20 +188,6 @@ def whole(name: str, value: Any, least: int | None) -> int:
         from_least = "" if least is None else f"{least} up, "
         raise ValueError(f"{name}={value!r} is not accepted: {from_least}a whole number.")
     return int(value)
-
-
-def check_finite(values: np.ndarray, name: str) -> None:
-    """Refuses floats [n, ...] of which some are not finite, naming the first such row.
-
-    Raises:
-        ValueError: there is one.
-    """
-    bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
-    if bad.any():
-        raise ValueError(
-            f"{name} holds numbers that are not finite, in {int(bad.sum())} of {len(bad)} rows, first in "
-            f"row {int(np.argmax(bad))}."
-        )
 
 
 def known(x: Any) -> bool:

@@ -7,6 +7,7 @@ TensorFlow, for which `--help` does not wait.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from importlib.machinery import ModuleSpec
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 CLASSES = "wae_tf.models.by_name"
 #: While one of these is being imported its names are not all there.
 _WATCHED = ("keras", "tensorflow", "wae_tf")
+#: What Keras computes by else.
+_OTHERS = ("jax", "torch", "numpy", "openvino")
 
 
 def register_once_keras_is_there() -> None:
@@ -27,8 +30,30 @@ def register_once_keras_is_there() -> None:
 
 def _register() -> None:
     # Under another backend the models cannot run, and `import keras` must not fail for it.
-    if sys.modules["keras"].backend.backend() == "tensorflow":
+    keras = importlib.import_module("keras")  # another thread may be about it still
+    if hasattr(keras, "backend") and keras.backend.backend() == "tensorflow":
         importlib.import_module(CLASSES)
+
+
+def check_backend() -> None:
+    """Looks whether Keras computes by TensorFlow.
+
+    Raises:
+        ImportError: it does not.
+    """
+    sentence = (
+        "Keras computes by {} here (KERAS_BACKEND, or Keras's keras.json), and wae_tf's models by "
+        "TensorFlow: set KERAS_BACKEND=tensorflow before Keras is imported."
+    )
+    try:
+        backend = importlib.import_module("keras").config.backend()
+    except ImportError as error:
+        backend = os.environ.get("KERAS_BACKEND") or str(error.name).partition(".")[0]
+        if backend not in _OTHERS:
+            raise
+        raise ImportError(sentence.format(backend)) from error
+    if backend != "tensorflow":
+        raise ImportError(sentence.format(backend))
 
 
 class _Watch:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from wae_tf.models.values import check_unmasked
+
 #: What an assertion of a graph says, by which it is known.
 _OTHERS = "found some below 0 or above"
 
@@ -28,6 +30,7 @@ def one_hot(model: Any, labels: Any, name: str, count: Any = None) -> tf.Tensor:
     classes = model.settings.classes
     if labels is None:
         raise ValueError(f"{name} is missing: {wanted(model)}.")
+    check_unmasked(labels, name)
     if not tf.is_tensor(labels):
         labels = np.asarray(labels)
     if hasattr(labels, "numpy"):

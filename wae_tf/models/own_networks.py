@@ -210,7 +210,7 @@ def _read(
             "(d,) of vectors, or encoder= and decoder=."
         )
     zdim = stated.get("zdim", fields.get("zdim"))
-    if zdim != fields.get("zdim", zdim):
+    if "zdim" in fields and zdim != fields["zdim"]:
         raise KeywordError(
             f"zdim={zdim} does not fit the networks, whose codes have {fields['zdim']}."
         )
@@ -242,7 +242,7 @@ def _of_output(
     symmetric of a tanh; else linear, but of pictures the official logits. What is squashed already is
     not squashed again, whatever range is stated.
     """
-    if output is not None and output not in OUTPUTS:
+    if output is not None and not (isinstance(output, str) and output in OUTPUTS):
         raise KeywordError(f"output={shown(output)} is not known; accepted: {', '.join(OUTPUTS)}.")
     activation = None if decoder is None else last_layer.activation(decoder)
     squashed = _SQUASHED.get(activation or "")

@@ -8,7 +8,7 @@ import operator
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,8 @@ def plain(name: str, value: Any, annotation: str) -> Any:
     """
     several = re.match(r"tuple\[(\w+)", annotation)
     if several:
-        if isinstance(value, str) or not isinstance(value, Iterable):
+        no_list = isinstance(value, (str, bytes, Set)) or not isinstance(value, Iterable)
+        if no_list or getattr(value, "ndim", 1) == 0:
             raise FlagError(f"--{name}={shown(value)} is accepted in a list or tuple only.")
         return tuple(plain(name, one, several[1]) for one in value)
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):

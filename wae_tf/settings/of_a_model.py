@@ -216,7 +216,8 @@ class Settings(KnownKeywords):
             name, value = setting.name, getattr(self, setting.name)
             if value is not None:
                 object.__setattr__(self, name, plain(name, value, str(setting.type)))
-        object.__setattr__(self, "mmd_scales", tuple(float(s) for s in self.mmd_scales))
+        if self.mmd_scales is not None:
+            object.__setattr__(self, "mmd_scales", tuple(float(s) for s in self.mmd_scales))
         if self.encoder_clip == "std":
             raise FlagError(
                 "--encoder_clip=std, the second head as the standard deviation itself, is gone: nobody's "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +43,9 @@ def load(path: Any, **kwargs: Any) -> Wae:
     if text.startswith(_HUB):
         return _of_hub(text, kwargs)
     place = of_user(text)
-    if place.is_dir():
+    if os.path.isdir(place):  # of a name too long as well, which pathlib raises for
         return _of_folder(place, kwargs)
-    if not place.is_file():
+    if not os.path.isfile(place):
         raise RunError(f"{text} is not there; accepted: {ACCEPTED}.")
     return _of_file(place, kwargs)
 
@@ -51,6 +53,8 @@ def load(path: Any, **kwargs: Any) -> Wae:
 def _of_file(path: Path, kwargs: dict[str, Any]) -> Wae:
     if path.suffix != ".keras":
         raise RunError(f"{path} is no .keras file; accepted: {ACCEPTED}.")
+    if not zipfile.is_zipfile(path):
+        raise RunError(f"{path} cannot be opened: it is no zip archive, as .keras files are.")
     return _of_keras(str(path), kwargs)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from wae_tf.errors import KeywordError, RunError, first_line
+from wae_tf.errors import KeywordError, RunError, first_line, of_a_file
 from wae_tf.training import distribution
 from wae_tf.training.programs import Length, steps_done
 
@@ -68,9 +68,11 @@ class OwnCallbacks(keras.callbacks.Callback):
             try:
                 getattr(callback, hook)(*args)
             except (OSError, tf.errors.OpError) as error:  # not to be told of the run's own folder
+                name, reason = of_a_file(error) or ("", first_line(error))
                 raise RunError(
                     f"the callback {type(callback).__name__} failed: {type(error).__name__}: "
-                    f"{first_line(error)}; what was saved stands, and the same call goes on from there."
+                    f"{name}{': ' * bool(name)}{reason}; what was saved stands, and the same call goes on "
+                    "from there."
                 ) from error
 
     def on_train_begin(self, logs: dict | None = None) -> None:

@@ -39,6 +39,7 @@ def _checked(model: Wae, images: Any, steps: int, size: int) -> np.ndarray:
         )
     images = images.numpy() if tf.is_tensor(images) else np.asanyarray(images)
     inputs.shown_images(model, images[: max(size, 1)], "x of pretrain")
+    inputs.check_values(model, images, "x of pretrain")
     replicas = model.distribute_strategy.num_replicas_in_sync
     if min(len(images), size) < replicas:
         raise ValueError(
@@ -77,6 +78,11 @@ def pretrain(
         RunError: the loss is not finite.
         ValueError: no model of wae_tf, images that it cannot take, or steps or a size out of range.
     """
+    for name, function in (("progress", progress), ("check", check)):
+        if not callable(function):
+            raise ValueError(
+                f"{name} of pretrain is a {type(function).__name__}; accepted: a function."
+            )
     images = _checked(model, images, steps, size)
     settings, strategy = model.settings, model.distribute_strategy
     with strategy.scope():

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from wae_tf import console
@@ -15,7 +16,7 @@ from wae_tf.config import Config, check_is_config
 from wae_tf.console import interruption, progress
 from wae_tf.console.interruption import Stop
 from wae_tf.data.image_set import ImageSet
-from wae_tf.errors import FlagError, RunError, of_a_file
+from wae_tf.errors import FlagError, KeywordError, RunError, of_a_file
 from wae_tf.evaluation import brief, off_prior
 from wae_tf.models import operations
 from wae_tf.models.wae import Wae
@@ -65,6 +66,8 @@ def train(
     """
     check_is_config(config)
     callbacks = own_callbacks.listed(callbacks)
+    if not isinstance(overwrite, (bool, np.bool_)):
+        raise KeywordError(f"overwrite={overwrite!r} is not accepted: True or False.")
     if config.checkpoint != "newest":
         raise FlagError(
             f"--checkpoint={config.checkpoint} is for what works on a run; training goes on from the "
