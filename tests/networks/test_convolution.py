@@ -447,6 +447,15 @@ def test_biases_of_layers_computed_otherwise_are_summed_in_full(name, dtype, siz
     np.testing.assert_allclose(found, [right] * 2, rtol=2**-7)
 
 
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose"])
+def test_filters_of_1x1_are_computed_in_float64_if_asked(name, padding):
+    layer = getattr(convolution, name)(8, 1, strides=2, padding=padding, dtype="float64")
+    images = tf.cast(normal([5, 10, 9, 3], 0), "float64")
+    found, right = (layer(images, training=training) for training in (True, False))
+    np.testing.assert_allclose(found, right, rtol=1e-12, atol=1e-14)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("name", ["Conv2D", "Conv2DTranspose"])

@@ -268,3 +268,17 @@ def test_codes_on_a_line(prior, middle):
     found = priors.between(prior, first, last, np.array([[0.0], [0.5]]))
     np.testing.assert_allclose(found[0], [1, 0] if prior == "sphere" else [4, 0], atol=1e-6)
     np.testing.assert_allclose(found[1], middle, rtol=1e-6)
+
+
+@pytest.mark.parametrize("zdim, width", [(8, 3e3), (2, 1e4), (512, 1e3)])
+def test_mmd_of_wide_codes_is_finite_in_float32(zdim, width):
+    for seed in range(10):
+        drawn = np.random.RandomState(seed)
+        q, p = drawn.randn(100, zdim) * width, drawn.randn(100, zdim)
+        expected = reference_mmd(q, p, imq(2.0 * zdim))
+        codes = tf.constant(q, tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(codes)
+            value = penalties.mmd(codes, tf.constant(p, tf.float32), width=2.0 * zdim)
+        assert float(value) == pytest.approx(expected, abs=1e-3)
+        assert np.isfinite(tape.gradient(value, codes)).all()

@@ -277,7 +277,8 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 
 def _at_each_place(layer: Any, inputs: tf.Tensor, filters: Any) -> tf.Tensor:
     """A convolution by filters of 1x1; in half precision, which may be wrong here, by float32."""
-    inputs, filters = (tf.cast(tf.convert_to_tensor(part), "float32") for part in (inputs, filters))
+    dtype = "float32" if layer.compute_dtype in HALF else layer.compute_dtype
+    inputs, filters = (tf.cast(tf.convert_to_tensor(part), dtype) for part in (inputs, filters))
     return tf.cast(tf.nn.conv2d(inputs, filters, 1, "VALID"), layer.compute_dtype)
 
 

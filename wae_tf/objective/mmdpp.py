@@ -63,7 +63,7 @@ def _mmdpp(
         def pairwise(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
             # [n, z, m], the official order: the sums below then round alike.
             a, b = a[:, :, None], tf.transpose(b)[None, :, :]
-            return a * a + b * b - 2.0 * (a * b)
+            return tf.maximum(a * a + b * b - 2.0 * (a * b), 0.0)  # as `squared_distances`
     else:
         pairwise = squared_distances
     distances_p = pairwise(prior_sample, prior_sample)

@@ -23,7 +23,9 @@ def squared_distances(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """Squared distances [n, m] between rows of a [n, z] and b [m, z] (official wae.py:242-251)."""
     norms_a = tf.reduce_sum(tf.square(a), axis=1, keepdims=True)
     norms_b = tf.reduce_sum(tf.square(b), axis=1, keepdims=True)
-    return norms_a + tf.transpose(norms_b) - 2.0 * tf.matmul(a, b, transpose_b=True)
+    found = norms_a + tf.transpose(norms_b) - 2.0 * tf.matmul(a, b, transpose_b=True)
+    # Below 0 by rounding alone, where codes are wide beside the kernel: C / (C + d) has poles there.
+    return tf.maximum(found, 0.0)
 
 
 def swapped_distances(q: tf.Tensor, p: tf.Tensor) -> tf.Tensor:

@@ -245,8 +245,8 @@ class Schedules(State):
 
 def batches(x: Any, batch_size: int | None, validation_split: float = 0.0) -> int | None:
     """How many batches `fit` makes of x in an epoch; None where x does not say."""
-    if isinstance(x, tf.data.Dataset):
-        count = int(x.cardinality())
+    if isinstance(x, tf.data.Dataset | tf.distribute.DistributedDataset):
+        count = int(x.cardinality() if callable(x.cardinality) else x.cardinality)
         return count if count > 0 else None
     if isinstance(x, keras.utils.PyDataset):
         return x.num_batches
