@@ -35,6 +35,8 @@ def _run(arguments: Sequence[str]) -> None:
     if version.asked(arguments):
         print(version.text())
         return
+    if "keras" not in sys.modules:  # whatever keras.json or the shell has for other programs
+        os.environ["KERAS_BACKEND"] = "tensorflow"  # before --plugins, which may import it
     text = cli_arguments.completion_text(arguments)
     if text is None:
         text = cli_arguments.help_text(arguments)

@@ -1,6 +1,7 @@
 """Files of one's own: tables beside pictures, capital endings, arrays of no numbers, turned pictures."""
 
 import io
+import shutil
 import struct
 import zipfile
 import zlib
@@ -415,3 +416,25 @@ def test_the_transparent_level_of_a_png_is_laid_over_white(bits, colour, row, cl
     data = raw_png((2, 1), bits, colour, bytes([0, *row]), bytes(clear))
     found = picture_files.decode_picture(data, grey=colour == 0)
     assert found[0, :, found.shape[2] // 2].tolist() == expected  # grey, or green
+
+
+def test_a_class_with_a_file_that_a_classifier_has_too_is_data(tmp_path, rng):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(3):
+            png(tmp_path / name / f"{i}.png", noise(rng, 8, 8, 3))
+    write(tmp_path / "b" / "classifier.json", b"{}")
+    images = load.load("folder", data_dir=tmp_path)
+    assert len(images.train) + len(images.test) == 6
+
+
+def test_runs_in_a_zip_or_alone_are_no_data(tmp_path, rng):
+    a_run(tmp_path / "photos" / "runs" / "first", rng)
+    with pytest.raises(DataError, match="the files of the run runs/first are no data"):
+        load.load("folder", data_dir=tmp_path / "photos")
+    for i in range(3):
+        png(tmp_path / "photos" / f"{i}.png", noise(rng, 8, 8, 3))
+    zipped = shutil.make_archive(str(tmp_path / "photos"), "zip", tmp_path / "photos")
+    images = load.load("folder", data_dir=zipped)
+    assert len(images.train) + len(images.test) == 3
+    assert images.left_out == "the files of the run runs/first"

@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from wae_tf.errors import DataError, FlagError
-from wae_tf.evaluation import any_network, distances, prepared, preprocessing
+from wae_tf.evaluation import any_network, distances, network_files, prepared, preprocessing
 from wae_tf.evaluation.options import Options
 
 IMAGES = np.random.RandomState(3).randint(0, 256, (5, 12, 10, 3)).astype(np.uint8)
@@ -97,7 +97,7 @@ def test_an_onnx_file_goes_through_onnx_runtime(tmp_path, monkeypatch):
             return [fed["x"].mean(axis=(2, 3))]
 
     monkeypatch.setitem(sys.modules, "onnxruntime", types.SimpleNamespace(InferenceSession=Session))
-    (tmp_path / "net.onnx").write_bytes(b"x, of which weights.bin holds the weights")
+    (tmp_path / "net.onnx").write_bytes(b"x\n\x08location\x12\x0bweights.bin other")
     network, found = features(tmp_path / "net.onnx")
     expected = tf.image.resize(IMAGES.astype(np.float32) / 255, [8, 8]).numpy().mean(axis=(1, 2))
     np.testing.assert_allclose(found, expected, atol=2e-3)
@@ -359,3 +359,25 @@ def test_networks_of_vectors_or_of_a_number_of_pictures_are_sentences(tmp_path):
     tf.saved_model.save(OfTwo(), str(tmp_path / "two"))
     with pytest.raises(DataError, match="two cannot take these pictures"):
         any_network.load(str(tmp_path / "two"), [], (6, 6, 3))
+
+
+def test_a_network_of_grey_pictures_without_channels_takes_them(tmp_path):
+    """keras.layers.Flatten(input_shape=(28, 28)), as Keras's own page on MNIST begins."""
+    source = tmp_path / "grey.keras"
+    layers = [keras.Input((8, 8)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    keras.Sequential(layers).save(source)
+    network = any_network.load(str(source), ["channels=1"], (8, 8, 1))
+    assert network.apply(np.zeros((5, 8, 8, 1), np.uint8))[0].shape == (5, 3)
+
+
+def test_files_beside_an_onnx_file_are_its_own_if_it_has_their_place(tmp_path):
+    net = tmp_path / "net.onnx"
+    net.write_bytes(b"output\n\x08location\x12\x07w/a.bin")
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "a.bin").write_bytes(b"1")
+    (tmp_path / "output").write_bytes(b"1")
+    before = network_files.hash_onnx(net)
+    (tmp_path / "output").write_bytes(b"2")
+    assert network_files.hash_onnx(net) == before
+    (tmp_path / "w" / "a.bin").write_bytes(b"2")
+    assert network_files.hash_onnx(net) != before

@@ -96,6 +96,10 @@ def test_a_network_that_tells_no_pictures_apart_is_a_sentence(tmp_path):
     def apply(images):
         return np.full((len(images), 4), 0.3, np.float32), np.zeros((len(images), 0))
 
+    def apart(images):  # by some numbers, beside a large one that is always the same
+        rows = images.reshape(len(images), -1)[:, :3]
+        return np.concatenate([rows / 255, np.full((len(rows), 1), 1e7)], axis=1)
+
     network = FeatureNetwork("net", "net_1", "0", {}, apply)
     pictures = np.arange(64, dtype=np.uint8).reshape(4, 4, 4, 1)
     given = SimpleNamespace(
@@ -103,6 +107,8 @@ def test_a_network_that_tells_no_pictures_apart_is_a_sentence(tmp_path):
     )
     with pytest.raises(DataError, match="net_1 gives the same for all 4 test images"):
         network_measures.features(network, given, str(tmp_path), print)
+    wide = FeatureNetwork("net", "net_2", "1", {}, lambda x: (apart(x), np.zeros((len(x), 0))))
+    assert len(network_measures.features(wide, given, str(tmp_path), print)) == 4
     given.test = np.zeros_like(pictures)  # which are the same themselves
     assert len(network_measures.features(network, given, str(tmp_path), print)) == 4
 

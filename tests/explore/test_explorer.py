@@ -92,6 +92,8 @@ def test_codes_stay_on_a_sphere():
         np.testing.assert_allclose(
             explorer.moved(pole, 0, value), [value, (1 - value**2) ** 0.5], rtol=1e-6
         )
+    near = np.array([1.0, 1e-30], np.float32)  # whose square is 0 in float32
+    np.testing.assert_allclose(explorer.moved(near, 0, 0.6), [0.6, 0.8], rtol=1e-6)
     drawn = np.array([1.2, 1.6], np.float32)  # of a prior of scale 2
     np.testing.assert_allclose(explorer.moved(drawn, 0, 1.6), [1.6, 1.2], rtol=1e-6)
     codes = explorer.around(explorer.middle(), 1.0, 50, seed=0)

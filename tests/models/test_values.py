@@ -1,6 +1,7 @@
 """Values that nothing takes for data, and keywords of odd kinds: sentences, before anything moves."""
 
 import os
+import pickle
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 import wae_tf
+from wae_tf.models.values import NotFiniteError
 
 TINY = {"encoder_layers": 1, "decoder_layers": 1, "encoder_filters": 4, "decoder_filters": 4}
 
@@ -80,6 +82,8 @@ def test_keywords_of_odd_kinds_are_sentences(name, value):
 def test_compile_and_train_take_true_and_false():
     with pytest.raises(ValueError, match="jit_compile='no' is not accepted: True or False"):
         tiny().compile(jit_compile="no")
+    with pytest.raises(ValueError, match="run_eagerly='auto' is not accepted: True or False"):
+        tiny().compile(run_eagerly="auto")
     with pytest.raises(wae_tf.KeywordError, match="overwrite='no' is not accepted: True or False"):
         wae_tf.train(wae_tf.Config(dataset="digits"), overwrite="no")
 
@@ -105,3 +109,21 @@ def test_under_another_backend_a_program_is_told_and_the_command_line_runs(tmp_p
     assert done.returncode == 0, done.stderr
     told = python("-c", "import wae_tf; wae_tf.WaeMmd").stderr
     assert "ImportError: Keras computes by numpy here" in told, told
+
+
+def test_what_lies_below_a_mask_is_refused_in_every_part():
+    model, x = tiny(), rows(32)
+    masked = np.ma.masked_array(x, mask=x > 2)
+    weights = np.ma.masked_array(np.ones(32), mask=np.arange(32) < 2)
+    for part, call in {
+        "x": lambda: model.fit({"image": masked}, verbose=0),
+        "y": lambda: model.fit(x, masked, verbose=0),
+        "sample_weight": lambda: model.fit(x, sample_weight=weights, verbose=0),
+    }.items():
+        with pytest.raises(ValueError, match=f"{part} of fit is a masked array"):
+            call()
+
+
+def test_the_error_of_a_row_goes_between_processes():
+    error = NotFiniteError("x", np.array([False, True]), 512)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -332,8 +330,6 @@ def run(config: Config, values: flags.FlagValues) -> None:
     Raises:
         UserError: whatever the mode cannot do, as a sentence.
     """
-    if "keras" not in sys.modules:  # whatever keras.json or the shell has for other programs
-        os.environ["KERAS_BACKEND"] = "tensorflow"
     of_run = mode_flags.of_run(values)
     adopts = config.init_from_official if of_run else None
     _check_ahead(config, values)

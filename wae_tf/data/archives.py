@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import collections
+import fnmatch
 import functools
 import hashlib
 import os
 import stat
 import threading
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from wae_tf.data import headers
@@ -17,8 +18,16 @@ from wae_tf.errors import DataError, first_line
 
 _LARGEST_FILE = 50_000_000  # bytes
 _HIDDEN = (".", "__MACOSX")
-#: What a run and a classifier keep in their folders, whose figures are no data.
-_OF_RUNS = {"flags.flags", "classifier.json"}
+#: What a run keeps in its folder, whose figures are no data.
+_OF_RUN = "flags.flags"
+#: And a classifier, beside its network: others have files of the first name among their pictures.
+_OF_CLASSIFIER = ("classifier.json", "classifier*.keras")
+
+
+def _is_run(files: Collection[str]) -> bool:
+    """Whether a folder of these files is a run's or a classifier's."""
+    of_classifier = all(fnmatch.filter(files, pattern) for pattern in _OF_CLASSIFIER)
+    return _OF_RUN in files or of_classifier
 
 
 class BadPicture(Exception):
@@ -71,6 +80,18 @@ class Files:
             name = "/".join(parts)
             self._members[name] = info.filename
             self._marks[name] = f"{info.file_size} {info.CRC:08x}"
+        self._leave_runs_out()
+
+    def _leave_runs_out(self) -> None:
+        inside: dict[str, list[str]] = {}
+        for name in self._marks:
+            folder, _, own = name.rpartition("/")
+            inside.setdefault(folder, []).append(own)
+        for folder in sorted(name for name, files in inside.items() if name and _is_run(files)):
+            if not folder.startswith(tuple(f"{run}/" for run in self.runs)):
+                self.runs.append(folder)
+        of_runs = tuple(f"{run}/" for run in self.runs)
+        self._marks = {n: mark for n, mark in self._marks.items() if not n.startswith(of_runs)}
 
     def _list_folder(self) -> None:
         seen: set[tuple[int, int]] = set()
@@ -98,7 +119,7 @@ class Files:
             seen.add(_identity(Path(folder)))
             below = Path(below_top, Path(folder).relative_to(top)).as_posix()
             prefix = "" if below == "." else below + "/"
-            if prefix and not _OF_RUNS.isdisjoint(files):
+            if prefix and _is_run(files):
                 folders[:] = []
                 self.runs.append(below)
                 continue

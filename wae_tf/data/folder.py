@@ -48,11 +48,17 @@ def _find(data_dir: Path) -> tuple[Files, list[str]] | Path:
     of_arrays = [name for name in files.names if name.lower().endswith(_ARRAYS)]
     if data_dir.is_file():
         unpack = f"; unpack it and give {of_arrays[0]}" if of_arrays else ""
-        more = _without_ending(files) + unpack
+        more = _without_ending(files) + unpack + _of_runs(files)
         raise image_set.wrong_layout("folder", data_dir, more, files.names)
     if len(of_arrays) == 1 and vectors.file_in(data_dir / of_arrays[0]) is None:
         return data_dir / of_arrays[0]
-    raise image_set.wrong_layout("folder", data_dir, _without_ending(files) + _of_rows(files))
+    more = _without_ending(files) + _of_rows(files) + _of_runs(files)
+    raise image_set.wrong_layout("folder", data_dir, more)
+
+
+def _of_runs(files: Files) -> str:
+    """Which folders were not looked into, as runs'."""
+    return f"; {own_pictures.of_runs(files)} are no data" if files.runs else ""
 
 
 def _of_rows(files: Files) -> str:

@@ -202,7 +202,15 @@ def _check_set(dataset: str, images: Any) -> None:
         raise DataError(f"--dataset={dataset} gives a {type(images).__name__}: {expected}.")
     for part in ("train", "test"):
         rows, labels = getattr(images, part), getattr(images, f"{part}_labels")
-        if rows.dtype not in (np.uint8, np.float32) or rows.shape[1:] != images.image_shape:
+        for name, own in ((part, rows), (f"{part}_labels", labels)):
+            if not (isinstance(own, np.ndarray) or (own is labels is None)):
+                raise DataError(
+                    f"--dataset={dataset} gives a {type(own).__name__} as `{name}`: {expected}, in arrays."
+                )
+        if (
+            rows.dtype.newbyteorder("=") not in (np.uint8, np.float32)
+            or rows.shape[1:] != images.image_shape
+        ):
             raise DataError(
                 f"--dataset={dataset} gives {rows.dtype} {list(rows.shape)} as `{part}`: {expected}, "
                 "with rows of one shape."

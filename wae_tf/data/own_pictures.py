@@ -93,11 +93,16 @@ def check_sizes(files: Files, names: Sequence[str], sizes: Sequence[tuple[int, i
             )
 
 
+def of_runs(files: Files) -> str:
+    """The folders of runs, whose files are no data, in words; empty where there are none."""
+    if len(files.runs) > 1:
+        return f"the files of {len(files.runs):,} runs, as {files.runs[0]}"
+    return f"the files of the run {files.runs[0]}" if files.runs else ""
+
+
 def left_out(files: Files) -> str:
     """How many files of which endings are no pictures, and runs; empty where there are none."""
-    runs = f"the files of the run {files.runs[0]}" if files.runs else ""
-    if len(files.runs) > 1:
-        runs = f"the files of {len(files.runs):,} runs, as {files.runs[0]}"
+    runs = of_runs(files)
     others = [name for name in files.names if not picture_files.is_picture_name(name)]
     if not others:
         return runs

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.errors import DataError
-from wae_tf.evaluation import network_files, network_formats, preprocessing, preprocessing_values
+from wae_tf.evaluation import network_files, network_formats, preprocessing
 from wae_tf.evaluation.distances import FeatureNetwork
 from wae_tf.evaluation.network_formats import Opened, Shape
 from wae_tf.evaluation.prepared import prepared
@@ -51,7 +51,7 @@ def load(source: str, given: Sequence[str], image_shape: tuple[int, ...]) -> Fea
     _check_channels(wanted, shape, opened.source)
     if opened.whole == "int8":
         raise DataError(f"{opened.source} takes int8, which bytes of 0 to 255 do not go into.")
-    if opened.whole and wanted.mean_and_std != preprocessing_values.RANGES["bytes"]:
+    if opened.whole and not _are_bytes(*wanted.mean_and_std):
         raise DataError(
             f"{opened.source} takes whole numbers ({opened.whole}), to which pictures of another range than "
             "bytes would be rounded; accepted: --features_input=range=bytes, without mean= and std=."
@@ -108,11 +108,20 @@ def completed(wanted: Preprocessing, shape: Shape, image_shape: tuple[int, ...])
     )
 
 
+def _are_bytes(mean: Sequence[float], std: Sequence[float]) -> bool:
+    """Whether (pixels - mean) / std of pixels in [0, 1] are bytes again once they are rounded."""
+    return not any(mean) and all(abs(255 * one - 1) < 1e-3 for one in std)
+
+
 def _check_channels(wanted: Preprocessing, shape: Shape, source: str) -> None:
     # Keras checks no more than its layers need: one that pools would take rows for channels.
-    if len(shape) not in (0, 4):
+    of_grey = len(shape) == 3 and wanted.channels == 1  # Keras makes [n, H, W] of [n, H, W, 1]
+    if len(shape) not in (0, 4) and not of_grey:
         sides = ", ".join("any" if side is None else str(side) for side in shape)
-        raise DataError(f"{source} takes arrays [{sides}], which pictures [n, H, W, C] are not.")
+        raise DataError(
+            f"{source} takes arrays [{sides}], which pictures [n, H, W, C] are not"
+            + (", but of --features_input=channels=1." if len(shape) == 3 else ".")
+        )
     there = shape[1 if wanted.layout == "nchw" else 3] if len(shape) == 4 else None
     if there not in (None, wanted.channels):
         sides = ", ".join("any" if side is None else str(side) for side in shape)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from wae_tf.errors import DataError, first_line
+
+#: Where an ONNX file names another that holds a tensor: an entry of `external_data`, key and value.
+_LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])", re.DOTALL)
 
 
 class Unreachable(DataError):
@@ -37,9 +42,12 @@ def hash_saved_model(folder: Path) -> str:
 
 def hash_onnx(path: Path) -> str:
     """sha256 of an ONNX file, and of those beside that it names, which hold a large one's weights."""
-    content = path.read_bytes()
-    beside = sorted(f for f in path.parent.iterdir() if f.is_file() and f != path)
-    return hash_files([path, *(f for f in beside if f.name.encode() in content)])
+    content, named = path.read_bytes(), set()
+    for found in re.finditer(_LOCATION, content):
+        size = found[1][0]  # of a name of under 128 bytes: a protobuf's varint of one
+        named.add(os.fsdecode(content[found.end() : found.end() + size]))
+    inside = (name for name in sorted(named) if "\0" not in name)
+    return hash_files([path, *(path.parent / name for name in inside)])
 
 
 def download(handle: str, flag: str) -> Path:

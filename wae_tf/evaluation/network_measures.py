@@ -30,7 +30,7 @@ OF_INCEPTION = {"frechet": "fid", "kernel": "kid", "score": "inception_score"}
 BEGINNINGS = (*KINDS, *OF_INCEPTION.values(), "count")
 #: What the name of half the width of a number's 95% interval ends in.
 INTERVAL = "_ci95"
-#: Embeddings no further apart than this part of the largest are the same, but for rounding.
+#: Numbers of embeddings no further apart than this part of their largest are the same, but for rounding.
 SAME = 1e-6
 #: Rows at most of measures of all pairs, whose time grows with their square.
 PAIRED = 10_000
@@ -48,8 +48,8 @@ def features(
     test = distances.cached_features(
         network, pictures.test, cache_dir, what="test images", progress=progress
     )
-    spread, size = np.ptp(test.features, axis=0).max(), np.abs(test.features).max()
-    if spread <= SAME * size and (pictures.test != pictures.test[0]).any():
+    spread, size = np.ptp(test.features, axis=0), np.abs(test.features).max(axis=0)
+    if (spread <= SAME * size).all() and (pictures.test != pictures.test[0]).any():
         raise DataError(
             f"{network.title} gives the same for all {len(pictures.test):,} test images: a network that "
             "tells pictures apart is expected (--features_input=range= says which pixels it wants)."

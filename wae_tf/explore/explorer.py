@@ -119,7 +119,8 @@ class Explorer:
         if not code.any():  # a pole, from which the others have no direction: alike
             code = np.ones_like(code)
             code[coordinate] = 0.0
-        code *= np.sqrt(radius**2 - value**2) / float(np.linalg.norm(code))
+        length = float(np.linalg.norm(code.astype(np.float64)))  # float32's square may be 0
+        code = (code * (np.sqrt(radius**2 - value**2) / length)).astype(np.float32)
         code[coordinate] = value
         return code
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from wae_tf.models import inputs
 from wae_tf.models.step import schedules
+from wae_tf.models.values import check_unmasked
 
 #: Arguments that are whole numbers, and the least of each. Keras takes 0 for none, or fails at others late.
 _WHOLE = {
@@ -77,6 +78,7 @@ def make_usable(asked: dict[str, Any], what: str) -> None:
     if images.shape[0] == 0:
         raise ValueError(f"{name} is empty: of shape {tuple(images.shape)}.")
     for part in ("y", "sample_weight"):
+        check_unmasked(asked.get(part), f"{part} of {what}")
         if part in asked and _is_row(asked[part]):
             asked[part] = np.asarray(asked[part])
     if _of_words(asked.get("sample_weight")):

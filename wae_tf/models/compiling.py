@@ -83,8 +83,8 @@ class CompiledAutoencoder(Autoencoder):
         """
         inputs.check_compile(self, adversary_optimizer, kwargs)
         steps = kwargs.get("steps_per_execution", 1)
-        for name in ("jit_compile", "run_eagerly"):
-            if kwargs.get(name) not in (None, False, True, "auto"):
+        for name, more in (("jit_compile", ("auto",)), ("run_eagerly", ())):
+            if kwargs.get(name) not in (None, False, True, *more):
                 raise ValueError(f"{name}={kwargs[name]!r} is not accepted: True or False.")
         kwargs["steps_per_execution"] = inputs.whole("steps_per_execution", steps, 1)
         _check_two(optimizer, adversary_optimizer)

@@ -81,6 +81,8 @@ def check(model: Any, batch: Any, what: str) -> None:
     """
     batch = together.as_given(batch)
     x, y, weights = keras.utils.unpack_x_y_sample_weight(batch)
+    for part, name in ((y, "y"), (weights, "sample_weight")):
+        check_unmasked(part, f"{name} of {what}")
     x = image_of(x, f"x of {what}")
     if model_gathers(model, x):
         return
@@ -112,6 +114,7 @@ def image_of(x: Any, name: str) -> Any:
     if isinstance(x, Mapping):
         for key in NAMES:
             if key in x:
+                check_unmasked(x[key], name)
                 return x[key]
         keys = ", ".join(map(repr, x)) or "nothing"
         raise ValueError(
@@ -120,6 +123,7 @@ def image_of(x: Any, name: str) -> Any:
         )
     if isinstance(x, (list, tuple)) and x and all(hasattr(part, "shape") for part in x):
         if len(x) == 1:
+            check_unmasked(x[0], name)
             return x[0]
         raise ValueError(
             f"{name} is a list of {len(x)} arrays, and a model takes one: np.stack makes one of images."

@@ -23,6 +23,10 @@ class NotFiniteError(ValueError):
             f"{name} holds numbers that are not finite, in {int(bad.sum())} of {len(bad)} rows{of}, first "
             f"in row {begin + int(np.argmax(bad))}."
         )
+        self.begin = begin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name, self.bad, self.begin)  # from a pool's process too
 
 
 def check_finite(values: np.ndarray, name: str) -> None:
