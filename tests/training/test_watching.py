@@ -174,7 +174,9 @@ def test_the_best_is_kept_and_training_ends_after_patience_also_when_killed(tmp_
         assert_same_weights(whole, killed, step)
     states = [checkpoints.state_of(f / "checkpoints", 5 * STEPS)["best"] for f in (whole, killed)]
     assert states[0] == states[1]
-    assert states[0] == {"by": "val_loss", "value": 3.0, "step": 12, "epoch": 3, "waited": 2}
+    assert states[0] == {
+        "by": "val_loss", "tested": 60, "value": 3.0, "step": 12, "epoch": 3, "waited": 2,
+    }  # fmt: skip
 
     before = without_seconds(whole)
     assert wae_tf.train(config_of(whole, **fields))["steps"] == 5 * STEPS  # nothing to do

@@ -167,7 +167,7 @@ def check_whole_calls(model: Any, asked: Mapping[str, Any], name: str, of: str) 
         ValueError: it is not.
     """
     steps, each = asked[name], model.steps_per_execution
-    if steps is None or not steps % each:
+    if steps is None or not steps % each or model.program is not None:  # it takes what it is given
         return
     there = _batches(asked, of)
     if there is not None and there <= steps:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from wae_tf.objective.penalties import kth_largest, of_pairs, off_diagonal, squared_distances
+from wae_tf.objective.penalties import (
+    kth_largest,
+    not_negative,
+    of_pairs,
+    off_diagonal,
+    squared_distances,
+)
 
 #: Codes drawn for each image by MMD++ (official improved_wae.py:258, :378).
 CODES_AN_IMAGE = 10
@@ -63,7 +69,7 @@ def _mmdpp(
         def pairwise(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
             # [n, z, m], the official order: the sums below then round alike.
             a, b = a[:, :, None], tf.transpose(b)[None, :, :]
-            return tf.maximum(a * a + b * b - 2.0 * (a * b), 0.0)  # as `squared_distances`
+            return not_negative(a * a + b * b - 2.0 * (a * b))
     else:
         pairwise = squared_distances
     distances_p = pairwise(prior_sample, prior_sample)

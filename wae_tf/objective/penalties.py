@@ -23,9 +23,15 @@ def squared_distances(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """Squared distances [n, m] between rows of a [n, z] and b [m, z] (official wae.py:242-251)."""
     norms_a = tf.reduce_sum(tf.square(a), axis=1, keepdims=True)
     norms_b = tf.reduce_sum(tf.square(b), axis=1, keepdims=True)
-    found = norms_a + tf.transpose(norms_b) - 2.0 * tf.matmul(a, b, transpose_b=True)
-    # Below 0 by rounding alone, where codes are wide beside the kernel: C / (C + d) has poles there.
-    return tf.maximum(found, 0.0)
+    return not_negative(norms_a + tf.transpose(norms_b) - 2.0 * tf.matmul(a, b, transpose_b=True))
+
+
+def not_negative(distances: tf.Tensor) -> tf.Tensor:
+    """Squared distances without what rounding makes negative; the gradient is the official one.
+
+    Where codes are wide beside the kernel that reaches C / (C + d)'s pole.
+    """
+    return distances + tf.stop_gradient(tf.maximum(-distances, 0.0))
 
 
 def swapped_distances(q: tf.Tensor, p: tf.Tensor) -> tf.Tensor:
