@@ -203,7 +203,8 @@ def _check_set(dataset: str, images: Any) -> None:
     for part in ("train", "test"):
         rows, labels = getattr(images, part), getattr(images, f"{part}_labels")
         for name, own in ((part, rows), (f"{part}_labels", labels)):
-            if not (isinstance(own, np.ndarray) or (own is labels is None)):
+            may_lack = name != part and own is None
+            if not (isinstance(own, np.ndarray) or may_lack):
                 raise DataError(
                     f"--dataset={dataset} gives a {type(own).__name__} as `{name}`: {expected}, in arrays."
                 )

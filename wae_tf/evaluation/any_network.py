@@ -115,16 +115,15 @@ def _are_bytes(mean: Sequence[float], std: Sequence[float]) -> bool:
 
 def _check_channels(wanted: Preprocessing, shape: Shape, source: str) -> None:
     # Keras checks no more than its layers need: one that pools would take rows for channels.
+    sides = ", ".join("any" if side is None else str(side) for side in shape)
     of_grey = len(shape) == 3 and wanted.channels == 1  # Keras makes [n, H, W] of [n, H, W, 1]
     if len(shape) not in (0, 4) and not of_grey:
-        sides = ", ".join("any" if side is None else str(side) for side in shape)
         raise DataError(
             f"{source} takes arrays [{sides}], which pictures [n, H, W, C] are not"
             + (", but of --features_input=channels=1." if len(shape) == 3 else ".")
         )
     there = shape[1 if wanted.layout == "nchw" else 3] if len(shape) == 4 else None
     if there not in (None, wanted.channels):
-        sides = ", ".join("any" if side is None else str(side) for side in shape)
         raise DataError(
             f"{source} takes arrays [{sides}], which pictures of {wanted.channels} channel"
             f"{'s' * (wanted.channels != 1)} as {wanted.layout} are not; accepted: 1 or 3 channels, as "

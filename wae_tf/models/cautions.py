@@ -16,15 +16,13 @@ HALF = {"float16", "bfloat16"}
 def tell(model: Any, batch_size: int) -> None:
     """Warns of what a model's networks will meet in batches of so many rows."""
     for name, network in model.networks.items():
-        for sentence in _of_network(name, network):
+        for sentence in _of_network(name, network, batch_size, model.jit_compile):
             console.warn(sentence)
-        if not model.jit_compile and (sums := _of_sums(name, network, batch_size)):
-            console.warn(sums)
     if not devices.has_gpu() and (told := processor.against_half(model.settings.precision)):
         console.warn(f"{told}.")
 
 
-def _of_network(name: str, network: Any) -> Iterator[str]:
+def _of_network(name: str, network: Any, batch_size: int, by_xla: bool) -> Iterator[str]:
     for half in sorted({variable.dtype for variable in network.trainable_variables} & HALF):
         because = ", in which Adam's epsilon of 1e-8 is 0" if half == "float16" else ""
         yield (
@@ -43,16 +41,11 @@ def _of_network(name: str, network: Any) -> Iterator[str]:
             "stride, may end the process on a CPU: use Conv2D and Conv2DTranspose of "
             "wae_tf.networks.convolution, or set TF_ENABLE_ONEDNN_OPTS=0 before TensorFlow is imported."
         )
-
-
-def _of_sums(name: str, network: Any, batch_size: int) -> str:
-    """Of biases whose gradients stand still; XLA adds them up in float32. Empty where there is none."""
-    coarse = unsafe_layers.coarse_layers(network, batch_size)
-    if not coarse:
-        return ""
-    return (
-        f"TensorFlow on a CPU adds up the gradients of biases of {', '.join(coarse)} of the {name} in "
-        "bfloat16, where a sum stands still at 256 times its terms: give dtype='float32' to them, compile "
-        "with jit_compile=True, or, of convolutions, use Conv2D and Conv2DTranspose of "
-        "wae_tf.networks.convolution."
-    )
+    # XLA adds them up in float32.
+    if not by_xla and (coarse := unsafe_layers.coarse_layers(network, batch_size)):
+        yield (
+            f"TensorFlow on a CPU adds up the gradients of biases of {', '.join(coarse)} of the {name} in "
+            "bfloat16, where a sum stands still at 256 times its terms: give dtype='float32' to them, "
+            "compile with jit_compile=True, or, of convolutions, use Conv2D and Conv2DTranspose of "
+            "wae_tf.networks.convolution."
+        )

@@ -108,13 +108,17 @@ def image_of(x: Any, name: str) -> Any:
     Raises:
         ValueError: a dictionary without them, a list of several, or masked values.
     """
-    check_unmasked(x, name)
+    images = _picked(x, name)
+    check_unmasked(images, name)
+    return images
+
+
+def _picked(x: Any, name: str) -> Any:
     if isinstance(x, keras.Variable):
         return x.value
     if isinstance(x, Mapping):
         for key in NAMES:
             if key in x:
-                check_unmasked(x[key], name)
                 return x[key]
         keys = ", ".join(map(repr, x)) or "nothing"
         raise ValueError(
@@ -123,7 +127,6 @@ def image_of(x: Any, name: str) -> Any:
         )
     if isinstance(x, (list, tuple)) and x and all(hasattr(part, "shape") for part in x):
         if len(x) == 1:
-            check_unmasked(x[0], name)
             return x[0]
         raise ValueError(
             f"{name} is a list of {len(x)} arrays, and a model takes one: np.stack makes one of images."

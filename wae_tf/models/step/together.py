@@ -31,9 +31,8 @@ def function(
     """
     fixed = devices.has_gpu()  # else it waits at the end of each step for the host to hear of it
 
-    def run(
-        batch: Any,
-    ) -> None:  # by the strategy, of one device, in whose scope `fit` may be called
+    def run(batch: Any) -> None:
+        # By the strategy, of one device, in whose scope `fit` may be called.
         model.distribute_strategy.run(step, args=(batch,))
 
     @tf.function(jit_compile=True, autograph=False)
