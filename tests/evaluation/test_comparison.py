@@ -88,7 +88,32 @@ def test_best_is_what_is_better_by_both_intervals(two):
     assert said.startswith("Counts differ (count_net): ")
     assert said.endswith("as those do whose names end in _equal.")
     runs[1].metrics["count_net_equal"] = 1000
-    assert comparison_limits.sentences(runs)[0].endswith("; give --eval_samples.")
+    (said,) = [text for text in comparison_limits.sentences(runs) if text.startswith("Counts")]
+    assert said.endswith("; give --eval_samples.")
+
+
+def test_penalties_and_losses_of_other_kinds_are_named(two):
+    runs = comparison.read([str(two / "a"), str(two / "b")], print)
+
+    def said(flags, facts=None):
+        alike = {"model": "wae_mmd"}
+        changed = dataclasses.replace(
+            runs[1], flags=runs[0].flags | alike | flags, facts=facts or {"penalty": "of 100"}
+        )
+        first = dataclasses.replace(
+            runs[0], flags=runs[0].flags | alike, facts={"penalty": "of 100"}
+        )
+        return "\n".join(comparison_limits.sentences([first, changed]))
+
+    assert "enalt" not in said({})
+    assert "Penalties, and losses with them, are not of one kind (--model)." in said(
+        {"model": "vae"}
+    )
+    assert "are not of one kind (--prior_scale, --batch_size)" in said(
+        {"batch_size": "50", "prior_scale": "2.0"}
+    )
+    assert "means over batches of different sizes" in said({}, {"penalty": "of 50"})
+    assert "Losses weigh the penalty differently (--wae_lambda)." in said({"wae_lambda": "1.0"})
 
 
 def best(runs):

@@ -10,6 +10,20 @@ from wae_tf.evaluation.comparison import ComparedRun
 
 #: Flags that decide what a cost is.
 _OF_COST = ("cost", "recon_scale", "batch_divisor", "pixel_range")
+#: Flags that decide what a penalty is, and over how many codes.
+_OF_PENALTY = (
+    *(
+        "model",
+        "zdim",
+        "prior",
+        "prior_scale",
+        "mmd_kernel",
+        "mmd_scales",
+        "mmd_distances",
+        "mmd_clamp",
+    ),
+    *("swd_projections", "penalty_codes", "adversary_outputs", "gan_trick", "batch_size"),
+)
 #: Of runs with as many data: `count_` and a network is of all samples, with `_equal` of as many as data.
 _BY_EQUAL = ", as those do whose names end in _equal."
 
@@ -30,6 +44,12 @@ def sentences(runs: Sequence[ComparedRun]) -> list[str]:
         said.append("The runs are of other images, though their flags are the same.")
     if flags := named(_OF_COST):
         said.append(f"Costs and losses are not in one unit ({flags}).")
+    if flags := named(_OF_PENALTY):
+        said.append(f"Penalties, and losses with them, are not of one kind ({flags}).")
+    elif len({run.facts[of] for run in runs if (of := "penalty") in run.facts}) > 1:
+        said.append("Penalties on test images are means over batches of different sizes.")
+    if flags := named(("wae_lambda", "lambda_schedule", "adversary_weight")):
+        said.append(f"Losses weigh the penalty differently ({flags}).")
     if comparison.of_stretched_pictures(runs):
         said.append(
             "--pixel_range=stretched is not all runs': their pictures are measured as the model sees them, "
