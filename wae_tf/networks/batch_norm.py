@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from wae_tf.networks.wide_rows import WideRows
 from wae_tf.settings import devices
 
 
@@ -88,7 +89,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         if derived:
             return super().call(inputs, training=training, mask=mask)
         images = tf.cast(inputs, tf.float32)
-        mean, variance = map(tf.stop_gradient, self._moments(images, None))
+        rows = WideRows(images)
+        mean, variance = map(tf.stop_gradient, _moments(images, rows))
         for moving, moment in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + moment * (1.0 - self.momentum))
 
@@ -107,7 +109,16 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
                 )
                 return found.x_backprop, found.scale_backprop, found.offset_backprop
 
-            return tf.nn.batch_normalization(x, mean, variance, beta, gamma, self.epsilon), gradient
+            factor = tf.math.rsqrt(variance + self.epsilon) * gamma  # as tf.nn.batch_normalization
+            moved = rows.of(x) * rows.each(factor) + rows.each(beta - mean * factor)
+            return rows.back(moved), gradient
 
         outputs = normalised(images, *map(tf.convert_to_tensor, (self.gamma, self.beta)))
         return tf.cast(outputs, self.compute_dtype)
+
+
+def _moments(images: tf.Tensor, rows: WideRows) -> tuple[tf.Tensor, tf.Tensor]:
+    """As `tf.nn.moments`, of each channel of float32 images [n, H, W, C]."""
+    mean = tf.reduce_mean(images, [0, 1, 2])
+    squares = tf.math.squared_difference(rows.of(images), rows.each(mean))
+    return mean, tf.reduce_mean(rows.back(squares), [0, 1, 2])

@@ -238,7 +238,8 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         sides = tuple(places and stride * places + beyond for places in inputs.shape[1:3])
         plan = _Plan(self, sides)
         if not plan.anything:
-            if self.compute_dtype == biases.SUMS_IN_HALF:
+            usual = self.compute_dtype == "float32" and self.data_format == "channels_last"
+            if usual or self.compute_dtype == biases.SUMS_IN_HALF:
                 return self._transposed(inputs, self.compute_dtype)
             return super().call(inputs)
 
@@ -250,7 +251,7 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 
             return plan.convolve_back(small, filters, stride, sides), gradient
 
-        return _ended(self, product(inputs, tf.convert_to_tensor(self.kernel)))
+        return self._ended(product(inputs, tf.convert_to_tensor(self.kernel)))
 
     def _spread(self, inputs: tf.Tensor) -> tf.Tensor:
         filters = tf.transpose(tf.convert_to_tensor(self.kernel), [0, 1, 3, 2])
@@ -272,7 +273,12 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
             dilation_rate=self.dilation_rate,
             data_format=self.data_format,
         )
-        return _ended(self, tf.cast(made, self.compute_dtype))
+        return self._ended(tf.cast(made, self.compute_dtype), as_keras=dtype == self.compute_dtype)
+
+    def _ended(self, outputs: tf.Tensor, as_keras: bool = False) -> tf.Tensor:
+        if self.compute_dtype != "float32" or not self.use_bias:
+            return _ended(self, outputs)
+        return self.activation(biases.added_in_rows(outputs, self.bias, by_kernel=as_keras))
 
 
 def _at_each_place(layer: Any, inputs: tf.Tensor, filters: Any) -> tf.Tensor:
