@@ -123,6 +123,18 @@ def test_entries_of_a_plugin_are_accepted_checked_and_called(plugin, capsys):
     assert capsys.readouterr().out.strip() == "called 4 mine"
 
 
+def test_a_mode_on_a_run_imports_the_plugins_that_the_run_names(plugin, tmp_path, monkeypatch):
+    plugin("light", LIGHT)
+    monkeypatch.chdir(tmp_path)
+    named = ["--dataset=mine", "--model=wae_mine"]
+    with pytest.raises(FlagError, match="is not known"):
+        parse(["--mode=sample", *named])
+    run = tmp_path / "runs" / "mine_wae_mine"
+    run.mkdir(parents=True)
+    (run / "flags.flags").write_text("--plugins=light\n--dataset=mine\n--model=wae_mine\n")
+    assert parse(["--mode=sample", *named])[1].plugins == ("light",)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -275,17 +275,19 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     _check_not_empty(values, ("data_dir", "cache_dir", "work_dir", "init_from_official"))
     of_run = mode_flags.of_run(values)
     noted = None
+    own_folder = presets.folder_of(arguments, values.model)
+    usual = own_folder or f"runs/{values.dataset}_{values.model}"
+    folder = os.path.expanduser(values.work_dir or usual)
+    run_flags = Path(folder) / "flags.flags"
+    if of_run:
+        registry.load_plugins(presets.plugins_noted(run_flags))  # names may be theirs
     # Names are checked before the preset is looked for, so that the sentence is about them.
     for kind in ("dataset", "model"):
         registry.entry(kind, getattr(values, kind))
     preset = presets.of(values.dataset, values.model, values.data_dir)
-    own_folder = presets.folder_of(arguments, values.model)
     if own_folder and not values.work_dir:
         preset = [f"--work_dir={own_folder}", *preset]
     if of_run:
-        usual = own_folder or f"runs/{values.dataset}_{values.model}"
-        folder = os.path.expanduser(values.work_dir or usual)
-        run_flags = Path(folder) / "flags.flags"
         if run_flags.is_file():
             from wae_tf.runs import integrity
             from wae_tf.runs.folder import RunFolder

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from wae_tf import registry
 from wae_tf.cli import flagfiles
 from wae_tf.cli.flagfiles import path_of, preset_folder
+from wae_tf.errors import FlagError
 from wae_tf.files import of_user
 
 
@@ -68,3 +71,12 @@ def plugins(arguments: Sequence[str]) -> list[str]:
     return [
         name for name in (part.strip() for part in last("plugins", arguments).split(",")) if name
     ]
+
+
+def plugins_noted(run_flags: Path) -> list[str]:
+    """The modules of a run, as far as its flags can be read."""
+    if not run_flags.is_file():
+        return []
+    with contextlib.suppress(FlagError):  # what is wrong is said where the run is opened
+        return plugins(flagfiles.Reader(exact=True).read(run_flags))
+    return []
