@@ -683,9 +683,14 @@ def test_the_lock_has_no_gap(tmp_path):
             pass
 
 
-def test_only_so_many_checkpoints_are_kept(tmp_path):
+def test_only_so_many_checkpoints_are_kept(tmp_path, monkeypatch):
     assert run(tmp_path / "run", "--keep_checkpoints=2", "--figure_every=0") == 0
     assert checkpoints.steps(tmp_path / "run" / "checkpoints") == [15, 14]
+    # Fewer make room at once, where a disk has none for the next.
+    full = RunError("no space left")
+    monkeypatch.setattr(checkpoints, "save", lambda *given: (_ for _ in ()).throw(full))
+    assert run(tmp_path / "run", "--keep_checkpoints=1", "--figure_every=0", "--epochs=9") == 1
+    assert checkpoints.steps(tmp_path / "run" / "checkpoints") == [15]
 
 
 def test_a_torn_row_of_history_is_dropped(tmp_path):

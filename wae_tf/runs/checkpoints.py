@@ -132,10 +132,15 @@ def save(
             f"the checkpoint {final} cannot be written ({reason}); {stands}; make "
             "room and give the same command to go on."
         ) from error
+    prune(folder, keep, besides)
+    return final
+
+
+def prune(folder: Path, keep: int, besides: Collection[int] = ()) -> None:
+    """Drops all checkpoints but the newest `keep`, and those of the steps `besides`."""
     for old in steps(folder)[keep:]:
         if old not in besides:
             _drop(path_of(folder, old))
-    return final
 
 
 def _drop(path: Path) -> None:

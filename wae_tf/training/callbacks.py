@@ -328,12 +328,14 @@ class Checkpoints(keras.callbacks.Callback):
         """Saves now, under the number of the step; what is saved under it already stays, unless `anew`."""
         if not finite((self.model.encoder, self.model.decoder, self.model.adversary)):
             return
-        keep = self.config.keep_checkpoints
-        besides = [self.best.step] if self.config.keep_best else []
-        checkpoints.save(self.run.checkpoints, self.model, self.state(), keep, besides, anew)
+        checkpoints.save(self.run.checkpoints, self.model, self.state(), *self.kept(), anew)
         remote.push(self.run.folder)
         self.saved = int(self.model.step.numpy())
         self.stop.advice = f"step {self.saved} is saved; the same command goes on from there."
+
+    def kept(self) -> tuple[int, list[int]]:
+        """How many of the newest stay, and which steps' besides."""
+        return self.config.keep_checkpoints, [self.best.step] if self.config.keep_best else []
 
     def leave(self) -> None:
         """Ends training if a signal asked for it, with the step saved.

@@ -108,6 +108,8 @@ class _Watchers:
         if self.chief:
             self.report.row = state.get("row", {})  # history.csv has it rounded
             self.checkpoints.saved = int(self.model.step.numpy())  # a damaged one was set aside
+            # Fewer than before make room for the next, where a disk is full.
+            checkpoints.prune(self.run.checkpoints, *self.checkpoints.kept())
 
     def make_up(self, state: dict[str, Any], length: Length) -> None:
         """Ends the epoch whose test or figures a signal did not wait for, as if it had waited."""
