@@ -130,6 +130,11 @@ def read_text(path: Path) -> str:
         return file.read()
 
 
+def leads_nowhere(path: Path) -> bool:
+    """Whether a path, or a folder that it is in, is a symbolic link to what is not there."""
+    return any(os.path.islink(part) and not os.path.exists(part) for part in (path, *path.parents))
+
+
 def of_user(name: str | os.PathLike) -> Path:
     """A path with `~` as a shell would have it: at the beginning, and not in `./~name`.
 

@@ -129,3 +129,16 @@ def test_a_mistake_of_the_command_line_is_not_a_files(write, capsys):
     given = write("a.flags", "--lr=-1\n--noskip_bad_images\n")
     assert main.main([f"--flagfile={given}", "--lr=-2"]) == 2
     assert capsys.readouterr().err.startswith("wae_tf: --lr=-2.0 is too small")
+
+
+def test_help_has_the_values_of_a_flagfile(write, capsys):
+    path = write("own.flags", "--zdim=13\n")
+    for asked in ("--help=train", "--helpfull"):
+        assert main.main([f"--flagfile={path}", asked]) == 0
+        assert "--zdim=13" in capsys.readouterr().out
+    assert main.main(["--work_dir=ram://x", "--help"]) == 0
+
+
+def test_a_path_that_cannot_be_looked_at_is_a_sentence(capsys):
+    assert main.main([f"--flagfile={'x' * 300}.flags"]) == 2
+    assert "cannot be read: File name too long." in capsys.readouterr().err

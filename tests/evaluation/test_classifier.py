@@ -62,12 +62,26 @@ def test_new_weights_with_old_facts_are_refused(tmp_path):
         classifier.load(tmp_path, config, shape)
 
 
-def test_few_pictures_in_class_folders_of_any_size_are_enough(tmp_path, rng):
-    """A classifier has neither the auto-encoder's batches nor its networks."""
+def _pictures(folder, rng):
     for part, count in (("train", 6), ("test", 2)):
         for kind in ("cat", "dog"):
             for i in range(count):
-                png(tmp_path / "pictures" / part / kind / f"{i}.png", noise(rng, 9, 10, 3))
+                png(folder / "pictures" / part / kind / f"{i}.png", noise(rng, 9, 10, 3))
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path, rng, monkeypatch, capsys):
+    _pictures(tmp_path, rng)
+    monkeypatch.setattr(classifier, "RATE", float("nan"))
+    flags = ["--mode=classifier", "--dataset=folder", "--classifier_steps=2"]
+    work = [f"--data_dir={tmp_path / 'pictures'}", f"--work_dir={tmp_path / 'made'}"]
+    assert main([*flags, *work]) == 1
+    assert "weights are not finite after 2 steps: nothing is saved." in capsys.readouterr().err
+    assert not (tmp_path / "made" / classifier.FACTS_FILE).exists()
+
+
+def test_few_pictures_in_class_folders_of_any_size_are_enough(tmp_path, rng):
+    """A classifier has neither the auto-encoder's batches nor its networks."""
+    _pictures(tmp_path, rng)
     flags = ["--mode=classifier", "--dataset=folder", "--classifier_steps=2"]
     work = [f"--data_dir={tmp_path / 'pictures'}", f"--work_dir={tmp_path / 'made'}"]
     assert main([*flags, *work]) == 0

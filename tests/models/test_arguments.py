@@ -104,6 +104,7 @@ def test_numbers_of_numpy_and_shapes_of_tensorflow_are_accepted():
 def test_the_global_policy_of_half_weights_is_a_sentence():
     keras.mixed_precision.set_global_policy("float16")
     try:
+        assert tiny_model(precision="mixed_bfloat16").settings.precision == "mixed_bfloat16"
         with pytest.raises(
             ValueError, match=r"^Keras's global policy is float16, .* precision=\.$"
         ):

@@ -1,11 +1,14 @@
 """What `fit` warns of before it begins: layers that TensorFlow computes wrong, or too coarsely."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import wae_tf
+from tests.factory import tiny_model
 from wae_tf.models import cautions
 from wae_tf.networks import convolution, dense, unsafe_layers
 from wae_tf.networks.convolution import Conv2D
@@ -88,3 +91,23 @@ def test_our_own_dense_layers_that_sum_in_float32_are_not_named():
         own(4, activation="relu", dtype="mixed_bfloat16", name="named"),
     ])  # fmt: skip
     assert unsafe_layers.coarse_layers(network, 300) == ["named"]
+
+
+def test_what_is_frozen_or_made_trainable_after_compile_is_named():
+    x = np.zeros((10, 6, 6, 1), np.float32)
+    model = tiny_model()
+    model.compile()
+    model.encoder.trainable = False
+    with pytest.warns(
+        UserWarning, match=r"\d+ weights of the encoder were frozen after compile\(\)"
+    ):
+        model.fit(x, batch_size=10, verbose=0)
+    model.compile()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        model.fit(x, batch_size=10, verbose=0)
+    model.encoder.trainable = True
+    with pytest.warns(
+        UserWarning, match="the encoder were made trainable after compile.. and are not"
+    ):
+        model.fit(x, batch_size=10, verbose=0)

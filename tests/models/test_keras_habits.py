@@ -213,3 +213,27 @@ def test_lora_and_quantized_layers_are_kept(images, tmp_path):
             assert modes.count("int8") == 2  # under XLA too
         trained = [variable.path for variable in model.encoder.trainable_variables]
         assert [variable.path for variable in again.encoder.trainable_variables] == trained
+
+
+# Inside of other models, and beside TensorBoard.
+
+
+def test_a_model_around_the_autoencoder_shows_its_own_loss_alone(images):
+    inside = tiny_model()
+    inside.compile()
+    image = keras.Input(images.shape[1:])
+    around = keras.Model(image, keras.layers.Dense(1)(keras.layers.Flatten()(inside(image))))
+    around.compile("adam", "mse")
+    y = images.mean((1, 2, 3))[:, None]
+    assert set(around.fit(images, y, verbose=0).history) == {"loss"}
+    found = around.evaluate(images, y, verbose=0)
+    np.testing.assert_allclose(found, np.square(around.predict(images, verbose=0) - y).mean(), 1e-5)
+    assert found > 0
+    inside.fit(images, verbose=0)  # whose own means are as ever
+    assert inside.evaluate(images, verbose=0)[0] > 0
+
+
+def test_weights_of_encoder_decoder_and_adversary_have_paths_of_their_own():
+    paths = [weight.path for weight in tiny_model(wae_tf.WaeGan).weights]
+    assert len(set(paths)) == len(paths)
+    assert {path.split("/")[0] for path in paths} >= {"encoder", "decoder", "adversary"}

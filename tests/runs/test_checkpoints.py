@@ -1,5 +1,6 @@
 """Checkpoints that cannot be read, are damaged, or lie under names that TensorFlow takes as patterns."""
 
+import logging
 import os
 import shutil
 
@@ -260,10 +261,29 @@ def test_a_folder_that_cannot_be_begun_in_is_told_before_data_are_read(
     (tmp_path / "strange" / "mine").touch()
     monkeypatch.setattr(reading, "ahead", lambda *_, **__: pytest.fail("the data were read"))
     assert main.main([f"--work_dir={tmp_path / name}", *tiny_run()]) == 1
-    assert f"{name} is not an empty folder and holds no run" in capsys.readouterr().err
+    why = "is a link that leads nowhere" if name == "dangling" else "is not an empty folder and holds no"
+    assert f"{name} {why}" in capsys.readouterr().err
 
 
 def test_what_in_a_folder_cannot_be_written_is_named(tmp_path, capsys):
     (tmp_path / "run" / ".lock").mkdir(parents=True)
     assert train(tmp_path / "run") == 1
     assert f"cannot be written to: {tmp_path / 'run' / '.lock'}: Is a" in capsys.readouterr().err
+
+
+def test_a_checkpoint_leaves_logging_to_the_program(tmp_path, monkeypatch):
+    monkeypatch.setattr(logging.root, "handlers", [])
+    checkpoints.save(tmp_path, tiny_model(), {}, keep=1)
+    assert logging.root.handlers == []  # so that basicConfig works afterwards
+
+
+def test_links_that_lead_nowhere_are_named(tmp_path, capsys):
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "gone")
+    for folder in (link, link / "run"):
+        assert train(folder) == 1
+        assert "is a link that leads nowhere" in capsys.readouterr().err
+    link.unlink()
+    link.symlink_to(link)
+    assert train(link) == 1
+    assert "is a link that leads nowhere" in capsys.readouterr().err

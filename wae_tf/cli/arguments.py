@@ -336,6 +336,10 @@ def address(arguments: Sequence[str]) -> str | None:
     """
     if not any("://" in argument or "flagfile" in argument for argument in arguments):
         return None
+    if len(help.without(arguments)) < len(
+        arguments
+    ):  # which needs no folder, and knows no such flag
+        return None
     from wae_tf.runs import remote
 
     values = parse_one([part for parts in _unpacked(arguments) for part in parts])

@@ -61,7 +61,10 @@ def path_of(name: str, beside: Path | None = None) -> Path:
     below_presets = path.parts[1:] if path.parts[:1] == ("flags",) else path.parts
     packaged = preset_folder() / Path(*below_presets)
     for found in (path, *(() if beside is None else (beside / path,)), packaged):
-        if found.is_file():
+        try:
+            if found.is_file():
+                return found
+        except OSError:  # it may not be looked at, or its name is too long: reading tells of it
             return found
     if name and path.exists():  # a folder or a device, which reading tells of
         return path

@@ -21,7 +21,7 @@ except ImportError:
 from wae_tf.console import interruption
 from wae_tf.data.writer import Writer
 from wae_tf.errors import DataError
-from wae_tf.files import cache_folder, open_regular, read_text
+from wae_tf.files import cache_folder, leads_nowhere, open_regular, read_text
 
 #: Part of every key: raise it when the same files would decode to other pixels or another order.
 VERSION = 1
@@ -82,7 +82,8 @@ def open_or_build(
             os.replace(facts_part, facts_file)
     except OSError as error:
         raise DataError(
-            f"The cache folder {folder} cannot be written ({error.strerror or error}): "
+            f"The cache folder {folder} cannot be written "
+            f"({'a link that leads nowhere' if leads_nowhere(folder) else error.strerror or error}): "
             "give a writable --cache_dir."
         ) from error
     found = _read(array_file, facts_file, digest)

@@ -22,7 +22,8 @@ from wae_tf.data.image_set import ImageSet
 from wae_tf.errors import DataError, RunError
 from wae_tf.evaluation.distances import FeatureNetwork, Progress
 from wae_tf.files import of_user, read_text, sync, write_atomically
-from wae_tf.networks.builder import channels_last
+from wae_tf.models.step.guard import finite
+from wae_tf.networks.builder import channels_last, float32_by_default
 from wae_tf.pixels import to_float
 from wae_tf.runs.numbers import checksum
 
@@ -77,6 +78,7 @@ def _labels(images: ImageSet) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(images.train_labels), np.asarray(images.test_labels)
 
 
+@float32_by_default()
 def train(
     images: ImageSet, folder: Path, *, steps: int, seed: int, progress: Progress = console_progress
 ) -> Facts:
@@ -118,6 +120,10 @@ def train(
         loss = step(batch, tf.gather(label_tensor, rows))
         if (index + 1) % 500 == 0 or index + 1 == steps:
             progress(f"classifier: step {index + 1} of {steps}, loss {float(loss):.4f}")
+    if not finite([model]):
+        raise RunError(
+            f"the classifier's weights are not finite after {steps} steps: nothing is saved."
+        )
 
     def tested(pictures: np.ndarray, expected: np.ndarray) -> tuple[float, float]:
         right, square = 0, 0.0

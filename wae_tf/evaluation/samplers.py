@@ -18,6 +18,7 @@ from wae_tf.evaluation.options import SAMPLERS, check_sampler
 from wae_tf.models import passes
 from wae_tf.models.encoding import Noise
 from wae_tf.models.wae import Wae
+from wae_tf.networks.builder import float32_by_default
 from wae_tf.objective import costs
 
 #: official improved_wae.py:19-23, :65 and :114: steps at most, steps between looks, codes at once, the
@@ -75,7 +76,8 @@ class Descent:
         self.model, self.sphere_axis, self.fixed_noise = model, sphere_axis, fixed_noise
         shape = (rows, model.settings.zdim)
         self.free = keras.Variable(np.zeros(shape), dtype=model.full_dtype, name="free_codes")
-        self.optimizer = keras.optimizers.Adam(model.settings.lr, beta_1=BETA1, epsilon=1e-8)
+        with float32_by_default():
+            self.optimizer = keras.optimizers.Adam(model.settings.lr, beta_1=BETA1, epsilon=1e-8)
         self.optimizer.build([self.free])
         self._compiled_step = tf.function(self._step, autograph=False)
         self._compiled_look = tf.function(self._look, autograph=False)

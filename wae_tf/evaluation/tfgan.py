@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import sys
 import types
+import warnings
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -67,8 +68,15 @@ def _eval() -> Any:
         sys.modules[python] = _stub(python, folder / "python")
         vars(sys.modules[package])["python"] = sys.modules[python]
     try:
-        return importlib.import_module("tensorflow_gan.python.eval")
+        with warnings.catch_warnings():  # of its own age, which -W error makes errors
+            warnings.simplefilter("ignore")
+            return importlib.import_module("tensorflow_gan.python.eval")
     except Exception as error:  # broken in any way
+        if sys.flags.optimize > 1:
+            raise RunError(
+                "TF-GAN, which Frechet, kernel and sliced Wasserstein distances need, reads docstrings, "
+                "which python -OO and PYTHONOPTIMIZE=2 leave out; run it without, or with -O."
+            ) from error
         raise RunError(
             f"TF-GAN, which Frechet, kernel and sliced Wasserstein distances need, cannot be imported "
             f"({type(error).__name__}: {first_line(error)}): pip install 'tensorflow-gan>=2.1,<2.2'."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -60,6 +61,7 @@ def make_usable(asked: dict[str, Any], what: str) -> None:
     """
     name = f"x of {what}"
     _check_numbers(asked)
+    _check_loader(asked["x"], name)
     x = asked["x"] = _of_images(_in_tuples(asked["x"]), name)
     steps = "steps_per_epoch" if "steps_per_epoch" in asked else "steps"
     _check_end(x, name, steps, asked.get(steps))
@@ -71,10 +73,7 @@ def make_usable(asked: dict[str, Any], what: str) -> None:
     if not hasattr(images, "shape"):
         return
     if _of_words(images):
-        kind = getattr(images, "dtype", type(images).__name__)
-        table = hasattr(images, "to_numpy")
-        way_out = ": to_numpy('float32') makes one of a table of numbers" if table else ""
-        raise ValueError(f"{name}, of type {kind}, is no array of numbers of one shape{way_out}.")
+        raise inputs.no_array(images, name)
     if images.shape[0] == 0:
         raise ValueError(f"{name} is empty: of shape {tuple(images.shape)}.")
     for part in ("y", "sample_weight"):
@@ -241,6 +240,20 @@ def _of_images(x: Any, name: str) -> Any:
         return inputs.image_of(part, name), *others
 
     return x.map(_plainly(of_images))
+
+
+def _check_loader(x: Any, name: str) -> None:
+    """Refuses a DataLoader of PyTorch whose rows are no tuples, of which Keras makes nothing."""
+    torch = sys.modules.get("torch.utils.data")
+    if torch is None or not isinstance(x, torch.DataLoader):
+        return
+    if x.collate_fn is not torch.default_collate or isinstance(x.dataset, torch.IterableDataset):
+        return
+    if len(x.dataset) and not isinstance(row := x.dataset[0], list | tuple):
+        raise ValueError(
+            f"{name} is a DataLoader of rows of type {type(row).__name__}; accepted: of tuples, as "
+            "torch.utils.data.TensorDataset(images) has them."
+        )
 
 
 def _is_row(part: Any) -> bool:

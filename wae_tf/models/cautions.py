@@ -18,8 +18,28 @@ def tell(model: Any, batch_size: int) -> None:
     for name, network in model.networks.items():
         for sentence in _of_network(name, network, batch_size, model.jit_compile):
             console.warn(sentence)
+    for sentence in _of_changes(model):
+        console.warn(sentence)
     if not devices.has_gpu() and (told := processor.against_half(model.settings.precision)):
         console.warn(f"{told}.")
+
+
+def _of_changes(model: Any) -> Iterator[str]:
+    """That what is trained was settled by `compile`, as the optimizers' own state is."""
+    settled = {id(weight) for update in model.updates for weight in update.variables}
+    for name, network in model.networks.items():
+        trained = {id(weight) for weight in network.trainable_weights}
+        frozen = {id(weight) for weight in network.weights} & settled - trained
+        if frozen:
+            yield (
+                f"{len(frozen)} weights of the {name} were frozen after compile() and are trained all the "
+                "same: compile again."
+            )
+        if trained - settled:
+            yield (
+                f"{len(trained - settled)} weights of the {name} were made trainable after compile() and "
+                "are not trained: compile again."
+            )
 
 
 def _of_network(name: str, network: Any, batch_size: int, by_xla: bool) -> Iterator[str]:

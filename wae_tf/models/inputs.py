@@ -239,8 +239,15 @@ def _tensor(x: Any, name: str) -> tf.Tensor:
     try:
         return tf.convert_to_tensor(x)
     except (ValueError, TypeError) as error:
-        kind = getattr(x, "dtype", None) or type(x).__name__
-        raise ValueError(f"{name}, of type {kind}, is no array of numbers of one shape.") from error
+        raise no_array(x, name) from error
+
+
+def no_array(x: Any, name: str) -> ValueError:
+    """The error that x is no array of numbers, with a way out if it is a table of pandas or polars."""
+    kind = getattr(x, "dtype", None) or type(x).__name__
+    table = hasattr(x, "to_numpy")
+    way_out = ": to_numpy('float32') makes one of a table of numbers" if table else ""
+    return ValueError(f"{name}, of type {kind}, is no array of numbers of one shape{way_out}.")
 
 
 def _shaped(model: Any, x: tf.Tensor, name: str) -> tf.Tensor:

@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from wae_tf.console import loggers
+
 try:  # what keras.saving sets while it writes an HDF5 file
     from keras.src.backend.common.global_state import get_global_attribute as _attribute
 except ImportError:
@@ -72,7 +74,8 @@ class KerasWays(keras.Model):
             if kwargs.get("input_signature") is None:
                 kwargs["input_signature"] = exported.signature
         try:
-            keras.Model.export(exported, str(filepath), format=format, **kwargs)
+            with loggers.left_alone():
+                keras.Model.export(exported, str(filepath), format=format, **kwargs)
         except ImportError as error:
             needed = PACKAGES.get(format, error.name or "a package")
             raise ValueError(

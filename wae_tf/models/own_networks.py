@@ -6,6 +6,7 @@ sentence there and not an error of TensorFlow's in the middle of training.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,9 @@ def settled(
     networks = {"encoder": encoder, "decoder": decoder}
     shape, found = _read(networks, shape, stated, output)
     if settings is None:
-        base: dict[str, Any] = {"precision": arguments.precision_of_policy()}
+        base: dict[str, Any] = {}
+        if stated.get("precision") is None:  # else Keras's policy counts for nothing
+            base["precision"] = arguments.precision_of_policy()
         if len(shape) != 3:
             base |= {"encoder_arch": "mlp", "decoder_arch": "mlp"}
         settings = Settings(**base | stated | dict(found))
@@ -131,7 +134,13 @@ def config_of(networks: Mapping[str, keras.Model], given: tuple[str, ...]) -> di
         name: network for name, network in networks.items() if name in given or _changed(network)
     }
     others = {name: network for name, network in networks.items() if name not in own}
-    return serialized(own) | {"frozen": _frozen(others)}
+    scoped = [name for name, network in own.items() if _is_scoped(name, network)]
+    return serialized(own) | {"frozen": _frozen(others)} | ({"scoped": scoped} if scoped else {})
+
+
+def _is_scoped(name: str, network: keras.Model) -> bool:
+    """Whether paths of its weights begin with its name, as `networks.builder.network` makes them."""
+    return all(weight.path.startswith(f"{name}/") for weight in network.weights)
 
 
 def _changed(network: keras.Model) -> bool:
@@ -142,14 +151,16 @@ def _changed(network: keras.Model) -> bool:
 
 def made(kind: type[Autoencoder], config: Mapping[str, Any]) -> Autoencoder:
     """The model of such a config."""
+    scoped = config.get("scoped", ())
+    own = {}
     with shared_layers.scope():
-        own = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in NETWORKS
-            if config.get(name) is not None
-        }
+        for name in NETWORKS:
+            if config.get(name) is not None:
+                with keras.name_scope(name) if name in scoped else contextlib.nullcontext():
+                    own[name] = keras.saving.deserialize_keras_object(config[name])
     frozen = config.get("frozen", {})  # files of before have none
-    model = kind(**({name: value for name, value in config.items() if name != "frozen"} | own))
+    others = {name: value for name, value in config.items() if name not in ("frozen", "scoped")}
+    model = kind(**(others | own))
     for name, layers in frozen.items():
         _freeze(getattr(model, name), layers)
     return model

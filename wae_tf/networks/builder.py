@@ -27,6 +27,30 @@ def channels_last() -> Iterator[None]:
         keras.config.set_image_data_format(others)
 
 
+@contextlib.contextmanager
+def float32_by_default() -> Iterator[None]:
+    """Within, what has no dtype of its own, as learning rates, is of float32, whatever keras.json says.
+
+    In float16 a rate of 1e-8 is 0, and a checkpoint would be of that keras.json alone.
+    """
+    before = keras.config.floatx()
+    keras.config.set_floatx("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
+
+
+@contextlib.contextmanager
+def network(name: str) -> Iterator[None]:
+    """What `channels_last` does, and paths of weights that begin with the network's name.
+
+    Networks have layers of the same names, and TensorBoard and optimizers know weights by their paths.
+    """
+    with channels_last(), keras.name_scope(name):
+        yield
+
+
 class Builder:
     """Makes the layers of one network with the settings' initialisers, batch norm and precision."""
 

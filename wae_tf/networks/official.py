@@ -9,7 +9,7 @@ from keras import layers
 
 from wae_tf import registry
 from wae_tf.networks import fitting, sizes
-from wae_tf.networks.builder import Builder, channels_last
+from wae_tf.networks.builder import Builder, network
 from wae_tf.registry import register
 from wae_tf.settings import Settings
 
@@ -178,7 +178,7 @@ def _began_decoder(net: Builder, x, image_shape: tuple[int, int, int]):
     return net.conv(x, image_shape[-1], "hfinal_conv", stride=1, last=True)
 
 
-@channels_last()
+@network("encoder")
 def build_encoder(settings: Settings, image_shape: tuple[int, int, int], **kwargs) -> keras.Model:
     """The encoder (official models.py:6-60), before sampling and before the prior's projection.
 
@@ -225,7 +225,7 @@ def _encoder_outputs(net: Builder, images) -> dict:
     return outputs
 
 
-@channels_last()
+@network("decoder")
 def build_decoder(settings: Settings, image_shape: tuple[int, int, int], **kwargs) -> keras.Model:
     """The decoder up to its logits (official models.py:72-107).
 
@@ -250,6 +250,7 @@ def build_decoder(settings: Settings, image_shape: tuple[int, int, int], **kwarg
     return keras.Model(codes, logits, name="decoder")
 
 
+@network("adversary")
 def build_adversary(settings: Settings) -> keras.Model:
     """The adversary (official models.py:329-339): codes [n, z] -> float32 logits [n, 1].
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from wae_tf.console import loggers
 from wae_tf.errors import RunError, first_line, of_a_file
 from wae_tf.files import open_regular, read_text, sync
 from wae_tf.models.wae import Wae
@@ -101,7 +102,7 @@ def save(
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()  # not its parents: a run's folder that was taken away is not made anew
-        with plain(part) as place:
+        with plain(part) as place, loggers.left_alone():
             _tracked(model).write(str(place / "model"))
         (part / _STATE).write_text(json.dumps(state))
         sums = {path.name: _sum(path) for path in sorted(part.iterdir())}

@@ -17,7 +17,7 @@ except ImportError:
     fcntl = None  # type: ignore[assignment]  # not on Windows
 from wae_tf.config import Config
 from wae_tf.errors import FlagError, RunError
-from wae_tf.files import open_regular, read_text, sweep, write_atomically
+from wae_tf.files import leads_nowhere, open_regular, read_text, sweep, write_atomically
 from wae_tf.runs import measures
 from wae_tf.runs.flags_file import apart, flags_by_name, flags_text
 from wae_tf.runs.metrics_file import MetricsFile
@@ -144,6 +144,10 @@ class RunFolder:
         Raises:
             RunError: the folder is no folder, or holds something else.
         """
+        if leads_nowhere(self.folder):
+            raise RunError(
+                f"--work_dir={self.folder} is a link that leads nowhere; give a folder, or mend the link."
+            )
         if os.path.lexists(self.folder) and (not self.folder.is_dir() or self._foreign()):
             raise RunError(
                 f"--work_dir={self.folder} is not an empty folder and holds no run; give a new "

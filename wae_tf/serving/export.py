@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from wae_tf.config import Config
+from wae_tf.console import loggers
 from wae_tf.console import progress as console_progress
 from wae_tf.errors import RunError, of_a_file
 from wae_tf.files import held_folder, write_atomically
@@ -89,7 +90,8 @@ def save(
         if name != "serving_default" and not name.endswith(signatures.INT32):
             setattr(module, name, _of_any_int(name, made))
     functions = {name: signature.function for name, signature in made.items()}
-    tf.saved_model.save(module, str(folder), signatures=functions)
+    with loggers.left_alone():
+        tf.saved_model.save(module, str(folder), signatures=functions)
     return made
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from wae_tf.console import loggers
 from wae_tf.errors import RunError, first_line
 from wae_tf.models.wae import Wae
 from wae_tf.runs import checkpoints
@@ -61,7 +62,8 @@ def write_litert(model: Wae, folder: Path) -> Path:
     functions = dict(_plain_functions(model))
     folder.mkdir()
     source = folder / "source"
-    tf.saved_model.save(module, str(source), signatures=functions)
+    with loggers.left_alone():
+        tf.saved_model.save(module, str(source), signatures=functions)
     try:
         with checkpoints.plain(source) as place:
             made = tf.lite.TFLiteConverter.from_saved_model(str(place), signature_keys=[*functions])

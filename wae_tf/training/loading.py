@@ -46,6 +46,12 @@ def load(path: Any, **kwargs: Any) -> Wae:
     if os.path.isdir(place):  # of a name too long as well, which pathlib raises for
         return _of_folder(place, kwargs)
     if not os.path.isfile(place):
+        try:
+            os.stat(place)
+        except PermissionError as error:
+            raise RunError(f"{text} cannot be read: {error.strerror}.") from error
+        except OSError:
+            pass
         raise RunError(f"{text} is not there; accepted: {ACCEPTED}.")
     return _of_file(place, kwargs)
 

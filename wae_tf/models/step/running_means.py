@@ -40,10 +40,15 @@ class RunningMeans(State):
     def __init__(self, terms: tuple[str, ...], dtype: str):
         super().__init__(name="running_means")
         self.terms = terms
-        self.means = {term: _Mean(name=term) for term in terms}
-        self.batches_tested = _Sum(name="tested")
+        self.means = {term: _Mean(name=term, dtype="float32") for term in terms}
+        self.batches_tested = _Sum(name="tested", dtype="float32")
         # For curves that no mean has smoothed.
         self.latest = self.variable("latest", (len(terms),), 0, dtype)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """None, for what asks a layer: a model around the autoencoder would show its `loss` as its own."""
+        return []
 
     @property
     def all(self) -> list[keras.metrics.Metric]:

@@ -9,19 +9,21 @@ import tensorflow as tf
 
 from wae_tf.models.step import replicas
 from wae_tf.models.step.adam import FusedAdam
+from wae_tf.networks.builder import float32_by_default
 from wae_tf.settings import Settings
 
 
 def make_optimizer(settings: Settings, learning_rate: float) -> keras.optimizers.Optimizer:
     """The optimizer that the settings name (official wae.py:367-375)."""
-    if settings.optimizer == "sgd":
-        return keras.optimizers.SGD(learning_rate)
-    return FusedAdam(
-        learning_rate,
-        beta_1=settings.adam_beta1,
-        beta_2=settings.adam_beta2,
-        epsilon=settings.adam_epsilon,
-    )
+    with float32_by_default():
+        if settings.optimizer == "sgd":
+            return keras.optimizers.SGD(learning_rate)
+        return FusedAdam(
+            learning_rate,
+            beta_1=settings.adam_beta1,
+            beta_2=settings.adam_beta2,
+            epsilon=settings.adam_epsilon,
+        )
 
 
 def loss_scaled(optimizer: Any, settings: Settings) -> keras.optimizers.Optimizer:
