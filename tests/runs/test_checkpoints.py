@@ -261,7 +261,11 @@ def test_a_folder_that_cannot_be_begun_in_is_told_before_data_are_read(
     (tmp_path / "strange" / "mine").touch()
     monkeypatch.setattr(reading, "ahead", lambda *_, **__: pytest.fail("the data were read"))
     assert main.main([f"--work_dir={tmp_path / name}", *tiny_run()]) == 1
-    why = "is a link that leads nowhere" if name == "dangling" else "is not an empty folder and holds no"
+    why = (
+        "is a link that leads nowhere"
+        if name == "dangling"
+        else "is not an empty folder and holds no"
+    )
     assert f"{name} {why}" in capsys.readouterr().err
 
 

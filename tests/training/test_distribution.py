@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -280,29 +281,95 @@ def test_killed_workers_go_on_bit_by_bit(tmp_path):
 @pytest.mark.slow
 @pytest.mark.processes
 def test_workers_end_together_at_the_epoch_that_the_chief_ends_at(tmp_path):
-    flags = [
+    watched = ["--early_stopping_patience=1", "--keep_best", f"--work_dir={tmp_path / 'run'}"]
+    status, texts = _ended(_two("--epochs=4", "--lr=0", *watched))
+    assert status == [0, 0], texts
+    # No weight moves, so no epoch is better than the first.
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert (metrics["steps"], metrics["best_step"]) == (20, 10)
+
+
+def _two(*flags, chief=(), other=()):
+    """Two workers of a tiny run."""
+    tiny_flags = [
         "--distribute=multi_worker", "--train_size=80", "--test_size=20", "--batch_size=8",
-        "--epochs=4", "--zdim=3", "--encoder_arch=mlp", "--decoder_arch=mlp", "--nobatch_norm",
+        "--zdim=3", "--encoder_arch=mlp", "--decoder_arch=mlp", "--nobatch_norm",
         "--encoder_filters=8", "--decoder_filters=8", "--encoder_layers=1", "--decoder_layers=1",
-        "--nopretrain", "--pictures=4", "--picture_columns=2", "--figure_every=0", "--lr=0",
-        "--early_stopping_patience=1", "--keep_best", f"--work_dir={tmp_path / 'run'}",
+        "--nopretrain", "--pictures=4", "--picture_columns=2", "--figure_every=0", *flags,
     ]  # fmt: skip
     addresses = [f"127.0.0.1:{port}" for port in ports(2)]
-    workers = [
+    return [
         subprocess.Popen(
-            [sys.executable, "-m", "wae_tf.main", *flags],
+            [sys.executable, "-m", "wae_tf.main", *tiny_flags, *more],
             env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CONFIG": tf_config(addresses, i)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for i in range(2)
+        for i, more in enumerate((chief, other))
     ]
-    for worker in workers:
-        finish(worker)
-    # No weight moves, so no epoch is better than the first.
-    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert (metrics["steps"], metrics["best_step"]) == (20, 10)
+
+
+def _ended(workers):
+    texts = [worker.communicate(timeout=240)[0] for worker in workers]
+    return [worker.returncode for worker in workers], texts
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_workers_with_other_flags_images_or_folders_are_told(tmp_path):
+    run = f"--work_dir={tmp_path / 'run'}"
+    status, texts = _ended(_two(run, "--epochs=1", other=["--lr=0.5"]))
+    assert status == [2, 2]
+    assert "another worker has other flags, and names them" in texts[0]
+    assert "(--lr=0.5 here and 0.001 at the chief)" in texts[1]
+    for name in ("a", "b"):
+        images = np.full((100, 8, 8, 1), ord(name), np.uint8)
+        images[:, 0, 0, 0] = range(100)
+        np.save(tmp_path / f"{name}.npy", images)
+    of = [[f"--data_dir={tmp_path / name}.npy"] for name in ("a", "b")]
+    status, texts = _ended(_two(run, "--dataset=folder", chief=of[0], other=of[1]))
+    assert status == [1, 1]
+    assert "this worker has other images for training and test than the chief" in texts[1]
+    assert not (tmp_path / "run" / "flags.flags").exists()
+    status, texts = _ended(_two("--epochs=1", chief=[run], other=[f"{run}2"]))
+    assert status == [1, 1]
+    assert "run2 is not the folder that the chief sees" in texts[1]
+    # Where the chief cannot begin it alone says why.
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").touch()
+    status, texts = _ended(_two("--epochs=1", f"--work_dir={tmp_path / 'full'}"))
+    assert status == [1, 1]
+    assert "is not an empty folder" in texts[0]
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+@pytest.mark.parametrize(("number", "to"), [(signal.SIGTERM, 1), (signal.SIGINT, 0)])
+def test_a_signal_to_one_worker_ends_all_at_the_same_step(tmp_path, number, to):
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    flags = ["--save_every=1000", "--steps_per_execution=5"]
+    workers = _two(f"--work_dir={stopped}", "--epochs=5000", *flags)
+    until = time.monotonic() + 120
+    while time.monotonic() < until and not (stopped / "history.csv").is_file():
+        time.sleep(0.05)
+    workers[to].send_signal(number)
+    status, texts = _ended(workers)
+    assert status == [128 + number] * 2, texts
+    (step,) = {int(path.name[5:]) for path in stopped.glob("checkpoints/step-*")} - {0}
+    assert f"step {step} is saved" in texts[0]
+    assert "what the chief has saved stands" in texts[1]
+    steps = f"--steps={step + 20}"
+    for folder in (stopped, whole):
+        status, texts = _ended(_two(f"--work_dir={folder}", "--epochs=5000", steps, *flags))
+        assert status == [0, 0], texts
+    left, right = (
+        tf.train.load_checkpoint(str(folder / "checkpoints" / f"step-{step + 20:08d}" / "model"))
+        for folder in (whole, stopped)
+    )
+    for name in left.get_variable_to_shape_map():
+        if "OBJECT_GRAPH" not in name:
+            np.testing.assert_array_equal(left.get_tensor(name), right.get_tensor(name))
 
 
 @pytest.mark.parametrize(
@@ -313,6 +380,8 @@ def test_workers_end_together_at_the_epoch_that_the_chief_ends_at(tmp_path):
         '{"cluster": {"worker": [1]}, "task": {"type": "worker", "index": 0}}',
         '{"cluster": {"worker": ["here:1"]}, "task": {"type": "worker", "index": 0.5}}',
         '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": true}}',
+        '{"cluster": {"worker": ["a:1", "b"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:1", "b:99999"]}, "task": {"type": "worker", "index": 0}}',
     ],
 )  # fmt: skip
 def test_a_bad_tf_config_is_named(monkeypatch, text):

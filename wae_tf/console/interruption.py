@@ -176,6 +176,23 @@ def listening(advice: str) -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def by_system() -> Iterator[None]:
+    """Within, signals end the process as they would without Python, and afterwards are noted as before.
+
+    For what answers none while it waits, where nothing is lost; and some of TensorFlow sets its own handler.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in _taken()}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
 def leave_at_once(name: str) -> None:
     """Ends this process at a signal, until `listening`: for its imports, in which nothing can be lost.
 

@@ -137,6 +137,14 @@ def save(
     return final
 
 
+def sums_of(folder: Path, step: int) -> str:
+    """What says that two see the same checkpoint: its manifest, or nothing where there is none."""
+    try:
+        return read_text(path_of(folder, step) / _MANIFEST)
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def prune(folder: Path, keep: int, besides: Collection[int] = ()) -> None:
     """Drops all checkpoints but the newest `keep`, and those of the steps `besides`."""
     for old in steps(folder)[keep:]:

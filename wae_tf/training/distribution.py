@@ -9,16 +9,18 @@ device.
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from wae_tf.config import Config
+from wae_tf.console import interruption
+from wae_tf.console.interruption import Interrupted, Stop
 from wae_tf.errors import FlagError, RunError, first_line
-from wae_tf.models.step.replicas import gathered, index, is_single_process, summed
+from wae_tf.models.step.replicas import index, is_single_process, summed
+from wae_tf.training import meeting
 
 
 def make_strategy(config: Config) -> tf.distribute.Strategy:
@@ -40,9 +42,10 @@ def make_strategy(config: Config) -> tf.distribute.Strategy:
         across = None if gpus else tf.distribute.ReductionToOneDevice()
         strategy = tf.distribute.MirroredStrategy(devices, cross_device_ops=across)
     else:
-        _check_tf_config()
+        meeting.wait(*meeting.cluster())
         try:
-            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+            with interruption.by_system():  # TensorFlow answers none while it waits
+                strategy = tf.distribute.MultiWorkerMirroredStrategy()
         except tf.errors.OpError as error:
             raise RunError(
                 "--distribute=multi_worker: the workers of TF_CONFIG did not come together: "
@@ -57,27 +60,6 @@ def make_strategy(config: Config) -> tf.distribute.Strategy:
     return strategy
 
 
-def _check_tf_config() -> None:
-    text = os.environ.get("TF_CONFIG", "")
-    example = (
-        '{"cluster": {"worker": ["host1:port", "host2:port"]}, "task": {"type": "worker", '
-        '"index": 0}}'
-    )
-    try:
-        known = json.loads(text)
-        workers, index = known["cluster"]["worker"], known["task"]["index"]
-        good = 0 <= index < len(workers) and known["task"]["type"] == "worker"
-        good = good and isinstance(workers, list) and all(isinstance(w, str) for w in workers)
-        good = good and isinstance(index, int) and not isinstance(index, bool)
-    except (ValueError, KeyError, TypeError):
-        good = False
-    if not good:
-        raise FlagError(
-            f"--distribute=multi_worker needs the environment variable TF_CONFIG like {example}, "
-            "another index on each worker; worker 0 is the chief."
-        )
-
-
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process writes checkpoints, figures and metrics."""
     resolver = strategy.cluster_resolver
@@ -86,37 +68,52 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 def from_chief(strategy: tf.distribute.Strategy, number: int) -> int:
     """The chief's number, on every worker."""
+    return all_from_chief(strategy, [number])[0]
+
+
+def all_from_chief(strategy: tf.distribute.Strategy, numbers: Sequence[int]) -> list[int]:
+    """The chief's numbers, on every worker; all give as many."""
     if is_single_process(strategy):
-        return number
+        return list(numbers)
+    return _asked(strategy, True)(numbers)
+
+
+def any_of(strategy: tf.distribute.Strategy, facts: Sequence[bool]) -> list[bool]:
+    """Of each fact whether it holds on any worker."""
+    if is_single_process(strategy):
+        return list(facts)
+    return [count > 0 for count in _asked(strategy, False)([int(fact) for fact in facts])]
+
+
+@functools.lru_cache(maxsize=2)
+def _asked(
+    strategy: tf.distribute.Strategy, of_chief: bool
+) -> Callable[[Sequence[int]], list[int]]:
+    """Sums numbers over replicas, or gives those of the first; one graph for all that are as many."""
 
     @tf.function(autograph=False)
-    def agree() -> Any:
-        def own() -> tf.Tensor:
-            return summed(tf.where(index() == 0, tf.constant(number, tf.int64), 0))
+    def agree(numbers: tf.Tensor) -> Any:
+        def own(numbers: tf.Tensor) -> tf.Tensor:
+            given = numbers if not of_chief else tf.where(index() == 0, numbers, 0)
+            return summed(tf.identity(given))  # on a replica's device
 
-        return strategy.experimental_local_results(strategy.run(own))[0]
+        return strategy.experimental_local_results(strategy.run(own, args=(numbers,)))[0]
 
-    return int(agree())
+    return lambda numbers: [int(n) for n in agree(tf.constant(numbers, tf.int64)).numpy()]
 
 
 def barrier(strategy: tf.distribute.Strategy) -> None:
     """Waits until every worker is here: a worker that leaves early would look dead to the others."""
-    if is_single_process(strategy):
-        return
-
-    @tf.function(autograph=False)
-    def meet() -> Any:
-        return strategy.run(lambda: gathered(tf.zeros([1, 1])))
-
-    meet()
+    any_of(strategy, [True])
 
 
 @contextlib.contextmanager
-def lost_worker_as_run_error(strategy: tf.distribute.Strategy):
+def lost_worker_as_run_error(strategy: tf.distribute.Strategy, stop: Stop) -> Iterator[None]:
     """Turns the loss of another worker into a sentence.
 
     Raises:
         RunError: a collective operation failed since a worker is gone.
+        Interrupted: a signal came here too.
     """
     try:
         yield
@@ -126,6 +123,9 @@ def lost_worker_as_run_error(strategy: tf.distribute.Strategy):
     ) as error:  # fmt: skip
         if is_single_process(strategy):
             raise
+        if stop.number is not None:
+            advice = "the same command on all workers goes on from the last checkpoint."
+            raise Interrupted(stop.number, advice) from error
         raise RunError(
             "another worker is gone; start all workers again with the same flags to go on from the "
             "last checkpoint."

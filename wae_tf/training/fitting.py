@@ -24,6 +24,7 @@ from wae_tf.training.drawing import Figures
 from wae_tf.training.feeding import Feed
 from wae_tf.training.own_callbacks import EndTogether, OwnCallbacks
 from wae_tf.training.programs import Calls, KeptPrograms, Length
+from wae_tf.training.workers import LeaveTogether, StopTogether
 
 
 class _Watchers:
@@ -58,8 +59,11 @@ class _Watchers:
         self.curves = callbacks.Curves(length)
         self._began = time.perf_counter() - state.get("seconds", 0.0)
         self.all: list[keras.callbacks.Callback] = [callbacks.StopOnBadStep(), self.speed]
+        if not alone:
+            stop = agreed = StopTogether(stop, model.distribute_strategy)
+            self.all.insert(0, agreed)
         if not self.chief:
-            self.all += last
+            self.all += [LeaveTogether(agreed, length.ends), *last]
             self.restore(state)
             return
         self.bar = lines.Bar(length)

@@ -36,6 +36,7 @@ from wae_tf.training import (
     reading,
     resuming,
     setup,
+    workers,
 )
 from wae_tf.training.programs import Length
 
@@ -84,7 +85,7 @@ def train(
         stop = stack.enter_context(
             interruption.listening("training had not begun; the same command begins or goes on.")
         )
-        stack.enter_context(distribution.lost_worker_as_run_error(strategy))
+        stack.enter_context(distribution.lost_worker_as_run_error(strategy, stop))
         if distribution.is_chief(strategy):
             stack.enter_context(run.locked())
         try:
@@ -105,7 +106,11 @@ def train(
                 f"--work_dir={run.folder} cannot be written to: {reason}; what was "
                 "saved stands, and the same command goes on from there."
             ) from error
-        distribution.barrier(strategy)
+        try:
+            distribution.barrier(strategy)
+        except tf.errors.OpError:
+            if not distribution.is_chief(strategy):
+                raise  # the chief has nothing left to do
     return metrics
 
 
@@ -119,6 +124,7 @@ def _train(
 ) -> dict[str, float | None]:
     chief = distribution.is_chief(strategy)
     began = console.began()
+    workers.check_flags(strategy, config)
     images = reading.load_images(config, trains=True)
     config = setup.with_classes(config, images)
     stop.check()
@@ -134,10 +140,13 @@ def _train(
     if chief and config.init_from_official and (overwrite or not run.flags.is_file()):
         setup.read_official(model, config.init_from_official)  # before a folder is made for it
         adopted = True
-    start = resuming.begin(run, config, images, length, overwrite) if chief else 0
-    start = distribution.from_chief(strategy, start)
+    workers.check_images(strategy, lambda: setup.facts_of(config, images))
+    start = workers.start_of_chief(
+        strategy, lambda: resuming.begin(run, config, images, length, overwrite)
+    )
     if start == resuming.FINISHED:
         return run.read_metrics()
+    workers.check_folder(strategy, run, start)
     _introduce(model, config, strategy)
     if chief and console.shown():
         for line in expectation.lines(model, config, length, max(start, 0)):
