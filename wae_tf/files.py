@@ -132,7 +132,16 @@ def read_text(path: Path) -> str:
 
 def leads_nowhere(path: Path) -> bool:
     """Whether a path, or a folder that it is in, is a symbolic link to what is not there."""
-    return any(os.path.islink(part) and not os.path.exists(part) for part in (path, *path.parents))
+    return any(os.path.islink(part) and _is_gone(part) for part in (path, *path.parents))
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether nothing is there, which is not said of what may not be looked at."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+    return False
 
 
 def of_user(name: str | os.PathLike) -> Path:

@@ -116,6 +116,24 @@ def test_penalties_and_losses_of_other_kinds_are_named(two):
     assert "Losses weigh the penalty differently (--wae_lambda)." in said({"wae_lambda": "1.0"})
 
 
+@pytest.mark.parametrize("model", ["vae", "wae_gan"])
+def test_penalties_of_each_code_are_of_one_kind_whatever_no_penalty_reads(two, model):
+    runs = comparison.read([str(two / "a"), str(two / "b")], print)
+
+    def said(**flags):
+        of = {"model": model, "mmd_kernel": "imq", "batch_size": "100"}
+        made = [of | {"batch_divisor": flags.pop("batch_divisor", "")}, of | flags]
+        made[1]["batch_divisor"] = made[0]["batch_divisor"]
+        both = [
+            dataclasses.replace(run, flags=runs[0].flags | own, facts={})
+            for run, own in zip(runs, made, strict=True)
+        ]
+        return "\n".join(comparison_limits.sentences(both))
+
+    assert "Penalties" not in said(batch_size="50", mmd_kernel="rbf")
+    assert "not in one unit (--batch_size)" in said(batch_size="50", batch_divisor="100")
+
+
 def best(runs):
     return {row.name: row.best for row in comparison_rows.rows(runs)[0]}
 

@@ -276,8 +276,8 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, Config]:
     of_run = mode_flags.of_run(values)
     noted = None
     own_folder = presets.folder_of(arguments, values.model)
-    usual = own_folder or f"runs/{values.dataset}_{values.model}"
-    folder = os.path.expanduser(values.work_dir or usual)
+    usual = f"runs/{values.dataset}_{values.model}"
+    folder = os.path.expanduser(values.work_dir or own_folder or usual)
     run_flags = Path(folder) / "flags.flags"
     if of_run:
         registry.load_plugins(presets.plugins_noted(run_flags))  # names may be theirs
@@ -334,11 +334,8 @@ def address(arguments: Sequence[str]) -> str | None:
     Raises:
         FlagError: it goes with one process only, and several are asked for.
     """
-    if not any("://" in argument or "flagfile" in argument for argument in arguments):
-        return None
-    if len(help.without(arguments)) < len(
-        arguments
-    ):  # which needs no folder, and knows no such flag
+    named = any("://" in argument or "flagfile" in argument for argument in arguments)
+    if not named or help.without(arguments) != [*arguments]:  # help needs no folder
         return None
     from wae_tf.runs import remote
 

@@ -13,7 +13,7 @@ def left_alone() -> Iterator[None]:
 
     A program's own `logging.basicConfig` would do nothing from then on.
     """
-    nobody = logging.NullHandler()
+    nobody = logging.lastResort or logging.NullHandler()  # warnings still reach stderr
     if not logging.root.handlers:
         logging.root.addHandler(nobody)
     try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from wae_tf import registry
 from wae_tf.evaluation import comparison
 from wae_tf.evaluation.comparison import ComparedRun
+from wae_tf.settings import checks
 
 #: Flags that decide what a cost is.
 _OF_COST = ("cost", "recon_scale", "batch_divisor", "pixel_range")
@@ -24,8 +26,32 @@ _OF_PENALTY = (
     ),
     *("swd_projections", "penalty_codes", "adversary_outputs", "gan_trick", "batch_size"),
 )
+#: Models whose penalty is a mean of each code's own, so that a batch's size is none of its matter.
+_OF_EACH_CODE = {"vae", "wae_gan"}
 #: Of runs with as many data: `count_` and a network is of all samples, with `_equal` of as many as data.
 _BY_EQUAL = ", as those do whose names end in _equal."
+
+
+def _of_penalty(runs: Sequence[ComparedRun]) -> list[str]:
+    """The flags that decide what these runs' penalties are, but those that none of them reads."""
+    models = {run.flags.get("model", "") for run in runs}
+    known = set(registry.names("model"))  # a plugin's model may read all of them
+    found = [
+        name
+        for name in _OF_PENALTY
+        if any(model not in known or not checks.unread([name], model) for model in models)
+    ]
+    idle = set()
+    if all(run.flags.get("mmd_kernel") == "rbf" for run in runs):
+        idle.add("mmd_scales")
+    if models <= _OF_EACH_CODE and not _divided(runs):
+        idle.add("batch_size")
+    return [name for name in found if name not in idle]
+
+
+def _divided(runs: Sequence[ComparedRun]) -> bool:
+    """Whether a sum over a batch is divided by a number of its own, so that it is as the batch is large."""
+    return any(run.flags.get("batch_divisor") for run in runs)
 
 
 def sentences(runs: Sequence[ComparedRun]) -> list[str]:
@@ -42,11 +68,11 @@ def sentences(runs: Sequence[ComparedRun]) -> list[str]:
         )
     elif comparison.of_other_images(runs):
         said.append("The runs are of other images, though their flags are the same.")
-    if flags := named(_OF_COST):
+    if flags := named((*_OF_COST, *(("batch_size",) if _divided(runs) else ()))):
         said.append(f"Costs and losses are not in one unit ({flags}).")
-    if flags := named(_OF_PENALTY):
+    if flags := named(_of_penalty(runs)):
         said.append(f"Penalties, and losses with them, are not of one kind ({flags}).")
-    elif len({run.facts[of] for run in runs if (of := "penalty") in run.facts}) > 1:
+    elif len({run.facts["penalty"] for run in runs if "penalty" in run.facts}) > 1:
         said.append("Penalties on test images are means over batches of different sizes.")
     if flags := named(("wae_lambda", "lambda_schedule", "adversary_weight")):
         said.append(f"Losses weigh the penalty differently ({flags}).")

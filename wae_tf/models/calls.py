@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,9 @@ _WHOLE = {
     "validation_steps": 1,
     "steps": 1,
 }
+
+#: What Keras says where it makes tensors' types of a DataLoader's batch that is a tensor, or a dict.
+_OF_NO_TUPLES = ("'TensorSpec' object is not iterable", "`output_signature` must contain")
 
 
 def as_keras(method: Callable) -> Callable[[Callable], Callable]:
@@ -61,7 +65,6 @@ def make_usable(asked: dict[str, Any], what: str) -> None:
     """
     name = f"x of {what}"
     _check_numbers(asked)
-    _check_loader(asked["x"], name)
     x = asked["x"] = _of_images(_in_tuples(asked["x"]), name)
     steps = "steps_per_epoch" if "steps_per_epoch" in asked else "steps"
     _check_end(x, name, steps, asked.get(steps))
@@ -242,18 +245,27 @@ def _of_images(x: Any, name: str) -> Any:
     return x.map(_plainly(of_images))
 
 
-def _check_loader(x: Any, name: str) -> None:
-    """Refuses a DataLoader of PyTorch whose rows are no tuples, of which Keras makes nothing."""
-    torch = sys.modules.get("torch.utils.data")
-    if torch is None or not isinstance(x, torch.DataLoader):
-        return
-    if x.collate_fn is not torch.default_collate or isinstance(x.dataset, torch.IterableDataset):
-        return
-    if len(x.dataset) and not isinstance(row := x.dataset[0], list | tuple):
+@contextlib.contextmanager
+def naming_loaders(asked: Mapping[str, Any]) -> Iterator[None]:
+    """Makes sentences of Keras's errors where batches of a DataLoader of PyTorch are no tuples.
+
+    Nothing is asked of its data set before: a row may be drawn at random, or know other keys than 0.
+    """
+    try:
+        yield
+    except TypeError as error:
+        torch = sys.modules.get("torch.utils.data")
+        loaders = [
+            name
+            for name in ("x", "validation_data")
+            if torch is not None and isinstance(asked.get(name), torch.DataLoader)
+        ]
+        if not (loaders and any(text in str(error) for text in _OF_NO_TUPLES)):
+            raise
         raise ValueError(
-            f"{name} is a DataLoader of rows of type {type(row).__name__}; accepted: of tuples, as "
-            "torch.utils.data.TensorDataset(images) has them."
-        )
+            f"{' or '.join(loaders)} is a DataLoader whose batches are no tuples; accepted: of tuples, as "
+            "torch.utils.data.TensorDataset(images) makes them."
+        ) from error
 
 
 def _is_row(part: Any) -> bool:

@@ -63,7 +63,8 @@ class Loop(CompiledAutoencoder):
         asked["callbacks"] = rates.watched(self, asked["callbacks"])
         if self.adversary_optimizer is not None:
             asked["callbacks"] = _with_finalizing(self, asked["callbacks"])
-        history = super().fit(**asked)
+        with calls.naming_loaders(asked):
+            history = super().fit(**asked)
         if self.tied_rates is not None and not self.schedules.set_rates:
             self.tied_rates.follow()  # what was moved after the last step
         self._tell_of_penalty()
@@ -83,7 +84,8 @@ class Loop(CompiledAutoencoder):
             calls.make_usable(asked, "evaluate")
             calls.check_whole_calls(self, asked, "steps", "x")
             self._look_at("test_function", "evaluate")
-        found = super().evaluate(**asked, **within_fit)
+        with calls.naming_loaders(asked):
+            found = super().evaluate(**asked, **within_fit)
         self._tell_of_penalty()
         return found
 
@@ -98,7 +100,8 @@ class Loop(CompiledAutoencoder):
         calls.make_usable(asked, "predict")
         calls.check_whole_calls(self, asked, "steps", "x")
         self._look_at("predict_function", "predict")
-        return super().predict(**asked)
+        with calls.naming_loaders(asked):
+            return super().predict(**asked)
 
     @calls.as_keras(keras.Model.train_on_batch)
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,18 +28,27 @@ def channels_last() -> Iterator[None]:
         keras.config.set_image_data_format(others)
 
 
+_lock = threading.Lock()
+#: What `floatx` was before, once for each thread that is in `float32_by_default`.
+_within: list[str] = []
+
+
 @contextlib.contextmanager
 def float32_by_default() -> Iterator[None]:
     """Within, what has no dtype of its own, as learning rates, is of float32, whatever keras.json says.
 
     In float16 a rate of 1e-8 is 0, and a checkpoint would be of that keras.json alone.
     """
-    before = keras.config.floatx()
-    keras.config.set_floatx("float32")
+    with _lock:  # it is of all threads: the first notes what it was, the last puts it back
+        _within.append(_within[0] if _within else keras.config.floatx())
+        keras.config.set_floatx("float32")
     try:
         yield
     finally:
-        keras.config.set_floatx(before)
+        with _lock:
+            before = _within.pop()
+            if not _within:
+                keras.config.set_floatx(before)
 
 
 @contextlib.contextmanager

@@ -50,7 +50,7 @@ def load(path: Any, **kwargs: Any) -> Wae:
             os.stat(place)
         except PermissionError as error:
             raise RunError(f"{text} cannot be read: {error.strerror}.") from error
-        except OSError:
+        except (OSError, ValueError):  # the latter of a name with a NUL
             pass
         raise RunError(f"{text} is not there; accepted: {ACCEPTED}.")
     return _of_file(place, kwargs)

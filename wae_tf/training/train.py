@@ -79,6 +79,11 @@ def train(
             f"--epoch_test_size={config.epoch_test_size} is too small for --model={config.model}, whose "
             "penalty is of pairs; accepted: 2 up."
         )
+    if keras.config.max_epochs() or keras.config.max_steps_per_epoch():
+        raise FlagError(
+            "KERAS_MAX_EPOCHS and KERAS_MAX_STEPS_PER_EPOCH, or keras.config, cut short what Keras trains, "
+            "and a run would count as ended; take them away, and give --steps or --epochs."
+        )
     strategy = distribution.make_strategy(config)
     run = RunFolder(config.folder)
     with contextlib.ExitStack() as stack:
