@@ -16,6 +16,7 @@ import pytest
 from wae_tf import diff
 from wae_tf.data import load
 from wae_tf.errors import DataError
+from wae_tf.objective import penalties
 from wae_tf.official import options
 from wae_tf.official.parity import (
     cases,
@@ -26,8 +27,9 @@ from wae_tf.official.parity import (
     replay,
     table,
     tabulated,
+    terms,
 )
-from wae_tf.official.parity.differences import Row
+from wae_tf.official.parity.differences import Differences, Row
 from wae_tf.official.parity.replay import Replay
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
@@ -108,10 +110,8 @@ def test_goldens_are_small_and_cover_every_option():
 
 def test_a_wrong_implementation_is_found(monkeypatch):
     # The factor of the cross term, off by one part in a thousand.
-    plain = replay.penalties.mmd
-    monkeypatch.setattr(
-        replay.penalties, "mmd", lambda *args, **kwargs: plain(*args, **kwargs) * 1.001
-    )
+    plain = penalties.mmd
+    monkeypatch.setattr(penalties, "mmd", lambda *args, **kwargs: plain(*args, **kwargs) * 1.001)
     rows = Replay(str(GOLDENS / "mnist_mmd.npz")).rows()
     assert "losses" in {row.quantity for row in rows if not row.ok}
 
@@ -361,3 +361,197 @@ def test_crops_equal_the_official_loaders_byte_for_byte(crop, tmp_path):
     images = load.load("celeba", data_dir=tmp_path, crop=crop)
     with np.load(folder / "crops.npz", allow_pickle=False) as official:
         np.testing.assert_array_equal(images.train[0], official[crop])
+
+
+def test_gradients_that_are_all_zero_have_a_scale():
+    # Of zdim 1 on a sphere no code moves with a weight: the scope's largest gradient is 0.
+    arrays = {"grad": np.zeros(3, np.float32), "floor": np.zeros(1, np.float32)}
+    differences = Differences("sphere_of_zdim_1", {"floor": ["grad"]}, arrays)
+    differences.add("gradients", "grad", np.zeros(3), 1e-4, scale=0.0)
+    assert differences.rows["gradients"].verdict == "ok"
+    differences.add("gradients", "grad", np.ones(3), 1e-4, scale=0.0)
+    assert differences.rows["gradients"].verdict == "FAIL"
+
+
+def _replay_of(name, **changed):
+    """A replay of a golden with some of its arrays changed, by functions."""
+    found = Replay(str(GOLDENS / f"{name}.npz"))
+    for array, change in changed.items():
+        found.arrays[array] = change(found.arrays[array]).astype(np.float32)
+    return found
+
+
+def _with_gradients(monkeypatch, change):
+    """Lets `change(gradients, nudge, precision)` see our gradients before they are compared."""
+    plain = Replay._ours
+
+    def ours(self, prefix, nudge=0):
+        made = dict(plain(self, prefix, nudge))
+        if prefix == "grad/ae/":
+            change(made, nudge, self.config.precision)
+        return made
+
+    monkeypatch.setattr(Replay, "_ours", ours)
+
+
+def _gradient_rows(found):
+    found._forked(found.gradients)
+    return found.differences.rows
+
+
+BIAS = "encoder/mean_lin/b"
+
+
+@pytest.mark.parametrize(
+    ("factor", "nudges", "verdict"),
+    [
+        (1.01, [0], "fork"),  # as a unit at its threshold does
+        (1.01, [0, 1], "fork"),
+        (1.01, range(99), "FAIL"),
+        (0.0, range(99), "FAIL"),
+        (1.0, [], "ok"),
+    ],
+)
+def test_a_gradient_forks_only_where_one_rounding_moves_it(factor, nudges, verdict, monkeypatch):
+    monkeypatch.setattr(replay, "FORKS", 3)
+
+    def change(made, nudge, precision):
+        if nudge in nudges:
+            made[BIAS] = made[BIAS] * factor
+
+    _with_gradients(monkeypatch, change)
+    row = _gradient_rows(_replay_of("no_layers_mlp"))["gradients, autoencoder"]
+    assert (row.verdict, row.forks > 0) == (verdict, verdict == "fork")
+
+
+def test_losses_do_not_fork(monkeypatch):
+    tried = []
+    found = _replay_of("no_layers_mlp")
+
+    def passes(nudge):
+        tried.append(nudge)
+        for quantity in ("losses", "gradients, autoencoder"):
+            found.differences.keep(Row("c", quantity, float(nudge == 0), 1e-4, None, "a"))
+
+    found._forked(passes)
+    assert tried == [0]
+    assert {row.verdict for row in found.differences.rows.values()} == {"FAIL"}
+
+
+#: Beside a largest gradient of 8.3: what the official code finds of a zero, in the tests below.
+OFFICIAL = 3e-7
+
+
+@pytest.mark.parametrize(
+    ("mine", "exact", "floor", "official", "ok"),
+    [
+        (-9e-7, 1e-16, 0.1, OFFICIAL, True),  # rounding on both sides
+        (-9e-7, 1e-16, 1e-4, OFFICIAL, False),  # the official one has digits
+        (-9e-7, -9e-7, 0.1, OFFICIAL, False),  # ours has
+        (0.0, 0.0, 0.1, OFFICIAL, False),  # lost here
+        (-9e-7, 1e-16, 0.1, 2e-3, False),  # more than rounding is
+    ],
+)
+def test_gradients_of_zero_are_rounding_on_both_sides(
+    mine, exact, floor, official, ok, monkeypatch
+):
+    monkeypatch.setattr(replay, "FORKS", 1)
+
+    def change(made, nudge, precision):
+        value = exact if precision == "float64" else mine
+        made[BIAS] = np.full_like(made[BIAS], value)
+
+    _with_gradients(monkeypatch, change)
+    found = _replay_of("no_layers_mlp", **{f"grad/ae/{BIAS}": lambda a: np.full_like(a, official)})
+    found.differences.floors[f"grad/ae/{BIAS}"] = floor * official
+    row = _gradient_rows(found)["gradients, autoencoder"]
+    assert row.ok == ok
+    assert ok or row.where == f"grad/ae/{BIAS}"
+
+
+def _losses(found):
+    found.evaluation()
+    found.single_passes()
+    return found.differences.rows["losses"]
+
+
+def test_lambda_times_the_penaltys_rounding_is_no_difference_of_the_objective(monkeypatch):
+    def large(opts, **changes):
+        return options_of(dict(opts, **{"lambda": 300.0}), **changes)
+
+    options_of = options.config_of
+    monkeypatch.setattr(options, "config_of", large)
+    found = _replay_of("mmdppp_rbf")
+    found.opts["lambda"] = 300.0
+    for which in (
+        "eval",
+        "train",
+    ):  # as the official code would have it, whose penalty rounds otherwise
+        rest = found.arrays[f"{which}/reconstruction"]
+        found.arrays[f"{which}/penalty"] = moved = found.arrays[f"{which}/penalty"] + np.float32(
+            4e-6
+        )
+        found.arrays[f"{which}/objective"] = rest + np.float32(300.0) * moved
+    assert _losses(found).ok
+    found.differences.rows.clear()
+    found.model.wae_lambda.assign(303.0)
+    row = _losses(found)
+    assert (row.verdict, row.where.split("/")[1]) == ("FAIL", "objective")
+
+
+@pytest.mark.parametrize(
+    ("factor", "more", "verdict"), [(1, 3e-4, "ok"), (1.001, 0, "FAIL"), (2, 0, "FAIL")]
+)
+def test_a_penalty_may_differ_by_the_rounding_of_its_terms(factor, more, verdict):
+    # -15.9 is what 1,131 in terms leave: 8 roundings of them are 5e-4, where 1e-5 of it is 1.6e-4.
+    found = _replay_of("mmdppp")
+    penalty = found.arrays["eval/penalty"] * np.float32(factor) + np.float32(more)
+    weighted = np.float32(found.opts["lambda"]) * penalty
+    found.arrays["eval/penalty"] = penalty
+    found.arrays["eval/objective"] = found.arrays["eval/reconstruction"] + weighted
+    found.differences.floors.pop("eval/penalty")
+    assert _losses(found).verdict == verdict
+
+
+def test_the_size_of_terms_is_that_of_their_sums():
+    rng = np.random.RandomState(0)
+    codes, prior_sample, size, width = rng.randn(30, 2), rng.randn(3, 2), 50, 4.0
+    by_hand = 0.0
+    for a, b, times in ((codes,) * 2 + (1,), (codes, prior_sample, 2), (prior_sample,) * 2 + (1,)):
+        for weight, c in ((1, width), (size, width / size)):
+            for j in range(2):
+                sums = [
+                    0.0 if a is b and i == k else weight * c / (c + (a[i, j] - b[k, j]) ** 2)
+                    for i in range(len(a))
+                    for k in range(len(b))
+                ]
+                by_hand += times * sum(sums) / len(sums)
+    assert terms.mmdppp(codes, prior_sample, size, "imq", width) == pytest.approx(by_hand)
+    assert terms.mmdppp(codes, prior_sample, size, "rbf", width) == 8.0
+
+
+def test_a_weight_that_passes_near_zero_is_measured_by_its_way():
+    """A bias that began at 0.1 and is 1e-3 now: what is left of what it was is rounding."""
+    found = _replay_of("no_batch_norm_mlp", **{f"steps/after/var/{BIAS}": lambda a: a * 1e-2})
+    name = f"steps/after/var/{BIAS}"
+    near = found.arrays[name]
+    scale = found._largest_on_the_way(BIAS, near)
+    steps = found.meta["steps"] * found.opts["lr"]
+    assert scale == pytest.approx(max(steps, np.abs(found.weights[BIAS]).max()))
+    assert scale > 10 * np.abs(near).max()
+    found.weights[BIAS] = np.zeros_like(found.weights[BIAS])
+    assert found._largest_on_the_way(BIAS, near) == pytest.approx(steps)
+    found.differences.floors.pop(name)
+    for moved, verdict in ((1e-6, "ok"), (1e-2, "FAIL")):
+        row = found.differences.row("weights", name, near + moved * scale, 1e-5, scale)
+        assert row.verdict == verdict
+
+
+def test_a_rate_one_percent_off_is_found(monkeypatch):
+    plain = options.config_of
+    monkeypatch.setattr(
+        options, "config_of", lambda opts, **k: plain(dict(opts, lr=1.01 * opts["lr"]), **k)
+    )
+    found = _replay_of("no_batch_norm_mlp")
+    found.steps()
+    assert found.differences.rows["weights, 20 steps"].verdict == "FAIL"

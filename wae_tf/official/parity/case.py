@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,7 @@ from wae_tf.models.encoding import Noise
 from wae_tf.models.wae import Wae
 from wae_tf.official import options, weights
 from wae_tf.official.parity import record
-from wae_tf.official.parity.differences import (
-    GRADIENTS,
-    GRADIENTS_1D,
-    OUTPUTS,
-    Differences,
-)
+from wae_tf.official.parity.differences import OUTPUTS, Differences
 
 
 class Case:
@@ -34,6 +29,7 @@ class Case:
     """
 
     def __init__(self, path: str, precision: str = "float32"):
+        self.path = path
         self.meta, self.arrays = record.load(path)
         wrong = record.check_inputs(self.meta)
         if wrong:
@@ -64,32 +60,6 @@ class Case:
                 if prefix + theirs in made
             }
         )
-
-    def _gradients(self, quantity: str, prefix: str, mine: Mapping[str, np.ndarray]) -> None:
-        tolerance = GRADIENTS_1D if self.opts["z_test"] == "mmdppp" else GRADIENTS
-        recorded = {n[len(prefix) :]: a for n, a in self.arrays.items() if n.startswith(prefix)}
-        largest: dict[str, float] = {}
-        for name, value in recorded.items():
-            scope = name.split("/")[0]
-            largest[scope] = max(largest.get(scope, 0.0), float(np.abs(value).max()))
-        for name in recorded:
-            # The true gradient of a bias that a batch norm centres is zero.
-            centred = self.config.batch_norm and weights.feeds_batch_norm(name, self.weights)
-            scale = largest[name.split("/")[0]] if centred else None
-            self.differences.add(quantity, prefix + name, mine[name], tolerance, scale)
-
-    def _gradient_of(self, function: Callable[[], tf.Tensor], scopes: tuple[str, ...]) -> dict:
-        named = {
-            name: variable
-            for name, variable in weights.official_variables(self.model).items()
-            if name.split("/")[0] in scopes and variable.trainable
-        }
-        with tf.GradientTape() as tape:
-            loss = function()
-        gradients = tape.gradient(
-            loss, [v.value for v in named.values()], unconnected_gradients="zero"
-        )
-        return {name: g.numpy() for name, g in zip(named, gradients, strict=True)}
 
     def _moments(self, prefix: str) -> None:
         variables = weights.official_variables(self.model)

@@ -17,10 +17,9 @@ from wae_tf.figures.projection import least_gaussian_plane
 from wae_tf.models import pretraining
 from wae_tf.models.gan import WaeGan
 from wae_tf.models.wae import Noise
-from wae_tf.objective import costs, penalties
+from wae_tf.objective import costs, mmdpp, priors
 from wae_tf.official import weights
-from wae_tf.official.parity import record
-from wae_tf.official.parity.case import Case
+from wae_tf.official.parity import record, terms
 from wae_tf.official.parity.differences import (
     FORKS,
     LATE_LOSSES,
@@ -29,11 +28,13 @@ from wae_tf.official.parity.differences import (
     LOSSES,
     OUTPUTS,
     SCHEDULES,
+    STEADY,
     Row,
 )
+from wae_tf.official.parity.gradients import Gradients
 
 
-class Replay(Case):
+class Replay(Gradients):
     """Does what a case holds of the official code, part by part."""
 
     _update: Callable[..., dict[str, tf.Tensor]] | None = None
@@ -42,12 +43,13 @@ class Replay(Case):
         """All quantities that the record holds."""
         self.evaluation()
         self.single_passes()
+        self._forked(self.gradients)
         if self.opts["e_pretrain"]:
-            self.pretraining()
+            self._forked(self.pretraining)
         self.sharpness()
         self.plane()
         if self.meta["steps"]:
-            self.steps_with_forks()
+            self._forked(self.steps)
         if "improved/loss" in self.arrays:
             self.improved()
         unseen = sorted(set(self.arrays) - self.differences.seen)
@@ -89,20 +91,47 @@ class Replay(Case):
     ) -> None:
         model = self._reset()
         values = model.objective(images, prior_sample, noise, training=training)
+        if training:
+            self._moments("moments/")
         del values["code_width"]  # the guard's, not the official code's
-        values["objective"] = values.pop("loss")
+        # What the penalty differs by is told by its own row: lambda times it, rounding of a lambda of 300
+        # too, is no difference of the sum.
+        official = float(self.arrays[f"{prefix}penalty"])
+        apart = official - float(values["penalty"])
+        values["objective"] = float(values.pop("loss")) + self.opts["lambda"] * apart
         if isinstance(model, WaeGan):
+            self._reset()
             values["adversary_loss"] = model.adversary_loss(images, prior_sample, noise, training)
+            if training:
+                self._moments("moments_adv/")
             codes = model.encoding(images, noise, training).codes
             outputs |= {
                 "logits_pz": model.adversary_logits(prior_sample)[0],
                 "logits_qz": model.adversary_logits(codes)[0],
             }
         for name, value in values.items():
-            self.differences.loss("losses", prefix + name, value, LOSSES)
+            large = self._terms(images, prior_sample, noise, training) if name == "penalty" else 0.0
+            self.differences.loss("losses", prefix + name, value, LOSSES, large)
+
+    def _terms(
+        self, images: tf.Tensor, prior_sample: tf.Tensor, noise: Noise, training: bool
+    ) -> float:
+        """The size of the penalty's terms, of MMD+++: its N weights one of them with N. Others' are of 1."""
+        config = self.config
+        if self.opts["z_test"] != "mmdppp":
+            return 0.0
+        encoding = self._reset().encoding(images, noise, training)
+        codes = mmdpp.many_codes(encoding.mean, encoding.logvar, noise.codes_per_image)
+        return terms.mmdppp(
+            codes.numpy(),
+            prior_sample.numpy(),
+            self.meta["train_size"],
+            config.mmd_kernel,
+            priors.kernel_width(config.prior, config.zdim, config.prior_scale),
+        )
 
     def single_passes(self) -> None:
-        """Training-mode losses, gradients, and batch-norm moments after one pass."""
+        """Training-mode outputs and losses, and batch-norm moments after one pass."""
         images, prior_sample, noise = self._inputs()
         model = self._reset()
         encoding = model.encoding(images, noise, training=True)
@@ -114,35 +143,18 @@ class Replay(Case):
         for name, value in outputs.items():
             self.differences.add("outputs", f"train/{name}", value, OUTPUTS)
 
-        model = self._reset()
-        gradients = self._gradient_of(
-            lambda: model.objective(images, prior_sample, noise)["loss"], ("encoder", "generator")
-        )
-        self._gradients("gradients, autoencoder", "grad/ae/", gradients)
-        self._moments("moments/")
-        if isinstance(model, WaeGan):
-            self._reset()
-            gradients = self._gradient_of(
-                lambda: model.adversary_loss(images, prior_sample, noise), ("z_adversary",)
-            )
-            self._gradients("gradients, adversary", "grad/adv/", gradients)
-            self._moments("moments_adv/")
+    def gradients(self, nudge: int = 0) -> None:
+        """Gradients of the objective, and of the adversary's loss."""
+        self._compare("gradients, autoencoder", "grad/ae/", self._ours("grad/ae/", nudge))
+        if isinstance(self.model, WaeGan):
+            self._compare("gradients, adversary", "grad/adv/", self._ours("grad/adv/", nudge))
 
-    def pretraining(self) -> None:
+    def pretraining(self, nudge: int = 0) -> None:
         """The pretraining loss, its gradients, and the encoder after one step."""
-        made = record.make_inputs(self.meta)
-        images = self._tensor(made["pretrain/images"])
-        prior_sample = self._tensor(made["pretrain/prior_sample"])
-        noise = self._noise(made, "pretrain/noise/")
-        model = self._reset()
-
-        def loss() -> tf.Tensor:
-            codes = model.encoding(images, noise, training=True).codes
-            return penalties.moment_matching(codes, prior_sample)
-
-        gradients = self._gradient_of(loss, ("encoder",))
-        self._gradients("gradients, pretraining", "grad/pretrain/", gradients)
-        self._reset()
+        images, prior_sample, noise = self._pretraining_inputs()
+        gradients = self._ours("grad/pretrain/", nudge)
+        self._compare("gradients, pretraining", "grad/pretrain/", gradients)
+        model = self._reset(nudge)
         update = pretraining.make_update(model)
         value = pretraining.step(model, update, images, prior_sample, noise)
         self.differences.loss("losses", "pretrain/loss", value, LOSSES)
@@ -216,21 +228,24 @@ class Replay(Case):
                     mine.flat[1:] = stored.flat[1:]
             self.differences.add("plane", name, mine, OUTPUTS)
 
-    def steps_with_forks(self) -> None:
-        """`steps`, and again from weights moved by one rounding while the run goes another way."""
-        before = dict(self.differences.rows)
-        for nudge in range(FORKS + 1):
-            self.differences.rows = {}
-            self.steps(nudge)
-            rows = self.differences.rows
-            if nudge == 0:
-                first = rows
+    def _forked(self, passes: Callable[[int], None]) -> None:
+        """`passes`, and again from weights moved by one rounding while what can fork goes another way."""
+        kept, self.differences.rows = self.differences.rows, {}
+        passes(0)
+        first = rows = self.differences.rows
+        steady = all(first[name].ok for name in STEADY & first.keys())
+        for nudge in range(1, FORKS + 1 if steady else 1):
             if all(row.ok for row in rows.values()):
                 break
-        else:
-            nudge, rows = 0, first
-        rows = {name: dataclasses.replace(row, forks=nudge) for name, row in rows.items()}
-        self.differences.rows = before | rows
+            self.differences.rows = {}
+            passes(nudge)
+            moved = {n: row for n, row in self.differences.rows.items() if n not in STEADY}
+            rows = {name: dataclasses.replace(row, forks=nudge) for name, row in moved.items()}
+        if not all(row.ok for row in rows.values()):
+            rows = first
+        self.differences.rows = kept
+        for row in (first | rows).values():
+            self.differences.keep(row)
 
     def steps(self, nudge: int = 0) -> None:
         """Iterations as `train()` makes them: losses, then outputs and weights."""
@@ -270,7 +285,22 @@ class Replay(Case):
         variables = weights.official_variables(model)
         for name in [n[len(prefix) :] for n in self.arrays if n.startswith(prefix)]:
             limit = LATE_WEIGHTS if exact else math.inf
-            self.differences.add("weights, 20 steps", prefix + name, variables[name], limit)
+            scale = self._largest_on_the_way(name, self.arrays[prefix + name])
+            self.differences.add("weights, 20 steps", prefix + name, variables[name], limit, scale)
+
+    def _largest_on_the_way(self, name: str, after: np.ndarray) -> float:
+        """How large a weight was while it was trained: what is small after may be left of what was not.
+
+        The rounding of its start and of the steps, of which one of Adam is lr at most, stays.
+        """
+        largest = float(np.abs(after).max(initial=0.0))
+        if "/moving_" in name:  # its start fades
+            return largest
+        path = 0.0
+        if self.config.optimizer == "adam":
+            rate = self.config.lr_adv if name.startswith("z_adversary/") else self.config.lr
+            path = self.meta["steps"] * rate
+        return max(largest, float(np.abs(self.weights[name]).max(initial=0.0)), path)
 
     def step_inputs(self, step: int) -> tuple[tf.Tensor, tf.Tensor, Noise, Noise | None]:
         """What `update` takes in an iteration: images, prior sample, and the noise of its passes."""
