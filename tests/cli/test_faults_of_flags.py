@@ -180,6 +180,13 @@ def test_a_checkpoint_that_is_not_there_is_told_before_data_are_read(own, monkey
         patch.setattr(integrity, "_newest_state", lambda _: (9, {"best": {"step": 5}}))
         text = said(capsys, *evaluate, "--checkpoint=best", status=1)
     assert "has not kept its best one; train with --keep_best." in text
+    flags = own[1] / "flags.flags"
+    monkeypatch.setattr(integrity, "mend", lambda *_: None)
+    flags.write_text(flags.read_text().replace("--keep_best=false", "--keep_best=true"))
+    with monkeypatch.context() as patch:
+        patch.setattr(integrity, "_newest_state", lambda _: (9, {"best": {"step": 0}}))
+        text = said(capsys, *evaluate, "--checkpoint=best", status=1)
+    assert "has ended, so none was the best; it has the steps " in text
     shutil.rmtree(own[1] / "checkpoints")
     assert "has no whole checkpoint; train first." in said(capsys, *evaluate, status=1)
 

@@ -110,6 +110,33 @@ def test_an_onnx_file_goes_through_onnx_runtime(tmp_path, monkeypatch):
         features(tmp_path / "net.onnx")
 
 
+def test_onnx_networks_of_other_types_of_whole_numbers(tmp_path, monkeypatch):
+    pictures = np.arange(4 * 36, dtype=np.uint8).reshape(4, 6, 6, 1)
+
+    def session(kind):
+        return lambda path: types.SimpleNamespace(
+            get_inputs=lambda: [
+                types.SimpleNamespace(name="x", shape=["n", 1, 6, 6], type=f"tensor({kind})")
+            ],
+            get_outputs=lambda: [types.SimpleNamespace(name="y")],
+            run=lambda names, fed: [fed["x"].reshape(len(fed["x"]), -1)],
+        )
+
+    (tmp_path / "net.onnx").write_bytes(b"x")
+    for kind in ("int64", "int32", "uint8"):
+        module = types.SimpleNamespace(InferenceSession=session(kind))
+        monkeypatch.setitem(sys.modules, "onnxruntime", module)
+        source = str(tmp_path / "net.onnx")
+        rows, _ = any_network.load(source, ["range=bytes"], (6, 6, 1)).apply(pictures)
+        np.testing.assert_array_equal(rows, pictures.reshape(4, -1))
+        with pytest.raises(DataError, match=rf"takes whole numbers \({kind}\)"):
+            any_network.load(source, [], (6, 6, 1))
+    module = types.SimpleNamespace(InferenceSession=session("string"))
+    monkeypatch.setitem(sys.modules, "onnxruntime", module)
+    with pytest.raises(DataError, match=r"takes tensor\(string\); accepted: networks of float, "):
+        any_network.load(source, [], (6, 6, 1))
+
+
 def test_a_real_onnx_file(tmp_path):
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")

@@ -1,5 +1,6 @@
 """What the page of --mode=explore computes, with numbers."""
 
+import functools
 import io
 
 import keras
@@ -14,13 +15,13 @@ from wae_tf.explore import views
 from wae_tf.explore.explorer import Explorer
 
 
-def linear(prior="normal"):
+def linear(prior="normal", **fields):
     """An encoder that takes the first two of three numbers, and a decoder that gives x, 10 y, 0."""
     encoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, use_bias=False)])
     decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, use_bias=False)])
     encoder.layers[0].set_weights([np.eye(3, 2, dtype=np.float32)])
     decoder.layers[0].set_weights([np.array([[1, 0, 0], [0, 10, 0]], np.float32)])
-    return wae_tf.WaeMmd(encoder=encoder, decoder=decoder, prior=prior)
+    return wae_tf.WaeMmd(encoder=encoder, decoder=decoder, prior=prior, **fields)
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,23 @@ def test_codes_stay_on_a_sphere():
     codes = explorer.around(explorer.middle(), 1.0, 50, seed=0)
     np.testing.assert_allclose(np.linalg.norm(codes, axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(explorer.high, [1, 1])
+
+
+def test_draws_of_a_scaled_sphere_stay_on_their_own():
+    explorer = Explorer(linear("sphere", prior_scale=2.0))
+    first, last = explorer.drawn(0), explorer.drawn(1)
+    of_encoder = np.array([0.6, 0.8], np.float32)
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-6)
+    for code, radius in ((first, 2), (last, 2), (of_encoder, 1)):
+        close(np.linalg.norm(code), radius)
+        close(explorer.supported(code[None])[0], code)
+        close(explorer.around(code, 0.0, 2, seed=0), [code, code])
+        near = explorer.around(code, 1.0, 50, seed=0)
+        close(np.linalg.norm(near, axis=1), radius)
+    close(explorer.line(first, last, 5)[[0, -1]], [first, last])
+    way = explorer.line(first, of_encoder, 3)
+    close(np.linalg.norm(way, axis=1), [2, 1.5, 1])
+    close(explorer.supported(np.zeros((1, 2))), [[0.5**0.5] * 2])  # the origin is on none
 
 
 def test_a_uniform_prior_has_borders():

@@ -30,6 +30,8 @@ def test_a_saved_model_needs_no_run(tmp_path, monkeypatch):
         parse(["--port=3"])
     with pytest.raises(FlagError, match="--epochs is not used by --mode=explore"):
         parse(["--mode=explore", "--keras_file=wae.keras", "--epochs=3"])
+    with pytest.raises(FlagError, match="--keras_file is instead of a run: leave --work_dir out"):
+        parse(["--mode=explore", "--keras_file=wae.keras", "--work_dir=run"])
 
 
 def test_ports_are_ports():

@@ -150,6 +150,9 @@ def check(
         FlagError: a flag of another mode, or a setting that the run alone decides.
     """
     mode = values.mode
+    instead = registry.fact("mode", mode, "instead_of_run", "")
+    if instead and values[instead].value and "work_dir" in given(arguments, values):
+        raise FlagError(f"--{instead} is instead of a run: leave --work_dir out.")
     for name in given(arguments, values):
         if modes := () if uses(mode, name) else modes_of(name):
             if mode == "train" and values.evaluate_at_end and "evaluate" in modes:

@@ -96,6 +96,14 @@ def _shape(shape: Any) -> Shape:
     return tuple(side if isinstance(side, int) and side > 0 else None for side in shape or ())
 
 
+#: What ONNX calls the types that pixels can be given in; int8 holds no byte of 255.
+_ONNX_TYPES = {
+    "float": np.float32, "float16": np.float16, "double": np.float64, "uint8": np.uint8,
+    "int16": np.int16, "uint16": np.uint16, "int32": np.int32, "uint32": np.uint32,
+    "int64": np.int64, "uint64": np.uint64,
+}  # fmt: skip
+
+
 def _whole(kinds: Iterable[Any]) -> str:
     """The first type of whole numbers among types, "" without one."""
     return next((tf.as_dtype(kind).name for kind in kinds if tf.as_dtype(kind).is_integer), "")
@@ -170,9 +178,13 @@ def _onnx(path: Path, named: str) -> Opened:
         raise DataError(
             f"{named} cannot be loaded by ONNX Runtime: {first_line(error)}."
         ) from error
-    types = {"float": np.float32, "float16": np.float16, "double": np.float64, "uint8": np.uint8}
     inputs = session.get_inputs()
-    kinds = [types.get(one.type[7:-1], np.float32) for one in inputs]  # "tensor(float)"
+    for one in inputs:
+        if one.type[7:-1] not in _ONNX_TYPES:  # "tensor(float)"
+            raise DataError(
+                f"{named} takes {one.type}; accepted: networks of {', '.join(_ONNX_TYPES)}."
+            )
+    kinds = [_ONNX_TYPES[one.type[7:-1]] for one in inputs]
     names = [one.name for one in session.get_outputs()]
 
     def call(*arrays: Any) -> dict[str, Any]:

@@ -82,15 +82,19 @@ class Explorer:
     def supported(self, codes: Any) -> np.ndarray:
         """Codes float32 [n, z], brought back onto the sphere where the prior is one.
 
+        With a scaled prior there are two, that of the encoder's codes and the prior's own: onto the nearer.
+
         Raises:
             ValueError: they are no finite numbers of that shape.
         """
         codes = np.asarray(codes, np.float32)
         if codes.ndim != 2 or codes.shape[1] != self.zdim or not np.isfinite(codes).all():
             raise ValueError(f"a code is {self.zdim} finite numbers.")
-        if self.model.settings.prior == "sphere":
-            codes = priors.into_support("sphere", codes).numpy()
-        return codes
+        if self.model.settings.prior != "sphere":
+            return codes
+        radii = np.array([1.0, priors.unit(self.model.settings.prior_scale)])
+        lengths = np.linalg.norm(codes, axis=1)[:, None]
+        return _of_radius(codes, radii[np.argmin(np.abs(lengths - radii), axis=1)])
 
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """Codes [n, z] of rows of data [n, ...]."""
@@ -127,7 +131,10 @@ class Explorer:
     def line(self, first: np.ndarray, last: np.ndarray, steps: int) -> np.ndarray:
         """Codes [steps, z] from the first to the last, both included; along the sphere if it is one."""
         share = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
-        codes = priors.between(self.model.settings.prior, first[None], last[None], share)
+        codes = first * (1 - share) + last * share
+        if self.model.settings.prior == "sphere":
+            lengths = np.linalg.norm([first, last], axis=1)
+            codes = _of_radius(codes, (1 - share[:, 0]) * lengths[0] + share[:, 0] * lengths[1])
         return np.asarray(codes, np.float32)
 
     def around(self, code: np.ndarray, radius: float, count: int, seed: int) -> np.ndarray:
@@ -141,6 +148,8 @@ class Explorer:
         codes = code + noise
         if settings.prior == "uniform":
             codes = np.clip(codes, self.low, self.high)
+        if settings.prior == "sphere":
+            return _of_radius(codes, np.full(count, np.linalg.norm(code)))
         return self.supported(codes)
 
     # Rows.
@@ -156,3 +165,10 @@ class Explorer:
         distances = np.linalg.norm(self.codes - code, axis=1)
         nearest = np.argsort(distances, kind="stable")[:count]
         return nearest, distances[nearest]
+
+
+def _of_radius(codes: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Codes float32 [n, z] of these lengths [n], in the directions of others; the origin has any."""
+    codes = np.where(codes.any(axis=1, keepdims=True), codes, 1.0).astype(np.float64)
+    lengths = np.linalg.norm(codes, axis=1, keepdims=True)
+    return (codes * (radii[:, None] / lengths)).astype(np.float32)

@@ -270,7 +270,9 @@ class Page:
     def _take(self, number: int | None, leaf: int, label: int) -> list[Any]:
         rows = self.explorer.rows
         if number is None or not 0 <= number < len(rows):
-            raise _told(f"there are rows 0 to {len(rows) - 1}.")
+            raise _told(
+                f"there are rows 0 to {len(rows) - 1}." if len(rows) else "there are no rows."
+            )
         if self.explorer.labels is not None:
             label = int(self.explorer.labels[int(number)])
         return [label, *self._of_row(np.asarray(rows[int(number)]), leaf, label)]
@@ -302,6 +304,8 @@ class Page:
         return self._pictures(self.explorer.decode(codes, label), _SMALL), codes
 
     def _choose(self, codes: np.ndarray, leaf: int, label: int, event: gr.SelectData) -> list[Any]:
+        if not isinstance(event.index, int) or not 0 <= event.index < len(codes):
+            raise _told("choose one of the pictures.")
         return self._show(codes[event.index], leaf, label)
 
     def _write(

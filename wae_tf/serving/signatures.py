@@ -121,6 +121,7 @@ def signatures(
         (None,),
         f"JPEG or PNG files; {accepted(model, config, zero_and_one)}",
     )
+    back = ", brought back onto the sphere" if settings.prior == "sphere" else ""
     wanted = {
         "reconstruct": ("images to their reconstructions", (images,), (decoded,)),
         "encode": ("images to their codes", (images,), tuple(encoded)),
@@ -134,7 +135,7 @@ def signatures(
             (Port("images", tf.float32, rows, f"row i: count[i] images {in_range}, then zeros"),),
         ),
         "interpolate": (
-            "images along the straight line between two images' codes, both ends included",
+            f"images along the straight line between two images' codes, both ends included{back}",
             (
                 images._replace(name="first"),
                 images._replace(name="last"),
