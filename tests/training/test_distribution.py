@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -289,18 +290,53 @@ def test_workers_end_together_at_the_epoch_that_the_chief_ends_at(tmp_path):
     assert (metrics["steps"], metrics["best_step"]) == (20, 10)
 
 
-def _two(*flags, chief=(), other=()):
-    """Two workers of a tiny run."""
-    tiny_flags = [
-        "--distribute=multi_worker", "--train_size=80", "--test_size=20", "--batch_size=8",
+#: A command line whose nth test of an epoch is met by SIGTERM.
+STOPPED_IN_A_TEST = """
+import os, signal, sys
+from wae_tf import main
+from wae_tf.training import callbacks
+plain, calls = callbacks.Report.on_epoch_end, []
+def stopped(self, *args, **kwargs):
+    calls.append(1)
+    if len(calls) == {call}:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return plain(self, *args, **kwargs)
+callbacks.Report.on_epoch_end = stopped
+sys.exit(main.program())
+"""
+#: One whose evaluation takes long.
+SLOW_EVALUATION = """
+import sys, time
+from wae_tf import main
+from wae_tf.console import interruption
+from wae_tf.evaluation import brief
+plain = brief.evaluate
+def slow(*args, **kwargs):
+    for _ in range(100):
+        interruption.check()
+        time.sleep(0.1)
+    return plain(*args, **kwargs)
+brief.evaluate = slow
+sys.exit(main.main(sys.argv[1:]))
+"""
+
+
+def _tiny(*flags, distribute="multi_worker"):
+    return [
+        f"--distribute={distribute}", "--train_size=80", "--test_size=20", "--batch_size=8",
         "--zdim=3", "--encoder_arch=mlp", "--decoder_arch=mlp", "--nobatch_norm",
         "--encoder_filters=8", "--decoder_filters=8", "--encoder_layers=1", "--decoder_layers=1",
         "--nopretrain", "--pictures=4", "--picture_columns=2", "--figure_every=0", *flags,
     ]  # fmt: skip
+
+
+def _two(*flags, chief=(), other=(), program=None):
+    """Two workers of a tiny run."""
     addresses = [f"127.0.0.1:{port}" for port in ports(2)]
+    started = ["-c", program] if program else ["-m", "wae_tf.main"]
     return [
         subprocess.Popen(
-            [sys.executable, "-m", "wae_tf.main", *tiny_flags, *more],
+            [sys.executable, *started, *_tiny(*flags), *more],
             env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CONFIG": tf_config(addresses, i)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -370,6 +406,117 @@ def test_a_signal_to_one_worker_ends_all_at_the_same_step(tmp_path, number, to):
     for name in left.get_variable_to_shape_map():
         if "OBJECT_GRAPH" not in name:
             np.testing.assert_array_equal(left.get_tensor(name), right.get_tensor(name))
+
+
+CALLBACKS = """
+import os, sys
+import keras
+import numpy as np
+import wae_tf
+from wae_tf.errors import UserError
+from wae_tf.training import fitting
+
+class Halves(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        for weight in self.model.encoder.weights:
+            weight.assign(weight / 2)
+
+class Sums(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        pass
+
+def rates(epoch):
+    return 0.001 if epoch == 0 else 0.01
+
+what, folder = sys.argv[1:]
+chief = '"index": 0' in os.environ.get("TF_CONFIG", '"index": 0')
+several = "multi_worker" if "TF_CONFIG" in os.environ else "none"
+given = {"rates": [keras.callbacks.LearningRateScheduler(rates)], "chief": [Sums()] if chief else [],
+         "weights": [Halves()]}[what]
+config = wae_tf.preset(
+    distribute=several, train_size=80, test_size=20, batch_size=8, zdim=3, encoder_arch="mlp",
+    decoder_arch="mlp", batch_norm=False, encoder_filters=8, decoder_filters=8, encoder_layers=1,
+    decoder_layers=1, pretrain=False, pictures=4, picture_columns=2, figure_every=0, epochs=3,
+    lr_schedule="constant",
+    work_dir=folder,
+)
+fit = fitting.fit
+def watched(model, *args):
+    found = fit(model, *args)
+    weights = [weight.numpy() for weight in model.weights]
+    print("sum", repr(float(sum(np.abs(w).astype(float).sum() for w in weights))), flush=True)
+    return found
+fitting.fit = watched
+try:
+    wae_tf.train(config, callbacks=given)
+except UserError as error:
+    sys.exit(f"said: {error}")
+"""
+
+
+def _with_callbacks(what, folder, processes=2):
+    addresses = [f"127.0.0.1:{port}" for port in ports(processes)]
+    several = [{"TF_CONFIG": tf_config(addresses, i)} for i in range(processes)]
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", CALLBACKS, what, str(folder)],
+            env={**os.environ, "PYTHONPATH": str(ROOT), **more},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for more in (several if processes > 1 else [{}])
+    ]
+    return _ended(workers)
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_workers_follow_what_the_chiefs_callbacks_do(tmp_path):
+    sums = []
+    for processes in (1, 2):
+        status, texts = _with_callbacks("rates", tmp_path / f"rates{processes}", processes)
+        assert status == [0] * processes, texts
+        sums += [float(re.findall(r"^sum (.*)$", text, re.MULTILINE)[-1]) for text in texts]
+    assert sums[1] == sums[2] == pytest.approx(sums[0], rel=1e-5)
+    status, texts = _with_callbacks("chief", tmp_path / "chief")
+    assert status == [0, 0], texts
+    status, texts = _with_callbacks("weights", tmp_path / "weights")
+    assert status == [1, 1], texts
+    assert all("said: a callback has moved weights" in text for text in texts)
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_workers_agree_on_an_end_that_one_process_had_come_to(tmp_path):
+    """One process is stopped in the test of the epoch that ends training; two go on with its run."""
+    folder = tmp_path / "run"
+    flags = [f"--work_dir={folder}", "--lr=0", "--early_stopping_patience=1", "--epochs=5"]
+    program = STOPPED_IN_A_TEST.format(call=2)
+    one = subprocess.run(
+        [sys.executable, "-c", program, *_tiny(*flags, distribute="none")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert one.returncode == 128 + signal.SIGTERM, one.stderr
+    status, texts = _ended(_two(*flags))
+    assert status == [0, 0], texts
+    assert json.loads((folder / "metrics.json").read_text())["steps"] == 20
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_a_signal_to_the_chief_that_evaluates_is_one_to_all(tmp_path):
+    workers = _two(f"--work_dir={tmp_path / 'run'}", "--epochs=1", program=SLOW_EVALUATION)
+    assert any("evaluating" in line for line in workers[0].stdout)
+    workers[0].send_signal(signal.SIGTERM)
+    status, texts = _ended(workers)
+    assert status == [143, 143], texts
+    for text in texts:
+        assert "all steps are done and saved; the same command" in text
 
 
 @pytest.mark.parametrize(

@@ -127,8 +127,8 @@ def lost_worker_as_run_error(strategy: tf.distribute.Strategy, stop: Stop) -> It
             advice = "the same command on all workers goes on from the last checkpoint."
             raise Interrupted(stop.number, advice) from error
         raise RunError(
-            "another worker is gone; start all workers again with the same flags to go on from the "
-            "last checkpoint."
+            "another worker is gone, and may say why; start all workers again with the same flags, which "
+            "begins, or goes on from the last checkpoint."
         ) from error
 
 

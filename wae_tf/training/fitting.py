@@ -22,9 +22,9 @@ from wae_tf.training.best import Best
 from wae_tf.training.callbacks import BadStep
 from wae_tf.training.drawing import Figures
 from wae_tf.training.feeding import Feed
-from wae_tf.training.own_callbacks import EndTogether, OwnCallbacks
+from wae_tf.training.own_callbacks import EndTogether, FollowChief, OwnCallbacks
 from wae_tf.training.programs import Calls, KeptPrograms, Length
-from wae_tf.training.workers import LeaveTogether, StopTogether
+from wae_tf.training.workers import LeaveTogether, StopTogether, alone_to_the_end
 
 
 class _Watchers:
@@ -49,10 +49,12 @@ class _Watchers:
         self.best = Best(config, length, tested)
         watched = rates.watched(model, list(own)) if own and self.chief else ()
         self.own = OwnCallbacks(watched, length)
-        # All workers were called with the same, and so agree that they must agree.
         alone = distribution.is_single_process(model.distribute_strategy)
-        together = not alone and bool(own or config.early_stopping_patience)
-        last = [EndTogether()] if together else []
+        last: list[keras.callbacks.Callback] = []
+        if not alone:  # a program may have given callbacks to the chief alone
+            watches = distribution.any_of(model.distribute_strategy, [bool(own)])[0]
+            last += [FollowChief(self.own)] if watches else []
+            last += [EndTogether()] if watches or config.early_stopping_patience else []
         self.run, self.model = run, model
         self.over = False  # whether an epoch's end that was made up for ended training
         self.speed = callbacks.Speed(config.batch_size)
@@ -62,6 +64,7 @@ class _Watchers:
         if not alone:
             stop = agreed = StopTogether(stop, model.distribute_strategy)
             self.all.insert(0, agreed)
+        self.stop = stop
         if not self.chief:
             self.all += [LeaveTogether(agreed, length.ends), *last]
             self.restore(state)
@@ -185,23 +188,27 @@ def fit(
                 feed.calls = calls
                 programs.take(model, calls)
             watchers.restore(state)
+            watchers.stop.check()  # no call of steps may come to a good end
             watchers.make_up(state, length)
         finally:
             watchers.close()
-    watchers.own.end()
     done = length.until(int(model.step.numpy()))
     if not watchers.chief:
+        watchers.own.end()
         return {"steps": done.total, "epochs": done.epochs}
     every = config.figure_every
     due = done.within(done.total) or done.epochs % every if every else 0
-    if due and watchers.figures.drawn != done.epochs:
-        watchers.figures.draw(done.epochs)
+    with alone_to_the_end(model.distribute_strategy):
+        watchers.own.end()
+        if due and watchers.figures.drawn != done.epochs:
+            watchers.figures.draw(done.epochs)
     return _metrics(model, run, done, watchers)
 
 
 def _fit_what_is_left(model: Wae, feed: Feed, length: Length, watchers: _Watchers) -> None:
     # A run that had ended so, before it was stopped or where that was made up for.
-    over = watchers.best.over or watchers.over
+    over = watchers.best.over or watchers.over  # the chief alone makes up for an end
+    over = bool(distribution.from_chief(model.distribute_strategy, int(over)))
     for start, first_epoch, last_epoch, steps in length.spans(int(model.step.numpy())):
         if over:
             return

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from wae_tf.errors import KeywordError, RunError, first_line, of_a_file
+from wae_tf.models.step.replicas import is_single_process
 from wae_tf.training import distribution
 from wae_tf.training.programs import Length, steps_done
 
@@ -49,6 +52,9 @@ class OwnCallbacks(keras.callbacks.Callback):
         self.callbacks, self.length = list(callbacks), length
         self._begun = False
         self._before = 0  # steps of the epoch that another process, or a roll back, has left done
+        #: Whether callbacks have moved weights between epochs, where other workers do not see it.
+        self.moved_weights = False
+        self._weights: int | None = None  # a sum of them, where there are others
 
     def set_model(self, model: keras.Model) -> None:
         """Each knows the model."""
@@ -79,6 +85,7 @@ class OwnCallbacks(keras.callbacks.Callback):
         """At the beginning of the first part."""
         if not self._begun:
             self._begun = True
+            self._weights = self._sum()
             self._pass_on("on_train_begin", logs)
 
     def begin_again(self, epoch: int) -> None:
@@ -92,13 +99,24 @@ class OwnCallbacks(keras.callbacks.Callback):
         if self._begun:
             self._pass_on("on_train_end", None)
 
+    def _sum(self) -> int | None:
+        if not self.callbacks or is_single_process(self.model.distribute_strategy):
+            return None
+        found = 0
+        for weight in self.model.weights:
+            found = zlib.crc32(weight.numpy().tobytes(), found)
+        return found
+
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """As Keras; one that is gone on with begins inside, and its batches count from there."""
         self._before = self.length.within(int(self.model.step.numpy()))
         self._pass_on("on_epoch_begin", epoch, logs)
+        self.moved_weights = self._weights is not None and self._weights != self._sum()
+        self._weights = None
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """As Keras, with the numbers of the test in the logs."""
+        self._weights = self._sum()
         self._pass_on("on_epoch_end", epoch, logs)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
@@ -109,6 +127,46 @@ class OwnCallbacks(keras.callbacks.Callback):
         """As Keras: after such a call; an epoch's last call may be shorter than the others."""
         done = self._before + steps_done(batch, self.params)
         self._pass_on("on_train_batch_end", done - 1, logs)
+
+
+class FollowChief(keras.callbacks.Callback):
+    """Every worker takes the learning rates that the chief's callbacks have set; stands after those.
+
+    Args:
+        own: this worker's, none elsewhere than on the chief.
+
+    Raises:
+        RunError: from `fit`, where they have moved weights, which stay the chief's.
+    """
+
+    def __init__(self, own: OwnCallbacks):
+        super().__init__()
+        self.own = own
+
+    def _follow(self) -> None:
+        optimizers = [self.model.optimizer, getattr(self.model, "adversary_optimizer", None)]
+        found = [getattr(optimizer, "learning_rate", None) for optimizer in optimizers]
+        rates = [rate for rate in found if isinstance(rate, keras.Variable)]
+        own = np.array([float(rate.numpy()) for rate in rates], np.float64)
+        bits = distribution.all_from_chief(
+            self.model.distribute_strategy, own.view(np.int64).tolist()
+        )
+        for rate, before, value in zip(rates, own, np.array(bits).view(np.float64), strict=True):
+            if value != before:
+                rate.assign(value)
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """After `LearningRateScheduler`, and what the epoch's end before has set."""
+        if distribution.from_chief(self.model.distribute_strategy, int(self.own.moved_weights)):
+            raise RunError(
+                "a callback has moved weights, which other workers do not have: with several workers "
+                "callbacks may move learning rates and end training."
+            )
+        self._follow()
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Before a call of steps."""
+        self._follow()
 
 
 class EndTogether(keras.callbacks.Callback):

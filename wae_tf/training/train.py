@@ -111,11 +111,7 @@ def train(
                 f"--work_dir={run.folder} cannot be written to: {reason}; what was "
                 "saved stands, and the same command goes on from there."
             ) from error
-        try:
-            distribution.barrier(strategy)
-        except tf.errors.OpError:
-            if not distribution.is_chief(strategy):
-                raise  # the chief has nothing left to do
+        workers.wait_for_chief(strategy)
     return metrics
 
 
@@ -187,7 +183,8 @@ def _train(
         progress("done; the chief evaluates")
         return metrics
     stop.advice = "all steps are done and saved; the same command evaluates them."
-    return _evaluate(model, config, images, run, metrics, began)
+    with workers.alone_to_the_end(strategy):
+        return _evaluate(model, config, images, run, metrics, began)
 
 
 def _introduce(model: Wae, config: Config, strategy: tf.distribute.Strategy) -> None:

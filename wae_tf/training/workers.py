@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -13,7 +14,7 @@ import tensorflow as tf
 
 from wae_tf.config import Config
 from wae_tf.console.interruption import SIGNALS, Interrupted, Stop
-from wae_tf.errors import DataError, FlagError, RunError, UserError
+from wae_tf.errors import DataError, FlagError, RunError
 from wae_tf.runs import checkpoints
 from wae_tf.runs.flags_file import flags_by_name, flags_text
 from wae_tf.runs.folder import RunFolder
@@ -91,7 +92,7 @@ def start_of_chief(strategy: tf.distribute.Strategy, begin: Callable[[], int]) -
         return start
     try:
         start = begin()
-    except UserError:
+    except Exception:  # not a UserError alone: a disk that is full
         distribution.from_chief(strategy, _FAILED)
         raise
     return distribution.from_chief(strategy, start)
@@ -140,6 +141,35 @@ def _of_chief(strategy: tf.distribute.Strategy, text: str) -> str:
     size = distribution.from_chief(strategy, len(own))
     numbers = list(own[:size].ljust(size))
     return bytes(distribution.all_from_chief(strategy, numbers)).decode()
+
+
+@contextlib.contextmanager
+def alone_to_the_end(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Within, the chief works while the others wait in `wait_for_chief`; a signal to it is one to them."""
+    try:
+        yield
+    except Interrupted as error:
+        with contextlib.suppress(tf.errors.OpError):
+            distribution.from_chief(strategy, error.status - 128)
+        raise
+
+
+def wait_for_chief(strategy: tf.distribute.Strategy) -> None:
+    """Waits until all have done their work.
+
+    Raises:
+        Interrupted: elsewhere than on the chief, where a signal has ended the chief's.
+    """
+    try:
+        number = distribution.from_chief(strategy, 0)
+    except tf.errors.OpError:
+        if not distribution.is_chief(strategy):
+            raise  # the chief has nothing left to do
+        return
+    if number:
+        raise Interrupted(
+            number, "all steps are done and saved; the same command on all workers evaluates them."
+        )
 
 
 class StopTogether(Stop, keras.callbacks.Callback):
