@@ -14,18 +14,9 @@ from wae_tf.settings import checks
 _OF_COST = ("cost", "recon_scale", "batch_divisor", "pixel_range")
 #: Flags that decide what a penalty is, and over how many codes.
 _OF_PENALTY = (
-    *(
-        "model",
-        "zdim",
-        "prior",
-        "prior_scale",
-        "mmd_kernel",
-        "mmd_scales",
-        "mmd_distances",
-        "mmd_clamp",
-    ),
-    *("swd_projections", "penalty_codes", "adversary_outputs", "gan_trick", "batch_size"),
-)
+    "model", "zdim", "prior", "prior_scale", "mmd_kernel", "mmd_scales", "mmd_distances", "mmd_clamp",
+    "swd_projections", "penalty_codes", "adversary_outputs", "gan_trick", "batch_size",
+)  # fmt: skip
 #: Models whose penalty is a mean of each code's own, so that a batch's size is none of its matter.
 _OF_EACH_CODE = {"vae", "wae_gan"}
 #: Of runs with as many data: `count_` and a network is of all samples, with `_equal` of as many as data.

@@ -147,6 +147,8 @@ class FollowChief(keras.callbacks.Callback):
         optimizers = [self.model.optimizer, getattr(self.model, "adversary_optimizer", None)]
         found = [getattr(optimizer, "learning_rate", None) for optimizer in optimizers]
         rates = [rate for rate in found if isinstance(rate, keras.Variable)]
+        if not rates:  # they follow from schedules
+            return
         own = np.array([float(rate.numpy()) for rate in rates], np.float64)
         bits = distribution.all_from_chief(
             self.model.distribute_strategy, own.view(np.int64).tolist()

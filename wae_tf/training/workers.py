@@ -93,7 +93,8 @@ def start_of_chief(strategy: tf.distribute.Strategy, begin: Callable[[], int]) -
     try:
         start = begin()
     except Exception:  # not a UserError alone: a disk that is full
-        distribution.from_chief(strategy, _FAILED)
+        with contextlib.suppress(tf.errors.OpError):  # of others that are gone
+            distribution.from_chief(strategy, _FAILED)
         raise
     return distribution.from_chief(strategy, start)
 
