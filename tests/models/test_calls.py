@@ -87,7 +87,7 @@ def test_words_that_xla_cannot_take_are_told():
         model(jit_compile=True).fit(data, verbose=0)
 
 
-@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_steps_at_whose_end_data_end_need_not_be_whole_calls(jit):
     def found():
         return model(jit_compile=jit, steps_per_execution=2)

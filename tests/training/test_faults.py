@@ -297,7 +297,7 @@ def test_a_figure_costs_no_epoch(uninterrupted, tmp_path, monkeypatch, capsys):
         assert path.read_bytes() == (uninterrupted("wae_mmd") / "figures" / path.name).read_bytes()
 
 
-@pytest.mark.parametrize("end", ["a signal", "killed"])
+@pytest.mark.parametrize("end", ["a signal", pytest.param("killed", marks=pytest.mark.slow)])
 def test_figures_of_an_epoch_that_was_cut_short_are_drawn_anew(
     end, uninterrupted, tmp_path, monkeypatch
 ):
