@@ -37,11 +37,8 @@ def _run(arguments: Sequence[str]) -> None:
         return
     if "keras" not in sys.modules:  # whatever keras.json or the shell has for other programs
         os.environ["KERAS_BACKEND"] = "tensorflow"  # before --plugins, which may import it
-        for limit in (
-            "KERAS_MAX_EPOCHS",
-            "KERAS_MAX_STEPS_PER_EPOCH",
-        ):  # of `fit`, for other programs
-            os.environ.pop(limit, None)
+        for of_fit in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):
+            os.environ.pop(of_fit, None)
     text = cli_arguments.completion_text(arguments)
     if text is None:
         text = cli_arguments.help_text(arguments)

@@ -131,6 +131,10 @@ def test_onnx_networks_of_other_types_of_whole_numbers(tmp_path, monkeypatch):
         np.testing.assert_array_equal(rows, pictures.reshape(4, -1))
         with pytest.raises(DataError, match=rf"takes whole numbers \({kind}\)"):
             any_network.load(source, [], (6, 6, 1))
+    module = types.SimpleNamespace(InferenceSession=session("int8"))
+    monkeypatch.setitem(sys.modules, "onnxruntime", module)
+    with pytest.raises(DataError, match=r"takes int8, which bytes of 0 to 255 do not go into"):
+        any_network.load(source, ["range=bytes"], (6, 6, 1))
     module = types.SimpleNamespace(InferenceSession=session("string"))
     monkeypatch.setitem(sys.modules, "onnxruntime", module)
     with pytest.raises(DataError, match=r"takes tensor\(string\); accepted: networks of float, "):

@@ -165,15 +165,24 @@ def listening(advice: str) -> Iterator[Stop]:
         stop.advice = before
         return
     stop = Stop(advice)
-    handlers = {number: signal.signal(number, stop) for number in _taken()}
-    _listening.append(stop)
+    with _handled(stop):
+        _listening.append(stop)
+        try:
+            yield stop
+            stop.check()
+        finally:
+            _listening.pop()
+
+
+@contextlib.contextmanager
+def _handled(handler: Any) -> Iterator[None]:
+    """Within, this is what handles signals."""
+    before = {number: signal.signal(number, handler) for number in _taken()}
     try:
-        yield stop
-        stop.check()
+        yield
     finally:
-        _listening.pop()
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        for number, one in before.items():
+            signal.signal(number, signal.SIG_DFL if one is None else one)  # None: not of Python
 
 
 @contextlib.contextmanager
@@ -185,12 +194,8 @@ def by_system() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in _taken()}
-    try:
+    with _handled(signal.SIG_DFL):
         yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def leave_at_once(name: str) -> None:

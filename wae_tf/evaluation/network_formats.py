@@ -96,10 +96,10 @@ def _shape(shape: Any) -> Shape:
     return tuple(side if isinstance(side, int) and side > 0 else None for side in shape or ())
 
 
-#: What ONNX calls the types that pixels can be given in; int8 holds no byte of 255.
+#: What ONNX calls the types of numbers that TensorFlow has too.
 _ONNX_TYPES = {
     "float": np.float32, "float16": np.float16, "double": np.float64, "uint8": np.uint8,
-    "int16": np.int16, "uint16": np.uint16, "int32": np.int32, "uint32": np.uint32,
+    "int8": np.int8, "int16": np.int16, "uint16": np.uint16, "int32": np.int32, "uint32": np.uint32,
     "int64": np.int64, "uint64": np.uint64,
 }  # fmt: skip
 

@@ -131,12 +131,13 @@ def best_of(run: RunFolder, state: dict[str, Any]) -> dict[str, Any]:
         RunError: that was not kept.
     """
     best = state.get("best", {})
-    if best.get("step") and best["step"] in map(int, _steps(run.checkpoints)):
+    there = sorted(map(int, _steps(run.checkpoints)))
+    if best.get("step") and best["step"] in there:
         return best
     if flags_by_name(read_text(run.flags)).get("keep_best") == "true" and not best.get("step"):
         raise RunError(
             f"--checkpoint=best: no epoch of {run.folder} has ended, so none was the best; it has the steps "
-            f"{', '.join(map(str, sorted(map(int, _steps(run.checkpoints)))))}."
+            f"{', '.join(map(str, there))}."
         )
     raise RunError(
         f"--checkpoint=best: {run.folder} has not kept its best one; train with --keep_best."

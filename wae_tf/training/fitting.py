@@ -193,8 +193,7 @@ def fit(
         finally:
             watchers.close()
     done = length.until(int(model.step.numpy()))
-    if not watchers.chief:
-        watchers.own.end()
+    if not watchers.chief:  # which alone calls the user's callbacks
         return {"steps": done.total, "epochs": done.epochs}
     every = config.figure_every
     due = done.within(done.total) or done.epochs % every if every else 0
